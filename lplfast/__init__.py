@@ -1,0 +1,35 @@
+"""Local Polyak-Lojasiewicz and smoothness constants of gradient descent on two-layer linear networks."""
+
+try:
+    from .kernels import descent as _compiled  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "the compiled part of lplfast is missing: this is the source folder. Run `pip install -e .` in it first "
+        f"({error})"
+    ) from error
+
+from .constants import LocalConstants, local_constants
+from .network import Network
+from .problems import MatrixFactorization, Problem, SquaredLoss
+from .run import Interrupted, Run
+from .steps import Constant, Local, Rule, Sharp
+from .training import train
+from .versions import __version__, show_versions
+
+__all__ = [
+    "Constant",
+    "Interrupted",
+    "Local",
+    "LocalConstants",
+    "MatrixFactorization",
+    "Network",
+    "Problem",
+    "Rule",
+    "Run",
+    "Sharp",
+    "SquaredLoss",
+    "__version__",
+    "local_constants",
+    "show_versions",
+    "train",
+]

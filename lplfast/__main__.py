@@ -1,0 +1,5 @@
+"""`python -m lplfast` is `lplfast`."""
+
+from .cli import main
+
+raise SystemExit(main())

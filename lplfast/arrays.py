@@ -1,0 +1,102 @@
+"""The border: whatever the user hands over becomes a float64 matrix, or a clear error."""
+
+import os
+
+import numpy as np
+
+__all__ = ["as_matrix", "read_matrix"]
+
+
+def as_matrix(name, value, *, vector_as_column=False):
+    """Return `value` as a finite, non-empty float64 matrix; the input itself where it already is one.
+
+    Integers, booleans and other real floats are converted. Lists, DataFrames and whatever has `__array__`
+    are welcome.
+
+    Parameters
+    ----------
+    name : str
+        What the error messages call it.
+    value : array_like of shape (rows, columns)
+        The matrix.
+    vector_as_column : bool
+        Whether shape (rows,) is taken as (rows, 1).
+
+    Raises
+    ------
+    TypeError
+        If it is not an array of real numbers.
+    ValueError
+        If it has another number of dimensions, is empty, masked, or holds NaN or inf.
+    """
+    if value is None:
+        raise TypeError(f"{name}: expected a matrix, got None")
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name}: expected no masked entries, got {np.ma.count_masked(value)}; fill them first")
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}: expected a matrix of real numbers, got {type(value).__name__}: {error}") from error
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if vector_as_column and array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        expected = "1 or 2 dimensions" if vector_as_column else "2 dimensions"
+        raise ValueError(f"{name}: expected {expected}, got shape {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(f"{name}: expected at least one row and one column, got shape {array.shape}")
+    array = array.astype(np.float64, copy=False)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise ValueError(f"{name}: expected finite numbers, got {array[row, column]} at [{row}, {column}]")
+    return array
+
+
+def read_matrix(path, *, vector_as_column=True):
+    """Return the matrix in a .npy file, or in a text file of comma- or space-separated numbers.
+
+    A first line that is not numbers is taken as a header.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError, TypeError
+        If it holds no rectangular table of finite real numbers.
+    """
+    path = os.fspath(path)
+    if path.endswith(".npy"):
+        try:
+            value = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path}: expected a .npy file of numbers: {error}") from error
+    else:
+        value = _read_text(path)
+    return as_matrix(path, value, vector_as_column=vector_as_column)
+
+
+def _read_text(path):
+    """Return the rows of numbers in a text file."""
+    rows = []
+    try:
+        with open(path, encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                fields = line.replace(",", " ").replace(";", " ").split()
+                if not fields or fields[0].startswith("#"):
+                    continue
+                try:
+                    row = [float(field) for field in fields]
+                except ValueError as error:
+                    if not rows and number == 1:
+                        continue    # a header
+                    raise ValueError(f"{path}, line {number}: expected numbers: {error}") from None
+                if rows and len(row) != len(rows[0]):
+                    raise ValueError(f"{path}, line {number}: expected {len(rows[0])} numbers as in the first "
+                                     f"row, got {len(row)}")
+                rows.append(row)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected a text file of numbers or a .npy file: {error}") from None
+    if not rows:
+        raise ValueError(f"{path}: expected rows of numbers, found none")
+    return rows

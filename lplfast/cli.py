@@ -1,0 +1,167 @@
+"""The command line: `lplfast train` trains a network and shows its local constants."""
+
+import argparse
+import os
+import sys
+
+import numpy as np
+
+from .data import DATASETS, default_data, load_data, read_data, standardized
+from .network import Network
+from .problems import SquaredLoss
+from .run import Interrupted
+from .steps import RULES
+from .training import train
+from .versions import __version__, show_versions
+
+__all__ = ["main"]
+
+# Statuses after which a user's script should not go on as if nothing had happened.
+FAILED = ("diverged", "overflow", "guarantee_failed", "interrupted")
+
+# The table: history column, heading, format.
+TABLE = [
+    ("iteration", "t", "{:>6.0f}"),
+    ("gap", "gap", "{:>9.2e}"),
+    ("step_size", "step size", "{:>9.2e}"),
+    ("mu_t", "mu_t", "{:>9.2e}"),
+    ("K_t", "K_t", "{:>9.2e}"),
+    ("rate_bound", "rate <=", "{:>8.5f}"),
+    ("gap_bound", "gap <=", "{:>9.2e}"),
+]
+
+
+def main(argv=None):
+    """Run the command line; return the exit code: 0, 1 if the run failed, 2 for bad input, 130 after Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        print(f"lplfast: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="lplfast", description="Gradient descent on two-layer linear networks, with "
+                                     "its local PL and smoothness constants and guaranteed rates, checked at every step.")
+    parser.add_argument("--version", action="version", version=f"lplfast {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "train", help="train a network; show, plot and save its constants, bounds and rates",
+        description="Train x -> x W1 W2 on a squared loss by gradient descent. Without data, on an embedded problem: "
+        "20 inputs, 20 outputs, condition number 10.")
+    data = command.add_argument_group("data")
+    data.add_argument("--data", choices=DATASETS, help="a dataset that comes with scikit-learn")
+    data.add_argument("--x", metavar="FILE", help="inputs, one sample a row: .npy or text")
+    data.add_argument("--y", metavar="FILE", help="targets, one sample a row: .npy or text")
+    data.add_argument("--standardize", action="store_true", help="give the columns of X mean 0 and deviation 1")
+    data.add_argument("--l2", type=float, default=0.0, metavar="LAMBDA", help="ridge penalty (default 0)")
+    model = command.add_argument_group("network")
+    model.add_argument("--width", type=int, default=1000, metavar="H", help="hidden width (default 1000)")
+    model.add_argument("--std", type=float, metavar="S",
+                       help="standard deviation of the initial weights (default H^(-1/4))")
+    model.add_argument("--seed", type=int, default=0, help="seed of the initial weights (default 0)")
+    steps = command.add_argument_group("training")
+    steps.add_argument("--step-size", default="local", metavar="RULE",
+                       help=f"a positive number or one of {', '.join(RULES)} (default local)")
+    steps.add_argument("--max-iter", type=int, default=10000, metavar="T", help="steps at most (default 10000)")
+    steps.add_argument("--tol", type=float, default=1e-10, metavar="EPS",
+                       help="converged when the gap is EPS times the first (default 1e-10)")
+    steps.add_argument("--constants", choices=("certified", "exact"), default="certified",
+                       help="how singular values are found (default certified)")
+    command.add_argument("--out", default="lplfast-out", metavar="DIR",
+                         help="folder for figure, history and run (default lplfast-out)")
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("versions", help="print what a bug report needs")
+    command.set_defaults(run=lambda arguments: show_versions())
+    return parser
+
+
+def _train(arguments):
+    X, Y, source = _data(arguments)
+    if arguments.standardize:
+        X = standardized(X)
+    problem = SquaredLoss(X, Y, l2=arguments.l2)
+    n, m = problem.shape
+    if arguments.width < 1:
+        raise ValueError(f"--width: expected a positive integer, got {arguments.width}")
+    std = arguments.width ** -0.25 if arguments.std is None else arguments.std
+    network = Network.gaussian(n, arguments.width, m, std=std, rng=arguments.seed)
+    os.makedirs(arguments.out, exist_ok=True)
+
+    print(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
+    print(f"         {problem.conditioning}")
+    print(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
+          f"trained at the equivalent width {network.compressed_width}")
+    if arguments.width < min(n, m):
+        print(f"         Narrower than min(n, m) = {min(n, m)}: mu_t = 0, no rate is claimed, and the gap to l* need "
+              "not go to 0.")
+    code = 0
+    try:
+        run = train(problem, network, _step_size(arguments.step_size), max_iter=arguments.max_iter, tol=arguments.tol,
+                    constants=arguments.constants)
+    except Interrupted as interrupt:
+        run, code = interrupt.run, 130
+    print()
+    print(_table(run))
+    print()
+    print(run.message)
+    print(run.verdict)
+    _save(run, arguments.out)
+    return code or int(run.status in FAILED or run.violations > 0)
+
+
+def _data(arguments):
+    """Return X, Y, and what they are."""
+    files = (arguments.x, arguments.y)
+    if arguments.data is not None and files != (None, None):
+        raise ValueError("--data and --x, --y: expected one or the other, got both")
+    if arguments.data is not None:
+        return *load_data(arguments.data), arguments.data
+    if files == (None, None):
+        return *default_data(), "embedded problem"
+    if None in files:
+        raise ValueError("--x and --y: expected both or none, got one")
+    return *read_data(*files), f"{arguments.x}, {arguments.y}"
+
+
+def _step_size(text):
+    """Return the rule's name, or the number."""
+    if text in RULES:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--step-size: expected a positive number or one of {', '.join(RULES)}, got {text!r}") from None
+
+
+def _table(run, rows=16):
+    """Return the history at some iterations, as text: close together first, where most happens."""
+    count = len(run.history["iteration"])
+    picked = np.unique(np.concatenate([[0], np.geomspace(1, max(1, count - 1), rows).round(), [count - 1]]).astype(int))
+    lines = ["  ".join(heading.rjust(len(shape.format(0))) for _, heading, shape in TABLE)]
+    for i in picked:
+        cells = []
+        for column, _, shape in TABLE:
+            value = run.history[column][i]
+            cells.append(" " * len(shape.format(0)) if np.isnan(value) else shape.format(value))
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _save(run, folder):
+    """Write history, run and figure; a missing matplotlib costs the figure only."""
+    path = {name: os.path.join(folder, name) for name in ("history.csv", "run.npz", "overview.png")}
+    run.to_csv(path["history.csv"])
+    run.save(path["run.npz"])
+    written = [path["history.csv"], path["run.npz"]]
+    try:
+        run.plot().savefig(path["overview.png"], dpi=200)
+        written.append(path["overview.png"])
+    except ImportError as error:
+        print(f"No figure: {error}")
+    print(f"Wrote {', '.join(written)}.")

@@ -1,0 +1,153 @@
+"""The local constants at one network: Polyak-Lojasiewicz, smoothness, and what they are made of."""
+
+import dataclasses
+
+import numpy as np
+import scipy.linalg
+
+from .kernels import local
+from .kernels.descent import Descent
+from .kernels.loss import DiagonalQuadratic
+from .kernels.rule import Constant
+from .kernels.spectral import Spectral
+from .threads import single_threaded_blas
+
+__all__ = ["LocalConstants", "local_constants"]
+
+EPS = float(np.finfo(float).eps)
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalConstants:
+    """What `local_constants` returns; every attribute errs to the safe side, rounding included.
+
+    Attributes
+    ----------
+    mu_t : float
+        Local PL constant `mu * sigma_min_sq`, a lower bound: `grad_norm**2 / 2 >= mu_t * gap`.
+    sigma_min_sq : float
+        s_min(W1)^2 + s_min(W2)^2, a lower bound.
+    sigma_max_sq : float
+        s_max(W1)^2 + s_max(W2)^2, an upper bound.
+    sigma_max_W : float
+        Largest singular value of W1 W2, an upper bound.
+    loss, gap, grad_norm : float
+        l(W1 W2), its distance to l*, and the norm of the gradient in both layers together, as computed.
+    G_norm, G_max : float
+        Frobenius and spectral norm of the gradient of l at W1 W2, upper bounds.
+    kernel_extremes : (float, float) or None
+        For a squared loss `nu_lo, nu_hi`, the extreme eigenvalues of the tangent kernel: `nu_lo`, a lower bound,
+        is the exact local PL constant, never below `mu_t` but for rounding; `nu_hi` is an upper bound.
+    brackets : dict
+        `(lo, hi)` for sigma_min_sq, sigma_max_sq, sigma_max_W and G_max.
+    kind : str
+        How the singular values were found.
+    """
+
+    mu: float
+    K: float
+    mu_t: float
+    sigma_min_sq: float
+    sigma_max_sq: float
+    sigma_max_W: float
+    loss: float
+    gap: float
+    gap_above: float
+    grad_norm: float
+    G_norm: float
+    G_max: float
+    kernel_extremes: tuple | None
+    brackets: dict
+    kind: str
+
+    def K_t(self, eta):
+        """Local smoothness constant of a step of size eta, an upper bound (Xu et al. 2025).
+
+        `K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2` with `g = sqrt(2 K gap)`, `s^2 = sigma_max_sq`.
+        """
+        return local.K_t(self.K, self.sigma_max_sq, self.sigma_max_W, self.gap_above, eta)
+
+    def K_t_sharp(self, eta):
+        """Local smoothness constant of a step of size eta, an upper bound never above `K_t` but for rounding.
+
+        `K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2` with `s^2 = sigma_max_sq`.
+        """
+        return local.K_t_sharp(self.K, self.sigma_max_sq, self.sigma_max_W, self.G_max, self.G_norm, eta)
+
+
+def local_constants(problem, network):
+    """Return the local constants of `problem` at `network`.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss of the product.
+    network : Network
+        The two layers.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    OverflowError
+        If the loss or its gradient at the network is not a float64 number.
+
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network
+    >>> found = local_constants(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]))
+    >>> round(found.mu_t, 12), found.gap, round(found.K_t(0.0), 12)     # 1 + 1, (1 - 2)^2 / 2, 2 + sqrt(2 gap)
+    (2.0, 0.5, 3.0)
+    """
+    check_shapes(problem, network)
+    stack, n = network.stack(), network.n
+    W1, W2 = problem.to_kernel(stack[:n]), stack[n:].T
+    spectral = Spectral("exact")
+    with single_threaded_blas():
+        at = Descent(problem.kernel, Constant(1.0), spectral, W1, W2).local()
+    if not np.isfinite(at["floor"]) or not np.isfinite(at["grad_norm"]):
+        raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
+    return LocalConstants(
+        mu=problem.mu,
+        K=problem.K,
+        mu_t=problem.mu * at["sigma_min_sq"][0] * (1 - 2 * EPS),
+        sigma_min_sq=at["sigma_min_sq"][0],
+        sigma_max_sq=at["sigma_max_sq"][1],
+        sigma_max_W=at["sigma_max_W"][1],
+        loss=at["loss"],
+        gap=at["gap"],
+        gap_above=at["gap"] + at["gap_error"],
+        grad_norm=at["grad_norm"],
+        G_norm=at["G_norm"],
+        G_max=at["G_max"][1],
+        kernel_extremes=_kernel_extremes(problem.kernel, W1, W2),
+        brackets={name: at[name] for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W", "G_max")},
+        kind=spectral.mode,
+    )
+
+
+def check_shapes(problem, network):
+    """Raise if the product of the layers is not what the loss is a function of."""
+    if (network.n, network.m) != problem.shape:
+        raise ValueError(f"network: expected {problem.shape[0]} inputs and {problem.shape[1]} outputs as in the "
+                         f"problem, got {network.n} and {network.m}")
+
+
+def _kernel_extremes(kernel, W1, W2):
+    """Bracket the spectrum of `H (.) W2.T W2 + W1 W1.T H (.)` for a quadratic loss with Hessian H.
+
+    It is that of the m matrices `H^(1/2) (p I + W1 W1.T) H^(1/2)`, p over the eigenvalues of W2.T W2:
+    two n x n problems. The allowance is that of a Gram matrix (docs/theory.md), 10 units a row for LAPACK.
+    """
+    if not isinstance(kernel, DiagonalQuadratic):
+        return None
+    d = kernel.hessian
+    root = np.sqrt(d)
+    p = scipy.linalg.eigvalsh(W2.T @ W2)
+    gram = W1 @ W1.T
+    scaled = root[:, np.newaxis] * gram * root
+    size = d.max() * (np.trace(gram) + np.trace(W2.T @ W2))
+    error = (W1.shape[1] + 10 * max(kernel.shape) + 8) * EPS / 2 * size
+    lowest = scipy.linalg.eigvalsh(scaled + np.diag(d * max(p[0], 0.0)))[0]
+    highest = scipy.linalg.eigvalsh(scaled + np.diag(d * p[-1]))[-1]
+    return max(float(lowest - error), 0.0), float(highest + error)

@@ -1,0 +1,53 @@
+from .iterate cimport Iterate, Memory
+from .loss cimport Loss
+from .rule cimport Rule
+from .spectral cimport Spectral
+
+
+# A row of the history. First what belongs to an iterate, then what belongs to the step from it.
+cdef struct Row:
+    double iteration
+    double loss
+    double gap
+    double gap_bound
+    double grad_norm
+    double mu_t
+    double sigma_min_sq
+    double sigma_max_sq
+    double sigma_max_W
+    double floor
+    double time
+    double slack_pl
+    double rate_bound
+    double step_size
+    double K_t
+    double K_t_sharp
+    double slack_descent
+    double slack_rate
+    double slack_drift
+
+
+cdef class Descent:
+    cdef readonly Loss loss
+    cdef readonly Rule rule
+    cdef readonly Spectral spectral
+    cdef object _block          # the NumPy array that owns all memory below, Memory first
+    cdef Iterate it
+    cdef double* Z              # where the stack [W1; W2.T] rests between calls
+    cdef double* Z_spare        # where the loop writes the next one
+    cdef double* scratch
+    cdef Row* row
+    cdef bint evaluated
+    cdef readonly Py_ssize_t filled     # how many rows were written in all
+    cdef double promised        # where the descent lemma failed: the decrease it promised,
+    cdef double measured        # and the one measured
+
+    cdef void _point(self, double* Z) noexcept nogil
+    cdef void _evaluate(self) noexcept nogil
+    cdef bint _finite(self) noexcept nogil
+    cdef void _look(self, Row* row) noexcept nogil
+    cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil
+    cdef int _step(self, Row* row, bint redo) noexcept nogil
+    cdef int _verdict(self, double max_iter, double tol) noexcept nogil
+    cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,
+                  double budget) noexcept nogil

@@ -1,0 +1,414 @@
+"""The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated."""
+
+import math
+
+import numpy as np
+
+from libc.math cimport INFINITY, NAN, fabs, fmin, isfinite, sqrt
+from libc.string cimport memcpy, memset
+
+from .blas cimport dot, matmul_nn, matmul_nt, matmul_tn
+from .clock cimport seconds
+from .iterate cimport Check, Iterate, Memory
+from .local cimport local_smoothness, sharp_smoothness
+from .loss cimport Loss, Value
+from .rounding cimport U
+from .rule cimport Rule
+from .spectral cimport Spectral
+
+# A gap this many times the first one is a divergence: nothing comes back from there.
+cdef double DIVERGED_AT = 1e8
+
+# Inequalities are checked up to this many (n + m) u times the sum of the absolute values of their terms.
+cdef double ALLOWANCE = 50.0
+
+cdef Row NO_ROW
+COLUMNS = tuple(NO_ROW)
+cdef Py_ssize_t COLUMN_COUNT = sizeof(Row) // sizeof(double)
+
+cdef enum:
+    RUNNING
+    CONVERGED
+    MAX_ITER
+    FLOOR_REACHED
+    SADDLE
+    DIVERGED
+    OVERFLOWED
+    STALLED
+    GUARANTEE_FAILED
+    REDO            # never leaves this file
+
+OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "overflow", "stalled",
+            "guarantee_failed")
+
+CHECKS = ("pl", "descent", "rate", "drift")
+
+
+cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
+    """What rounding in the product W1 W2 may have done to the gap: sqrt(2 K gap) eps_W + K eps_W^2 / 2."""
+    return sqrt(2.0 * it.gap * it.floor) + 0.5 * it.floor
+
+
+cdef inline bint note(Check* check, double t, double slack, double allowance) noexcept nogil:
+    """Count one checked inequality; return whether it is violated."""
+    cdef bint violated = not slack >= -allowance
+    check.steps += 1
+    check.violations += violated
+    check.uninformative += allowance > slack
+    if check.steps == 1 or not slack >= check.smallest:
+        check.smallest = slack
+        check.smallest_at = t
+    return violated
+
+
+cdef class Descent:
+    """Gradient descent on `l(W1 W2)`, with everything that is known along the way: a pure continuation.
+
+    No number depends on where one call of `advance` ends and the next begins. All state that matters is
+    `state()`: the layers, and what is remembered beside them.
+
+    Parameters
+    ----------
+    loss, rule, spectral
+        The compiled parts; immutable, so that several descents may share them.
+    W1, W2 : arrays of shape (n, k) and (k, m)
+        The layers; copied.
+    """
+
+    def __init__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, W1, W2):
+        cdef Py_ssize_t n, k, m
+        n, k = W1.shape
+        m = W2.shape[1]
+        if (n, m) != loss.shape or W2.shape[0] != k or k < 1:
+            raise ValueError(f"layers: expected shapes ({loss.n}, k) and (k, {loss.m}), "
+                             f"got {W1.shape} and {W2.shape}")
+        self.loss, self.rule, self.spectral = loss, rule, spectral
+        self.it.n, self.it.k, self.it.m = <int> n, <int> k, <int> m
+        cdef Py_ssize_t header = sizeof(Memory) // sizeof(double)
+        cdef Py_ssize_t layers = (n + m) * k, product = n * m
+        cdef Py_ssize_t scratch = max(loss.scratch(), spectral.scratch(<int> n, <int> k, <int> m), 1)
+        # np.empty: pages that are never touched cost nothing
+        self._block = np.empty(header + 3 * layers + 4 * product + COLUMN_COUNT + scratch)
+        cdef double[::1] block = self._block
+        cdef double* free = &block[0]
+        self.it.memory = <Memory*> free
+        free += header
+        self.Z, self.Z_spare = free, free + layers
+        self.it.g1, self.it.g2t = free + 2 * layers, free + 2 * layers + n * k
+        free += 3 * layers
+        self.it.W, self.it.W_old = free, free + product
+        self.it.G, self.it.G_old = free + 2 * product, free + 3 * product
+        self.row = <Row*> (free + 4 * product)
+        self.scratch = free + 4 * product + COLUMN_COUNT
+        self.it.mu, self.it.K = loss.mu, loss.K
+        memset(self.it.memory, 0, sizeof(Memory))
+        self._point(self.Z)
+        stack = self._layers()
+        stack[:n] = W1
+        stack[n:] = W2.T
+
+    cdef void _point(self, double* Z) noexcept nogil:
+        self.it.W1 = Z
+        self.it.W2t = Z + <Py_ssize_t> self.it.n * self.it.k
+
+    def _layers(self):
+        """A view of the stack [W1; W2.T]."""
+        start = sizeof(Memory) // sizeof(double)
+        size = (self.it.n + self.it.m) * self.it.k
+        return self._block[start:start + size].reshape(self.it.n + self.it.m, self.it.k)
+
+    @property
+    def W1(self):
+        """The first layer (n, k), as a new array."""
+        return self._layers()[:self.it.n].copy()
+
+    @property
+    def W2(self):
+        """The second layer (k, m), as a new array."""
+        return self._layers()[self.it.n:].T.copy()
+
+    @property
+    def t(self):
+        """How many steps have been taken."""
+        return int(self.it.memory.t)
+
+    @property
+    def first_gap(self):
+        """The gap at t = 0."""
+        self._start()
+        return self.it.memory.gap_0
+
+    @property
+    def failure(self):
+        """The decrease that the descent lemma promised and the one measured, where it failed."""
+        return self.promised, self.measured
+
+    @property
+    def memory(self):
+        """What is remembered beside the layers, as a new array of doubles."""
+        return self._block[:sizeof(Memory) // sizeof(double)].copy()
+
+    @memory.setter
+    def memory(self, saved):
+        self._block[:sizeof(Memory) // sizeof(double)] = saved
+        self.evaluated = False
+
+    @property
+    def counters(self):
+        """How much work was done, and how often the brackets were narrow."""
+        cdef Memory* memory = self.it.memory
+        return {"renewals": int(memory.renewals), "redone": int(memory.redone), "narrow": int(memory.narrow)}
+
+    @property
+    def checks(self):
+        """The inequalities checked at every step: a dict of counts and smallest slacks for each."""
+        cdef Memory* memory = self.it.memory
+        found = {}
+        for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift)):
+            found[name] = {key: (value if key == "smallest" else int(value)) for key, value in check.items()}
+        return found
+
+    def local(self):
+        """Everything known at the current iterate, as a dict; brackets as (lo, hi)."""
+        self._start()
+        cdef Iterate* it = &self.it
+        return {
+            "loss": it.loss, "gap": it.gap, "gap_error": it.gap_error + gap_tolerance(it), "floor": it.floor,
+            "grad_norm": sqrt(it.grad_sq), "G_norm": it.G_norm,
+            "sigma_min_sq": (it.sigma_min_sq.lo, it.sigma_min_sq.hi),
+            "sigma_max_sq": (it.sigma_max_sq.lo, it.sigma_max_sq.hi),
+            "sigma_max_W": (it.sigma_max_W.lo, it.sigma_max_W.hi),
+            "G_max": (it.G_max.lo, it.G_max.hi),
+        }
+
+    def _start(self):
+        """Evaluate the first iterate, or the one that a continuation starts from."""
+        if self.evaluated:
+            return
+        with nogil:
+            self._evaluate()
+            if self.it.memory.t == 0 and self._finite():
+                self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
+            if self._finite():
+                if self.it.memory.renewals == 0:
+                    self.spectral.start(&self.it, self.scratch)
+                else:
+                    # renewing here would make a continuation's numbers depend on where it began
+                    self.spectral.publish(&self.it)
+        self.evaluated = True
+
+    def advance(self, double[:, ::1] rows, *, Py_ssize_t every=1, max_iter=1000, double tol=1e-10,
+                double budget=0.1):
+        """Take steps until a verdict, `max_iter` steps in all, `rows` full, or `budget` seconds.
+
+        A row is written for each step whose number divides by `every`, and counted in `filled`.
+
+        Returns
+        -------
+        str
+            `"running"` if a further call would go on, else why it stopped.
+        """
+        cdef double limit = max_iter
+        cdef int outcome
+        if rows.shape[1] != COLUMN_COUNT or rows.shape[0] < 1:
+            raise ValueError(f"rows: expected at least one row of {COLUMN_COUNT} columns")
+        self._start()
+        with nogil:
+            outcome = self._run(&rows[0, 0], rows.shape[0], every, limit, tol, budget)
+        return OUTCOMES[outcome]
+
+    def last_row(self):
+        """The history's row of the current iterate: the step columns are NaN."""
+        self._start()
+        self._look(self.row)
+        return np.array(<double[:COLUMN_COUNT]> <double*> self.row)
+
+    cdef void _evaluate(self) noexcept nogil:
+        """W, the loss, G, both gradients and all norms at the layers."""
+        cdef Iterate* it = &self.it
+        cdef Value value
+        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
+        cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
+        # W = W1 @ W2
+        matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
+        self.loss.evaluate(it.W, &value, it.G, self.scratch)
+        # g1 = G @ W2.T
+        matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
+        # g2.T = G.T @ W1
+        matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
+        it.W1_norm = sqrt(dot(nk, it.W1, it.W1))
+        it.W2_norm = sqrt(dot(mk, it.W2t, it.W2t))
+        it.W_norm = sqrt(dot(nm, it.W, it.W))
+        it.grad_sq = dot(nk, it.g1, it.g1)
+        it.g1_norm = sqrt(it.grad_sq)
+        it.g2_norm = dot(mk, it.g2t, it.g2t)
+        it.grad_sq += it.g2_norm
+        it.g2_norm = sqrt(it.g2_norm)
+        it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
+        # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
+        it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm
+        it.floor = it.K * it.eps_W * it.eps_W
+        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 6) * U) + it.K * it.eps_W
+
+    cdef bint _finite(self) noexcept nogil:
+        cdef Iterate* it = &self.it
+        return isfinite(it.loss) and isfinite(it.grad_sq) and isfinite(it.floor) and isfinite(it.G_norm)
+
+    cdef void _look(self, Row* row) noexcept nogil:
+        """Write the iterate's part of its row, and NaN for the step's."""
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
+        cdef double mu_t = it.mu * it.sigma_min_sq.lo * (1.0 - 4.0 * U)
+        row.iteration = memory.t
+        row.loss = it.loss
+        row.gap = it.gap
+        row.gap_bound = memory.gap_bound
+        row.grad_norm = sqrt(it.grad_sq)
+        row.mu_t = mu_t
+        row.sigma_min_sq = it.sigma_min_sq.lo
+        row.sigma_max_sq = it.sigma_max_sq.hi
+        row.sigma_max_W = it.sigma_max_W.hi
+        row.floor = it.floor
+        row.time = memory.seconds
+        # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
+        row.slack_pl = 1.0 - mu_t * it.gap / (0.5 * it.grad_sq) if it.grad_sq > 0.0 else NAN
+        row.rate_bound = row.step_size = row.K_t = row.K_t_sharp = NAN
+        row.slack_descent = row.slack_rate = row.slack_drift = NAN
+
+    cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
+        """Go back one step: every number there is a function of the layers and the memory."""
+        self.it = old[0]
+        self.it.memory[0] = before[0]
+        self._evaluate()
+
+    cdef int _step(self, Row* row, bint redo) noexcept nogil:
+        """Choose and take a step, check it, fill the step's part of the row.
+
+        A step that overflows, and a first one that fails the descent lemma, is taken back.
+        """
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
+        cdef Iterate old
+        cdef Memory before
+        cdef Py_ssize_t i, size = (<Py_ssize_t> it.n + it.m) * it.k
+        cdef double* other = self.Z_spare if it.W1 == self.Z else self.Z
+        cdef double eta, K_t, K_t_sharp, K_best, rho, decrease, first_order, allowance
+        cdef double share = ALLOWANCE * (it.n + it.m) * U
+        cdef bint known = it.gap == it.gap, failed
+        if redo:
+            memory.redone += 1
+            self.spectral.start(it, self.scratch)
+            self._look(row)
+        old = it[0]
+        before = memory[0]
+
+        self.rule.choose(it, self.loss, self.scratch)
+        eta = it.eta
+        if not 0.0 < eta < INFINITY:
+            return STALLED
+        K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.gap + it.gap_error, eta)
+        K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
+        # fmin passes over a NaN: K_t is one where l* is unknown
+        K_best = fmin(K_t, K_t_sharp)
+        if eta * K_best <= 2.0:
+            rho = 1.0 - row.mu_t * eta * (2.0 - eta * K_best)
+        else:
+            rho = 1.0 + eta * (eta * K_best - 2.0) * it.K * it.sigma_max_sq.hi
+
+        self.spectral.drift(it, self.scratch)
+        # Z = Z - eta * [g1; g2.T]
+        for i in range(size):
+            other[i] = it.W1[i] - eta * it.g1[i]
+        self._point(other)
+        it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
+        self._evaluate()
+        if not self._finite():
+            self._undo(&old, &before)
+            return OVERFLOWED
+
+        first_order = eta * old.grad_sq
+        if known:
+            decrease = old.gap - it.gap
+            allowance = (gap_tolerance(&old) + gap_tolerance(it) + old.gap_error + it.gap_error
+                         + share * (old.gap + it.gap))
+        else:
+            decrease = old.loss - it.loss
+            allowance = share * (fabs(old.loss) + fabs(it.loss))
+        allowance = allowance / first_order + share * (1.0 + 0.5 * eta * K_best)
+        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, rho
+        row.slack_descent = decrease / first_order - (1.0 - 0.5 * eta * K_best)
+        row.slack_drift = 2.0 * decrease / first_order - 1.0
+        row.slack_rate = rho - it.gap / old.gap
+        failed = not row.slack_descent >= -allowance
+        if failed and not redo:
+            self._undo(&old, &before)
+            return REDO
+        if failed:
+            self.promised = first_order * (1.0 - 0.5 * eta * K_best)
+            self.measured = decrease
+        note(&memory.descent, memory.t, row.slack_descent, allowance)
+        note(&memory.drift, memory.t, row.slack_drift, 2.0 * allowance)
+        if known:
+            allowance = (share * (rho * old.gap + it.gap) + rho * (gap_tolerance(&old) + old.gap_error)
+                         + gap_tolerance(it) + it.gap_error) / old.gap
+            note(&memory.rate, memory.t, row.slack_rate, allowance)
+        memory.gap_bound *= rho
+        memory.eta = eta
+        memory.t += 1
+        self.spectral.measure(it, self.scratch)
+        return GUARANTEE_FAILED if failed else RUNNING
+
+    cdef int _verdict(self, double max_iter, double tol) noexcept nogil:
+        """Whether to go on from the current iterate, and if not, why."""
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
+        if not self._finite():
+            return OVERFLOWED
+        if it.gap <= tol * memory.gap_0:
+            return CONVERGED
+        if it.gap <= it.floor:
+            return FLOOR_REACHED
+        if it.gap > DIVERGED_AT * memory.gap_0:
+            return DIVERGED
+        if it.grad_sq == 0.0:
+            return SADDLE
+        # the next step would not move the layers beyond their rounding
+        if memory.eta * sqrt(it.grad_sq) <= 0.5 * U * (it.W1_norm + it.W2_norm):
+            if memory.eta > 0.0:
+                return STALLED
+        return MAX_ITER if memory.t >= max_iter else RUNNING
+
+    cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,
+                  double budget) noexcept nogil:
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
+        cdef double started = seconds(), spent_before = memory.seconds
+        cdef Row* row = self.row
+        cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap
+        cdef Py_ssize_t filled_before = self.filled
+        cdef int outcome
+        while True:
+            outcome = self._verdict(max_iter, tol)
+            if outcome != RUNNING or self.filled - filled_before == capacity or memory.seconds - spent_before > budget:
+                break
+            self._look(row)
+            if it.gap == it.gap:
+                P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
+                note(&memory.pl, memory.t, row.slack_pl,
+                     (share * (P + mu_gap) + row.mu_t * (gap_tolerance(it) + it.gap_error)) / P)
+            outcome = self._step(row, False)
+            if outcome == REDO:
+                outcome = self._step(row, True)
+            if outcome != RUNNING and outcome != GUARANTEE_FAILED:
+                break
+            memory.seconds = spent_before + (seconds() - started)
+            if <Py_ssize_t> row.iteration % every == 0 or outcome == GUARANTEE_FAILED:
+                (<Row*> rows)[self.filled - filled_before] = row[0]
+                self.filled += 1
+            if outcome == GUARANTEE_FAILED:
+                break
+        if it.W1 != self.Z:
+            # the layers rest where the memory's array says they are
+            memcpy(self.Z, it.W1, (<Py_ssize_t> it.n + it.m) * it.k * sizeof(double))
+            self._point(self.Z)
+        return outcome

@@ -1,0 +1,100 @@
+"""What is known at one iterate, and what a run carries from one iterate to the next.
+
+The kernels hold the network as one stack `Z = [W1; W2.T]` of shape (n + m, k), row-major: both layers
+are then (rows, k) matrices that the same code serves, and a gradient step is `Z - eta * [g1; g2.T]`.
+"""
+
+cdef enum:
+    RULE_MEMORY = 8
+
+
+cdef struct Bracket:
+    double lo
+    double hi
+
+
+# An extreme singular value: the bracket at the last exact computation, the drift of the matrix since,
+# and the bracket that follows from the two.
+cdef struct Tracked:
+    Bracket exact
+    double drift
+    Bracket now
+
+
+# The extreme squared singular values of one layer, tracked through its Gram matrix A A^T
+# (`drift` of min_sq and max_sq) and through A itself (`path`).
+cdef struct Layer:
+    Tracked min_sq
+    Tracked max_sq
+    double path
+
+
+# One inequality, checked at every step.
+cdef struct Check:
+    double steps            # how many times it was checked
+    double violations       # how many times the slack was below minus the rounding allowance
+    double uninformative    # how many times the allowance was above the slack
+    double smallest         # the smallest slack
+    double smallest_at      # the iteration of the smallest slack
+
+
+# All that a continued run needs beside the layers; doubles only, so that it is saved as an array.
+cdef struct Memory:
+    double t                # the iteration
+    double seconds          # time spent in the loop so far
+    double gap_0            # the gap at t = 0
+    double gap_bound        # gap_0 times the guaranteed contractions so far
+    double eta              # the last step taken, 0 before the first
+    double redone           # steps taken back and redone with exact singular values
+    double renewals         # exact eigenvalue problems of the layers, W and G
+    double narrow           # iterates at which every bracket was within the tolerance
+    Layer layer1
+    Layer layer2
+    Tracked W_max           # s_max(W)
+    Tracked G_max           # ||G||_2
+    Check pl
+    Check descent
+    Check rate
+    Check drift
+    double[RULE_MEMORY] rule    # a rule's own; zeros at t = 0
+
+
+cdef struct Iterate:
+    # shapes: W1 (n, k), W2t = W2.T (m, k), W and G (n, m), g1 like W1, g2t like W2t
+    int n
+    int k
+    int m
+    double* W1
+    double* W2t
+    double* W
+    double* G
+    double* W_old       # W and G one step ago
+    double* G_old
+    double* g1
+    double* g2t
+    # the constants of the loss
+    double mu
+    double K
+    # the loss here: gap = loss - minimum (NaN if the minimum is unknown), known to +- gap_error;
+    # at floor = K eps_W^2 or below, the rounding of W1 W2 alone could be the whole gap
+    double loss
+    double gap
+    double gap_error
+    double floor
+    double eps_W        # ||computed W - exact W1 W2||_F is at most this
+    # Frobenius norms, as computed, but G_norm, which is an upper bound; grad_sq = ||g1||^2 + ||g2||^2
+    double W1_norm
+    double W2_norm
+    double W_norm
+    double G_norm
+    double g1_norm
+    double g2_norm
+    double grad_sq
+    # s_min(T)^2 = s_min(W1)^2 + s_min(W2)^2 and s_max(T)^2, s_max(W), ||G||_2
+    Bracket sigma_min_sq
+    Bracket sigma_max_sq
+    Bracket sigma_max_W
+    Bracket G_max
+    # the step size, set by the rule
+    double eta
+    Memory* memory

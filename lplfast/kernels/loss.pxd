@@ -1,0 +1,22 @@
+"""Public: `cdef class MyLoss(Loss)` with its own `evaluate` trains in the compiled loop like any other loss."""
+
+cdef struct Value:
+    double loss         # l(W)
+    double gap          # l(W) - l*, without cancellation where the loss knows how; NaN if l* is unknown
+    double gap_error    # what gap may be off by beyond rounding of W: the uncertainty of l*
+
+
+cdef class Loss:
+    cdef readonly int n
+    cdef readonly int m
+    cdef readonly double mu
+    cdef readonly double K
+    cdef readonly double minimum
+
+    cdef Py_ssize_t scratch(self) noexcept nogil
+    cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil
+
+
+cdef class DiagonalQuadratic(Loss):
+    cdef double[::1] d
+    cdef double[:, ::1] W_star

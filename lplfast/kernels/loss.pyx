@@ -1,0 +1,138 @@
+"""Losses of an (n, m) matrix, as the compiled loop sees them."""
+
+import math
+
+import numpy as np
+
+from libc.math cimport NAN
+
+
+cdef class Loss:
+    """A K-smooth, mu-strongly convex loss l(W) of an (n, m) matrix; immutable, shared by threads.
+
+    Subclass it in Cython and override `evaluate` (and `scratch`, if it needs working memory).
+
+    Parameters
+    ----------
+    shape : (int, int)
+        The shape (n, m) of W.
+    mu, K : float
+        Strong convexity and smoothness constants, `0 <= mu <= K`, `K > 0`. They are taken on trust here:
+        a training run whose declared K is too small ends with the status `"guarantee_failed"`.
+    minimum : float
+        l* = min l(W), or NaN if it is unknown.
+    """
+
+    def __init__(self, shape, *, double mu, double K, double minimum=math.nan):
+        n, m = shape
+        if not (0 < n < 2**31 and 0 < m < 2**31):
+            raise ValueError(f"shape: expected two positive 32-bit integers, got {shape!r}")
+        if not 0.0 <= mu < math.inf:
+            raise ValueError(f"mu: expected a finite number >= 0, got {mu!r}")
+        if not 0.0 < K < math.inf:
+            raise ValueError(f"K: expected a finite number > 0, got {K!r}")
+        self.n, self.m, self.mu, self.K, self.minimum = n, m, mu, K, minimum
+
+    @property
+    def shape(self):
+        """The shape (n, m) of W."""
+        return self.n, self.m
+
+    cdef Py_ssize_t scratch(self) noexcept nogil:
+        """How many doubles `evaluate` wants to work in."""
+        return 0
+
+    cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
+        """Fill `value`, and G with the (n, m) gradient, at the row-major W."""
+        value.loss = value.gap = value.gap_error = NAN
+
+    def value_and_gradient(self, double[:, ::1] W not None):
+        """Return l(W), l(W) - l* and the gradient at the contiguous (n, m) array W."""
+        cdef Value value
+        if W.shape[0] != self.n or W.shape[1] != self.m:
+            raise ValueError(f"W: expected shape {self.shape}, got {(W.shape[0], W.shape[1])}")
+        gradient = np.empty(self.shape)
+        cdef double[:, ::1] G = gradient
+        cdef double[::1] scratch = np.empty(max(1, self.scratch()))
+        with nogil:
+            self.evaluate(&W[0, 0], &value, &G[0, 0], &scratch[0])
+        return value.loss, value.gap, gradient
+
+
+cdef class DiagonalQuadratic(Loss):
+    """l(W) = minimum + sum(d[:, None] * (W - W_star)**2) / 2: every squared loss, in the frame of its data.
+
+    With `X = U S V.T`, the squared loss of `W` is this function of `V.T W` with `d = S**2 + l2`: no product
+    with the data is left, the cost does not depend on the number of rows, and the gap has no cancellation.
+
+    Parameters
+    ----------
+    d : (n,) array
+        The Hessian, positive.
+    W_star : (n, m) array
+        The minimizer.
+    minimum : float
+        l*.
+    mu, K : float, optional
+        Default to the true constants, `min(d)` and `max(d)`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = DiagonalQuadratic([1.0, 4.0], [[1.0], [1.0]])
+    >>> loss.mu, loss.K
+    (1.0, 4.0)
+    >>> value, gap, G = loss.value_and_gradient(np.array([[2.0], [3.0]]))
+    >>> value, G.ravel().tolist()
+    (8.5, [1.0, 8.0])
+    """
+
+    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None):
+        d = np.array(d, dtype=np.float64, ndmin=1)
+        W_star = np.array(W_star, dtype=np.float64, ndmin=2, order="C")
+        if d.ndim != 1 or W_star.ndim != 2 or W_star.shape[0] != d.size:
+            raise ValueError(f"expected d of shape (n,) and W_star of shape (n, m), "
+                             f"got {d.shape} and {W_star.shape}")
+        if not (d.size and W_star.size):
+            raise ValueError("expected at least one row and one column, got an empty array")
+        if not (np.all(np.isfinite(d)) and np.all(d > 0)):
+            raise ValueError("d: expected finite positive numbers, got others among them")
+        if not np.all(np.isfinite(W_star)):
+            raise ValueError("W_star: expected finite numbers, got NaN or inf")
+        super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
+                         minimum=minimum)
+        self.d, self.W_star = d, W_star
+
+    @property
+    def hessian(self):
+        """The diagonal d of the Hessian, one number a row of W, as a new array."""
+        return np.array(self.d)
+
+    @property
+    def minimizer(self):
+        """The (n, m) matrix W_star, as a new array."""
+        return np.array(self.W_star)
+
+    def __reduce__(self):
+        return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K)
+
+    cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
+        cdef Py_ssize_t i, j
+        cdef const double* W_star = &self.W_star[0, 0]
+        cdef double gap = 0.0, row, d, e
+        # E = W - W_star; G = d[:, None] * E; gap = (d[:, None] * E**2).sum() / 2
+        for i in range(self.n):
+            d = self.d[i]
+            row = 0.0
+            for j in range(self.m):
+                e = W[i * self.m + j] - W_star[i * self.m + j]
+                G[i * self.m + j] = d * e
+                row += e * e
+            gap += d * row
+        value.gap = 0.5 * gap
+        value.gap_error = 0.0
+        value.loss = self.minimum + value.gap
+
+
+def _diagonal_quadratic(d, W_star, minimum, mu, K):
+    return DiagonalQuadratic(d, W_star, minimum=minimum, mu=mu, K=K)

@@ -1,0 +1,277 @@
+"""The two layers, at any width: their compression to width at most n + m, and the way back."""
+
+import numpy as np
+import scipy.linalg
+from scipy.linalg import lapack
+
+from .arrays import as_matrix, read_matrix
+
+__all__ = ["Network"]
+
+
+class Network:
+    """A two-layer linear network `x -> x W1 W2`, W1 of shape (n, h) and W2 of shape (h, m).
+
+    Gradient descent on `l(W1 W2)` depends on the stack `Z = [W1.T, W2]` (h, n+m) through `Z.T Z` alone. With
+    a thin QR decomposition `Z = Q R`, the network with layers `R[:, :n].T, R[:, n:]` of width
+    `k = min(h, n+m)` follows the same trajectory exactly, and `Q` times its layers are the wide ones. So a
+    step costs the same at every width; the wide layers are made when they are asked for.
+
+    Parameters
+    ----------
+    W1 : (n, h) array_like
+        First layer. Copied.
+    W2 : (h, m) array_like
+        Second layer. Copied.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On anything but finite real matrices with a common width.
+
+    Examples
+    --------
+    >>> network = Network([[1.0, 0.0, 2.0]], [[1.0], [5.0], [3.0]])
+    >>> network.width, network.compressed_width, network.product.item()
+    (3, 2, 7.0)
+    """
+
+    def __init__(self, W1, W2):
+        W1, W2 = as_matrix("W1", W1), as_matrix("W2", W2)
+        if W1.shape[1] != W2.shape[0]:
+            raise ValueError("W1, W2: expected shapes (n, h) and (h, m) with one width h, "
+                             f"got {W1.shape} and {W2.shape}")
+        wide = np.empty((W1.shape[0] + W2.shape[1], W1.shape[1]))
+        wide[: W1.shape[0]] = W1
+        wide[W1.shape[0]:] = W2.T
+        self._set(W1.shape[0], wide=wide)
+
+    def _set(self, n, *, wide=None, small=None, basis=None):
+        """Set the state: the stack `[W1; W2.T]` at full width, or a small one with the basis that widens it."""
+        self._n, self._wide, self._small, self._basis = n, wide, small, basis
+        return self
+
+    @classmethod
+    def gaussian(cls, n, h, m, *, std=1.0, rng=None):
+        """Return a network with independent normal entries.
+
+        Parameters
+        ----------
+        n, h, m : int
+            Inputs, width, outputs.
+        std : float or pair of floats
+            Standard deviation of the entries, of both layers or of each.
+        rng : numpy.random.Generator, int or None
+            Where the numbers come from.
+        """
+        n, h, m = _size("n", n), _size("h", h), _size("m", m)
+        std1, std2 = _deviations(std)
+        rng = np.random.default_rng(rng)
+        wide = rng.standard_normal((n + m, h))
+        wide[:n] *= std1
+        wide[n:] *= std2
+        return cls.__new__(cls)._set(n, wide=wide)
+
+    @classmethod
+    def balanced(cls, W, h):
+        """Return layers of width h with the product W and imbalance `W1.T W1 - W2 W2.T = 0`.
+
+        `W1 = U sqrt(S)`, `W2 = sqrt(S) V.T` from the singular value decomposition of W, padded with zeros.
+
+        Raises
+        ------
+        ValueError
+            If the rank of W is larger than h.
+
+        Examples
+        --------
+        >>> network = Network.balanced([[3.0, 0.0], [0.0, 4.0]], 10**9)
+        >>> bool(np.allclose(network.product, [[3, 0], [0, 4]]))
+        True
+        """
+        W = as_matrix("W", W)
+        h = _size("h", h)
+        U, S, Vt = scipy.linalg.svd(W, full_matrices=False)
+        rank = int((S > max(W.shape) * np.finfo(float).eps * S[0]).sum())
+        if h < rank:
+            raise ValueError(f"h: expected at least the rank of W, {rank}, got {h}")
+        used = min(h, S.size)
+        root = np.sqrt(S[:used])
+        small = np.zeros((sum(W.shape), min(h, sum(W.shape))))
+        small[: W.shape[0], :used] = U[:, :used] * root
+        small[W.shape[0]:, :used] = Vt[:used].T * root
+        return cls.__new__(cls)._set(W.shape[0], small=small, basis=_Padding(h) if h > small.shape[1] else None)
+
+    @classmethod
+    def from_files(cls, path1, path2):
+        """Return the network whose layers are in two files, .npy or text."""
+        return cls(read_matrix(path1, vector_as_column=False), read_matrix(path2, vector_as_column=False))
+
+    def save_layers(self, path1, path2):
+        """Write the wide layers to two .npy files."""
+        np.save(path1, self.W1)
+        np.save(path2, self.W2)
+
+    @property
+    def n(self):
+        """Number of inputs."""
+        return self._n
+
+    @property
+    def m(self):
+        """Number of outputs."""
+        return self._any().shape[0] - self._n
+
+    @property
+    def width(self):
+        """The hidden width h."""
+        return self._any().shape[1] if self._basis is None else self._basis.width
+
+    @property
+    def compressed_width(self):
+        """The width that training runs at, min(h, n + m)."""
+        return min(self.width, self.n + self.m)
+
+    @property
+    def W1(self):
+        """The first layer (n, h), read-only."""
+        return _read_only(self.stack(compress=False)[: self.n])
+
+    @property
+    def W2(self):
+        """The second layer (h, m), read-only."""
+        return _read_only(self.stack(compress=False)[self.n:].T)
+
+    @property
+    def product(self):
+        """W1 @ W2, (n, m)."""
+        stack = self._any()
+        return stack[: self.n] @ stack[self.n:].T
+
+    def imbalance_eigenvalues(self):
+        """Return the eigenvalues of `D = W1.T W1 - W2 W2.T`, largest first, but for h - k zeros.
+
+        Returns
+        -------
+        (k,) array
+            With k = `compressed_width`. Every other eigenvalue of the (h, h) matrix D is 0: mind those zeros
+            when counting the i-th largest.
+        """
+        stack = self.stack()
+        W1, W2t = stack[: self.n], stack[self.n:]
+        return scipy.linalg.eigvalsh(W1.T @ W1 - W2t.T @ W2t)[::-1]
+
+    def stack(self, *, compress=True):
+        """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written."""
+        if compress:
+            if self._small is None:
+                self._compress()
+            return self._small
+        if self._wide is None:
+            self._wide = self._small if self._basis is None else self._basis.widen(self._small)
+        return self._wide
+
+    def replace(self, stack):
+        """Return the network with another stack `[W1; W2.T]`, in the same coordinates that `stack()` gave."""
+        if stack.shape == (self.n + self.m, self.width):
+            return Network.__new__(Network)._set(self.n, wide=stack)
+        return Network.__new__(Network)._set(self.n, small=stack, basis=self._basis)
+
+    def to_arrays(self):
+        """Return everything this network is made of as a dict of arrays: what `from_arrays` takes."""
+        arrays = {"n": np.array(self.n), "width": np.array(self.width)}
+        if self._basis is not None and self._small is not None:
+            arrays["small"] = self._small
+            arrays.update(self._basis.to_arrays())
+        else:
+            arrays["wide"] = self._any()
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """Return the network that `to_arrays` has taken apart."""
+        network = cls.__new__(cls)
+        if "wide" in arrays:
+            return network._set(int(arrays["n"]), wide=arrays["wide"])
+        basis = _Reflectors(arrays["qr"], arrays["tau"]) if "qr" in arrays else _Padding(int(arrays["width"]))
+        return network._set(int(arrays["n"]), small=arrays["small"], basis=basis)
+
+    def _any(self):
+        return self._wide if self._small is None else self._small
+
+    def _compress(self):
+        k, h = self._wide.shape
+        if h <= k:
+            self._small = self._wide
+        else:
+            # in Fortran's eyes the wide stack is Z itself, (h, n + m)
+            qr, tau, _, _ = lapack.dgeqrf(self._wide.T)
+            self._small = np.ascontiguousarray(np.triu(qr[:k]).T)
+            self._basis = _Reflectors(qr, tau)
+
+    def __repr__(self):
+        return f"Network(n={self.n}, h={self.width}, m={self.m})"
+
+
+class _Reflectors:
+    """The orthonormal factor of a thin QR decomposition, as LAPACK's Householder reflectors."""
+
+    def __init__(self, qr, tau):
+        self.qr, self.tau = qr, tau
+
+    def to_arrays(self):
+        return {"qr": self.qr, "tau": self.tau}
+
+    @property
+    def width(self):
+        return self.qr.shape[0]
+
+    def widen(self, small):
+        k = small.shape[0]
+        padded = np.zeros((self.width, k), order="F")
+        padded[:k] = small.T
+        work = lapack.dormqr("L", "N", self.qr, self.tau, padded, lwork=-1)[1]
+        wide, _, info = lapack.dormqr("L", "N", self.qr, self.tau, padded, lwork=int(work[0]), overwrite_c=True)
+        if info:
+            raise RuntimeError(f"dormqr failed with code {info}")
+        return wide.T
+
+
+class _Padding:
+    """The first coordinates of a wide space: layers that are zero beyond their small width."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def to_arrays(self):
+        return {}
+
+    def widen(self, small):
+        wide = np.zeros((small.shape[0], self.width))
+        wide[:, : small.shape[1]] = small
+        return wide
+
+
+def _read_only(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _size(name, value):
+    """Return `value` as a positive int."""
+    try:
+        size = value.__index__()
+    except AttributeError:
+        raise TypeError(f"{name}: expected a positive integer, got {value!r}") from None
+    if size < 1:
+        raise ValueError(f"{name}: expected a positive integer, got {value!r}")
+    return size
+
+
+def _deviations(std):
+    """Return the standard deviations of both layers."""
+    both = np.broadcast_to(np.asarray(std, dtype=float), (2,)) if np.ndim(std) < 2 and np.size(std) in (1, 2) else None
+    if both is None or not (np.isfinite(both).all() and (both >= 0).all()):
+        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}")
+    return both.tolist()

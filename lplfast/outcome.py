@@ -1,0 +1,102 @@
+"""How a run ended, in a sentence that says what to do."""
+
+import math
+
+__all__ = ["outcome_message"]
+
+LONG_STEP = "The step size is too long here: use step_size='local' or 'sharp'."
+
+
+def outcome_message(status, descent, last, tol, network):
+    """Return the sentence for a status.
+
+    Parameters
+    ----------
+    status : str
+        How the run ended.
+    descent : Descent
+        The loop, where it ended.
+    last : dict
+        The last row of the history, by column.
+    tol : float
+        The tolerance of the run.
+    network : Network
+        What the run started from.
+    """
+    facts = _Facts(descent, last, tol, network)
+    return MESSAGES[status](facts)
+
+
+class _Facts:
+    """What the sentences speak of."""
+
+    def __init__(self, descent, last, tol, network):
+        self.descent, self.last, self.tol, self.network = descent, last, tol, network
+        self.t, self.gap, self.first = descent.t, last["gap"], descent.first_gap
+        self.where = f"after {self.t} iteration{'' if self.t == 1 else 's'}"
+        if math.isfinite(self.gap):
+            self.where += f" at gap {self.gap:.3g}"
+            if self.first > 0 and self.t:
+                self.where += f", {self.gap / self.first:.1e} of the first"
+
+
+def _max_iter(facts):
+    said = f"Stopped at max_iter {facts.where}"
+    if facts.t and 0 < facts.gap < facts.first and facts.tol > 0:
+        pace = math.log(facts.gap / facts.first) / facts.t
+        left = math.ceil(math.log(facts.tol * facts.first / facts.gap) / pace)
+        return f"{said}; at this pace tol={facts.tol:.0e} is some {left} iterations away: raise max_iter."
+    return f"{said}; raise max_iter."
+
+
+def _floor(facts):
+    return (f"Stopped at the rounding floor {facts.where}: the rounding of W1 W2 alone can leave a gap of "
+            f"{facts.last['floor']:.1e}, and tol={facts.tol:.0e} asks for less. Float64 gives no more; raise tol.")
+
+
+def _saddle(facts):
+    if not facts.descent.W1.any() and not facts.descent.W2.any():
+        return ("At a saddle: both layers are 0, so their gradient is, though the loss is not at its minimum. "
+                "Start from layers that are not 0.")
+    if facts.last["grad_norm"] == 0 and facts.last["sigma_max_sq"] < 1e-100:
+        return ("The gradient underflows to 0: the layers or the data are too small for float64. Rescale them.")
+    return (f"At a saddle {facts.where}: the gradient of both layers is 0, though the loss is not at its minimum. "
+            "Perturb the layers, or start elsewhere.")
+
+
+def _overflow(facts):
+    if not math.isfinite(facts.last["floor"]) or not math.isfinite(facts.last["grad_norm"]):
+        return "The loss or its gradient overflows float64 at the initial layers. Rescale the layers or the data."
+    return f"Stopped {facts.where}, before a step that overflows float64. {LONG_STEP}"
+
+
+def _stalled(facts):
+    said = f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding"
+    reach, network = min(facts.network.n, facts.network.m), facts.network
+    if network.width < reach:
+        return (f"{said}. The width {network.width} is below min(n, m) = {reach}, so the network cannot reach every "
+                "W and its loss need not reach l*. Widen it.")
+    return f"{said}: a critical point, or steps far too short. Start elsewhere, or take longer steps."
+
+
+def _guarantee_failed(facts):
+    promised, measured = facts.descent.failure
+    return (f"The descent lemma failed at step {facts.t - 1}, with exact singular values too: the loss should have "
+            f"fallen by at least {promised:.10g}, it fell by {measured:.10g}. So it is not the loss that it declares: "
+            f"check its gradient and its K = {facts.descent.loss.K:.10g}.")
+
+
+MESSAGES = {
+    "running": lambda facts: f"Under way {facts.where}.",
+    "converged": lambda facts: f"Converged {facts.where}.",
+    "max_iter": _max_iter,
+    "max_time": lambda facts: f"Stopped at max_time {facts.where}; raise max_time.",
+    "floor": _floor,
+    "saddle": _saddle,
+    "diverged": lambda facts: f"Diverged {facts.where}: the gap grew beyond 1e8 times the first. {LONG_STEP}",
+    "overflow": _overflow,
+    "stalled": _stalled,
+    "stopped": lambda facts: f"Stopped by the callback {facts.where}.",
+    "interrupted": lambda facts: f"Interrupted {facts.where}; everything up to here is kept.",
+    "guarantee_failed": _guarantee_failed,
+}

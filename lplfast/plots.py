@@ -1,0 +1,92 @@
+"""Figures of a run. Each function draws one thing into `ax` and returns it."""
+
+import numpy as np
+
+__all__ = ["overview", "plot_constants", "plot_gap", "plot_step_size"]
+
+# Okabe and Ito's palette: distinguishable with any colour vision.
+BLUE, VERMILLION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
+
+STYLE = {
+    "font.size": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "lines.linewidth": 1.2,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "legend.frameon": False, "axes.titlesize": 8,
+    "ytick.minor.size": 0,
+}
+
+
+def _pyplot():
+    """Return matplotlib's pyplot, or say how to install it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError('figures need matplotlib: pip install "lplfast[plots]"') from error
+    return plt
+
+
+def _column(run, name):
+    """Return a recorded column with its iterations."""
+    for needed in ("iteration", name):
+        if needed not in run.history:
+            raise ValueError(f"run: expected the column {needed!r} in its history; train with record='all'")
+    return run.history["iteration"], run.history[name]
+
+
+def _draw(run, name, ax, **style):
+    """Draw a positive column against the iteration, leaving out what a log scale cannot show."""
+    t, y = _column(run, name)
+    shown = np.isfinite(y) & (y > 0)
+    ax.plot(t[shown], y[shown], **style)
+
+
+def _finish(ax, ylabel):
+    ax.set_yscale("log")
+    ax.set_xlabel("iteration $t$")
+    ax.set_ylabel(ylabel)
+    if ax.get_lines():
+        low, high = ax.get_ylim()
+        if high / low < 10:     # less than a decade would have no tick
+            middle = np.sqrt(low * high)
+            ax.set_ylim(middle / 4, middle * 4)
+    return ax
+
+
+def plot_gap(run, ax=None):
+    """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it."""
+    ax = _pyplot().gca() if ax is None else ax
+    _draw(run, "gap_bound", ax, color=VERMILLION, ls="--", label="guaranteed bound")
+    _draw(run, "gap", ax, color=BLUE, label="measured")
+    floor, gap = run.history["floor"], run.history["gap"]
+    if 0 < np.nanmin(gap) < 1e3 * floor[-1]:
+        _draw(run, "floor", ax, color=BLACK, ls=":", lw=0.8, label="rounding floor")
+    ax.legend(loc="best")
+    return _finish(ax, r"gap $L(t)-\ell^*$")
+
+
+def plot_step_size(run, ax=None):
+    """Draw the step size."""
+    ax = _pyplot().gca() if ax is None else ax
+    _draw(run, "step_size", ax, color=BLUE)
+    return _finish(ax, r"step size $\eta_t$")
+
+
+def plot_constants(run, ax=None):
+    """Draw the local constants: mu_t below, K_t and its sharper form above."""
+    ax = _pyplot().gca() if ax is None else ax
+    _draw(run, "K_t", ax, color=VERMILLION, label=r"$K_t(\eta_t)$")
+    _draw(run, "K_t_sharp", ax, color=GREEN, ls="--", label=r"$K_t^{\mathrm{sharp}}(\eta_t)$")
+    _draw(run, "mu_t", ax, color=BLUE, label=r"$\mu_t$")
+    ax.legend(loc="center right")
+    return _finish(ax, "local constants")
+
+
+def overview(run):
+    """Return a new Figure with the three panels of a run: gap and bound, step size, local constants."""
+    plt = _pyplot()
+    from matplotlib.figure import Figure
+
+    with plt.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.3), layout="constrained")
+        for draw, ax in zip((plot_gap, plot_step_size, plot_constants), figure.subplots(1, 3), strict=True):
+            draw(run, ax)
+    return figure

@@ -1,0 +1,217 @@
+"""Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
+
+import math
+
+import numpy as np
+import scipy.linalg
+
+from .arrays import as_matrix
+from .kernels.loss import DiagonalQuadratic
+
+__all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
+
+REDUCTIONS = ("sum", "mean")
+
+
+class Problem:
+    """A K-smooth, mu-strongly convex loss of an (n, m) matrix W, to be trained as `l(W1 @ W2)`.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        The shape (n, m) of W.
+    mu, K : float
+        Strong convexity and smoothness constants of l (on the range of `basis`).
+    minimum : float
+        l*, the least value of l over all (n, m) matrices.
+    minimizer : (n, m) array
+        A matrix at which l takes it: the one of least norm, for a loss with a null space.
+    kernel : lplfast.kernels.loss.Loss
+        The same loss as the compiled loop sees it: a function of `basis.T @ W`.
+    basis : (n, r) array or None
+        Orthonormal columns; None stands for the identity.
+    """
+
+    def __init__(self, kernel, *, rows, basis, minimizer):
+        self.kernel = kernel
+        self.basis = basis
+        self.shape = (rows, kernel.m)
+        self.mu, self.K, self.minimum = kernel.mu, kernel.K, kernel.minimum
+        self.minimizer = minimizer
+        self.minimizer.flags.writeable = False
+
+    def value(self, W):
+        """Return l(W) for an (n, m) matrix."""
+        return self._evaluate(W)[0]
+
+    def gap(self, W):
+        """Return l(W) - l*, computed without cancellation."""
+        return self._evaluate(W)[1]
+
+    def gradient(self, W):
+        """Return the (n, m) gradient of l at W."""
+        gradient = self._evaluate(W)[2]
+        return gradient if self.basis is None else self.basis @ gradient
+
+    def to_kernel(self, W1):
+        """Return the first layer (n, k) as the compiled loss wants it: `basis.T @ W1`."""
+        return W1 if self.basis is None else self.basis.T @ W1
+
+    def from_kernel(self, W1, before):
+        """Return the first layer (n, k) whose kernel form is `W1`; what l cannot see stays as `before`."""
+        if self.basis is None:
+            return W1
+        if self.basis.shape[1] == self.shape[0]:
+            return self.basis @ W1
+        return before + self.basis @ (W1 - self.basis.T @ before)
+
+    def _evaluate(self, W):
+        W = as_matrix("W", W)
+        if W.shape != self.shape:
+            raise ValueError(f"W: expected shape {self.shape}, got {W.shape}")
+        return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
+
+    def __repr__(self):
+        return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
+
+
+class SquaredLoss(Problem):
+    """l(W) = ||X (W + offset) - Y||_F^2 / 2 + l2/2 ||W + offset||_F^2, for data of any rank.
+
+    The data are used once, for the singular value decomposition `X = U S V.T`: in its frame the Hessian is
+    the diagonal `S**2 + l2`, and neither the loop nor this object needs X or Y any more.
+
+    With `l2 = 0` and X of rank r < n, directions that the data cannot see are left out: `mu = s_r(X)**2`,
+    the corresponding part of W1 never moves, and the singular values of W1 that count are those of the part
+    that does. Singular values of X below `max(X.shape) * eps * s_max` count as zero.
+
+    Parameters
+    ----------
+    X : (N, n) array_like
+        Inputs, one sample a row.
+    Y : (N, m) or (N,) array_like
+        Targets.
+    l2 : float
+        Ridge penalty, >= 0; not divided by N.
+    reduction : {"sum", "mean"}
+        Whether the data term is summed over the rows or divided by N.
+    offset : (n, m) array_like, optional
+        A frozen matrix that W is added to.
+
+    Attributes
+    ----------
+    singular_values : array
+        Those of X, largest first.
+    rank : int
+        The numerical rank r of X.
+    condition_number : float
+        s_1(X) / s_r(X).
+
+    Raises
+    ------
+    TypeError, ValueError
+        On anything but finite real matrices of fitting shapes; if X is zero; if its squares leave float64.
+
+    Examples
+    --------
+    >>> loss = SquaredLoss([[2.0, 0.0], [0.0, 1.0]], [[2.0], [3.0]])
+    >>> loss.mu, loss.K, loss.minimum
+    (1.0, 4.0, 0.0)
+    >>> loss.value([[0.0], [0.0]])
+    6.5
+    """
+
+    def __init__(self, X, Y, *, l2=0.0, reduction="sum", offset=None):
+        X = as_matrix("X", X)
+        Y = as_matrix("Y", Y, vector_as_column=True)
+        N, n = X.shape
+        if Y.shape[0] != N:
+            raise ValueError(f"Y: expected {N} rows as in X, got {Y.shape[0]}")
+        self.l2 = _nonnegative("l2", l2)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+        self.reduction = reduction
+        O = _offset(offset, (n, Y.shape[1]))
+
+        U, S, Vt = scipy.linalg.svd(X, full_matrices=self.l2 > 0 and N < n)
+        if S[0] == 0:
+            raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
+        self.singular_values = S
+        self.rank = int((S > max(X.shape) * np.finfo(float).eps * S[0]).sum())
+        self.condition_number = float(S[0] / S[self.rank - 1])
+
+        rows = N if reduction == "mean" else 1
+        keep = n if self.l2 > 0 else self.rank
+        S = np.pad(S, (0, max(0, keep - S.size)))[:keep]
+        with np.errstate(over="ignore", under="ignore"):
+            d = S**2 / rows + self.l2
+        if not (np.isfinite(d).all() and (d > np.finfo(float).tiny).all()):
+            raise ValueError("X: expected singular values whose squares are float64 numbers, "
+                             f"got {S[-1]:.3g} to {S[0]:.3g}; rescale X")
+        U, V = U[:, :keep], Vt[:keep].T
+        c = np.zeros((keep, Y.shape[1]))
+        c[: U.shape[1]] = U.T @ Y
+        T = (S / rows / d)[:, np.newaxis] * c           # the minimizer of the whole matrix W + offset
+        residual = Y - U @ c[: U.shape[1]]
+        minimum = (np.vdot(residual, residual) / rows
+                   + (self.l2 / rows / d) @ np.einsum("ij,ij->i", c, c)) / 2
+        kernel = DiagonalQuadratic(d, T - V.T @ O, minimum=minimum)
+        super().__init__(kernel, rows=n, basis=V, minimizer=V @ kernel.minimizer)
+
+    @property
+    def conditioning(self):
+        """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
+        n, K_over_mu = self.shape[0], self.K / self.mu
+        said = f"X has rank {self.rank} of {n} and condition number {self.condition_number:.3g}; K/mu = {K_over_mu:.3g}"
+        if self.rank < n and self.l2 == 0:
+            said += (f". The {n - self.rank} directions that the data cannot see are left out: "
+                     "that part of W1 never moves")
+        if K_over_mu > 1e4:
+            said += (". Gradient descent takes some K/mu iterations to gain a digit: standardize the columns of X, "
+                     f"drop nearly collinear ones, or add a ridge (l2={self.K / 1e4:.1g} brings K/mu to about 1e4)")
+        return said + "."
+
+
+class MatrixFactorization(Problem):
+    """l(W) = ||W + offset - Y||_F^2 / 2: mu = K = 1, l* = 0.
+
+    Parameters
+    ----------
+    Y : (n, m) array_like
+        The matrix to be factorized.
+    offset : (n, m) array_like, optional
+        A frozen matrix that W is added to.
+
+    Examples
+    --------
+    >>> problem = MatrixFactorization([[3.0, 4.0]])
+    >>> problem.value([[0.0, 0.0]]), problem.gradient([[0.0, 0.0]]).tolist()
+    (12.5, [[-3.0, -4.0]])
+    """
+
+    def __init__(self, Y, *, offset=None):
+        Y = as_matrix("Y", Y)
+        W_star = Y - _offset(offset, Y.shape)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star)
+        super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
+
+
+def _offset(offset, shape):
+    """Return the frozen matrix, zero where there is none."""
+    if offset is None:
+        return np.zeros(shape)
+    offset = as_matrix("offset", offset)
+    if offset.shape != shape:
+        raise ValueError(f"offset: expected shape {shape}, got {offset.shape}")
+    return offset
+
+
+def _nonnegative(name, value):
+    """Return `value` as a finite float >= 0."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a number >= 0, got {value!r}") from None
+    if not 0.0 <= number < math.inf:
+        raise ValueError(f"{name}: expected a finite number >= 0, got {value!r}")
+    return number

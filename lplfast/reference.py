@@ -1,0 +1,130 @@
+"""The plain NumPy twin of everything compiled: slow, obvious, at full width, `numpy.linalg.svd` at every step.
+
+It shares no code with the kernels; the tests compare the two, and `bench` times them side by side.
+"""
+
+import collections
+
+import numpy as np
+from scipy.optimize import brentq
+
+__all__ = ["Loss", "RULES", "K_t", "K_t_sharp", "descend", "local_constants", "matrix_factorization", "squared_loss"]
+
+# basis: orthonormal columns spanning the directions of W1 that the loss can see
+Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis")
+
+
+def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
+    """Return the Loss `||X (W + offset) - Y||_F^2 / (2 or 2N) + l2/2 ||W + offset||_F^2`."""
+    X, Y = np.asarray(X, dtype=float), np.asarray(Y, dtype=float)
+    Y = Y.reshape(len(Y), -1)
+    N, n = X.shape
+    weight = 1 / N if reduction == "mean" else 1.0
+    offset = np.zeros((n, Y.shape[1])) if offset is None else np.asarray(offset, dtype=float)
+    s = np.linalg.svd(X, compute_uv=False)
+    rank = np.linalg.matrix_rank(X)
+    stacked = np.vstack([np.sqrt(weight) * X, np.sqrt(l2) * np.eye(n)])
+    targets = np.vstack([np.sqrt(weight) * Y, np.zeros((n, Y.shape[1]))])
+    best = np.linalg.lstsq(stacked, targets, rcond=n * 2e-16)[0]
+    smallest = (s[-1] if N >= n else 0.0) if l2 > 0 else s[rank - 1]
+    V = np.linalg.svd(X)[2].T
+
+    def value(W):
+        return 0.5 * np.sum((stacked @ (W + offset) - targets) ** 2)
+
+    def gap(W):
+        return 0.5 * np.sum((stacked @ (W + offset - best)) ** 2)
+
+    def gradient(W):
+        return stacked.T @ (stacked @ (W + offset - best))
+
+    return Loss(value, gap, gradient, mu=weight * smallest**2 + l2, K=weight * s[0] ** 2 + l2,
+                minimum=0.5 * np.sum((stacked @ best - targets) ** 2), minimizer=best - offset,
+                basis=V if l2 > 0 else V[:, :rank])
+
+
+def matrix_factorization(Y, *, offset=None):
+    """Return the Loss `||W + offset - Y||_F^2 / 2`."""
+    Y = np.asarray(Y, dtype=float)
+    return squared_loss(np.eye(len(Y)), Y, offset=offset)
+
+
+def local_constants(loss, W1, W2):
+    """Return a dict of everything that the local constants are made of."""
+    W = W1 @ W2
+    G = loss.gradient(W)
+    s1 = np.linalg.svd(loss.basis.T @ W1, compute_uv=False)
+    s2 = np.linalg.svd(W2, compute_uv=False)
+    h = W1.shape[1]
+    smallest1 = s1[-1] if h >= loss.basis.shape[1] else 0.0
+    smallest2 = s2[-1] if h >= W2.shape[1] else 0.0
+    return {
+        "K": loss.K,
+        "loss": loss.value(W),
+        "gap": loss.gap(W),
+        "grad_norm": np.hypot(np.linalg.norm(G @ W2.T), np.linalg.norm(W1.T @ G)),
+        "G_norm": np.linalg.norm(G),
+        "G_max": np.linalg.norm(G, 2),
+        "sigma_min_sq": smallest1**2 + smallest2**2,
+        "sigma_max_sq": s1[0] ** 2 + s2[0] ** 2,
+        "sigma_max_W": np.linalg.norm(loss.basis.T @ W, 2),
+        "mu_t": loss.mu * (smallest1**2 + smallest2**2),
+    }
+
+
+def K_t(at, eta):
+    """Return the local smoothness constant of Xu et al. (2025) of a step of size eta."""
+    K, s, g = at["K"], at["sigma_max_sq"], np.sqrt(2 * at["K"] * at["gap"])
+    return K * s + g + 3 * K * s * g * eta + 6 * K**2 * at["sigma_max_W"] * at["gap"] * eta**2
+
+
+def K_t_sharp(at, eta):
+    """Return the sharper local smoothness constant of docs/theory.md."""
+    K, s, G = at["K"], at["sigma_max_sq"], at["G_max"]
+    return K * s + G + K * s * G * eta + K * at["sigma_max_W"] * G * at["G_norm"] * eta**2 / 2
+
+
+def _root(smoothness, at):
+    """Return the root of `eta * smoothness(at, eta) = 1`, which lies in (0, 1 / smoothness(at, 0)]."""
+    return brentq(lambda eta: eta * smoothness(at, eta) - 1, 0.0, 1 / smoothness(at, 0.0), xtol=1e-300, rtol=1e-15)
+
+
+RULES = {
+    "local": lambda at, t: _root(K_t, at),
+    "sharp": lambda at, t: _root(K_t_sharp, at),
+}
+
+
+def descend(loss, W1, W2, choose, steps):
+    """Take `steps` steps of gradient descent with the sizes `choose(constants, t)`.
+
+    Returns
+    -------
+    W1, W2 : arrays
+        The layers at the end.
+    history : list of dict
+        Of each iterate `local_constants`, and for the step from it `step_size, K_t, K_t_sharp, rate_bound` and
+        the slacks.
+    """
+    history = []
+    for t in range(steps + 1):
+        at = local_constants(loss, W1, W2)
+        P = at["grad_norm"] ** 2
+        at["slack_pl"] = 1 - at["mu_t"] * at["gap"] / (P / 2)
+        if history:
+            before = history[-1]
+            eta, K = before["step_size"], min(before["K_t"], before["K_t_sharp"])
+            decrease = (before["gap"] - at["gap"]) / (eta * before["grad_norm"] ** 2)
+            before["slack_descent"] = decrease - (1 - eta * K / 2)
+            before["slack_drift"] = 2 * decrease - 1
+            before["slack_rate"] = before["rate_bound"] - at["gap"] / before["gap"]
+        history.append(at)
+        if t == steps:
+            return W1, W2, history
+        eta = at["step_size"] = choose(at, t)
+        at["K_t"], at["K_t_sharp"] = K_t(at, eta), K_t_sharp(at, eta)
+        K = min(at["K_t"], at["K_t_sharp"])
+        at["rate_bound"] = (1 - at["mu_t"] * eta * (2 - eta * K) if eta * K <= 2
+                            else 1 + eta * (eta * K - 2) * at["K"] * at["sigma_max_sq"])
+        G = loss.gradient(W1 @ W2)
+        W1, W2 = W1 - eta * G @ W2.T, W2 - eta * W1.T @ G

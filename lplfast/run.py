@@ -1,0 +1,192 @@
+"""What a training run returns: its history, how it ended, and whether every inequality held."""
+
+import io
+import json
+import math
+import os
+import tempfile
+
+import numpy as np
+
+from .kernels.descent import COLUMNS
+from .network import Network
+
+__all__ = ["Interrupted", "Run"]
+
+# The inequalities checked at every step, and what each says. The last is a condition, not a theorem.
+CLAIMS = {
+    "pl": "PL inequality",
+    "descent": "descent lemma",
+    "rate": "guaranteed rate",
+}
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was interrupted; `run` holds everything computed so far, and can be continued."""
+
+    def __init__(self, run):
+        super().__init__(run.message)
+        self.run = run
+
+    def __reduce__(self):
+        return Interrupted, (self.run,)
+
+
+class Run:
+    """A training run.
+
+    Attributes
+    ----------
+    history : dict of arrays
+        One array a recorded column, one entry a recorded iterate; the step columns of the last are NaN.
+        `loss`, `gap` (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t`
+        (lower bound), `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds), `floor`
+        (what rounding alone leaves of a gap), `time` (seconds in the loop) belong to the iterate;
+        `step_size`, `K_t`, `K_t_sharp` (upper bounds), `rate_bound` (guaranteed gap ratio) to the step from it.
+        Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
+        `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`,
+        `slack_rate = rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`,
+        the condition under which the imbalance moves little (docs/theory.md), which long steps may fail.
+    status : str
+        How it ended.
+    message : str
+        The same in a sentence, with what to do about it.
+    network : Network
+        The layers at the end.
+    iterations : int
+        How many steps were taken.
+    checks : dict
+        For `pl`, `descent`, `rate`, `drift`: steps, violations, uninformative, smallest, smallest_at; over all
+        steps, whatever is recorded. A violation is a slack below minus what rounding can explain.
+    counters : dict
+        `renewals` of exact singular values, steps `redone` with exact ones, iterates with all brackets `narrow`.
+    facts : dict
+        What was run: problem, rule, constants, tolerance, versions.
+    """
+
+    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts):
+        self.history = history
+        self.status = status
+        self.message = message
+        self.network = network
+        self.iterations = iterations
+        self.checks = checks
+        self.counters = counters
+        self.facts = facts
+
+    @property
+    def converged(self):
+        """Whether the gap fell to `tol` times the first one."""
+        return self.status == "converged"
+
+    @property
+    def violations(self):
+        """How many times the PL inequality, the descent lemma or the rate failed beyond rounding."""
+        return sum(self.checks[name]["violations"] for name in CLAIMS)
+
+    @property
+    def verdict(self):
+        """A sentence on the inequalities checked: how often, violations, smallest slacks."""
+        checked = {name: check for name, check in self.checks.items() if name in CLAIMS and check["steps"]}
+        if not checked:
+            return "No inequality was checked: no step was taken."
+        steps = max(check["steps"] for check in checked.values())
+        slacks = ", ".join(f"{CLAIMS[name]} {check['smallest']:.2g} at t={check['smallest_at']}"
+                           for name, check in checked.items())
+        names = [CLAIMS[name] for name in checked]
+        listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+        every = "every step" if steps > 1 else "the only step"
+        return (f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: {self.violations}; "
+                f"smallest slack: {slacks}.")
+
+    def to_dataframe(self):
+        """Return the history as a pandas DataFrame, one recorded iterate a row."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError('to_dataframe needs pandas: pip install "lplfast[frames]"') from error
+        return pd.DataFrame(self.history)
+
+    def to_csv(self, path):
+        """Write the history as comma-separated values, 17 significant digits, NaN as an empty field."""
+        table = np.column_stack(list(self.history.values()))
+        with open(path, "w", encoding="ascii", newline="\n") as file:
+            file.write(",".join(self.history) + "\n")
+            for row in table:
+                file.write(",".join("" if math.isnan(x) else repr(x) for x in row.tolist()) + "\n")
+
+    def plot(self):
+        """Return a matplotlib Figure: gap and its bound, step size, mu_t and K_t over the iterations."""
+        from .plots import overview
+
+        return overview(self)
+
+    def save(self, path):
+        """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all."""
+        arrays = {f"history/{name}": column for name, column in self.history.items()}
+        arrays.update({f"network/{name}": part for name, part in self.network.to_arrays().items()})
+        about = {name: getattr(self, name) for name in
+                 ("status", "message", "iterations", "checks", "counters", "facts")}
+        buffer = io.BytesIO()
+        np.savez(buffer, about=np.array(json.dumps(about)), **arrays)
+        path = os.fspath(path)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    @classmethod
+    def load(cls, path):
+        """Return the run saved at `path`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is not a saved run.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            about = json.loads(str(arrays.pop("about")))
+        except (ValueError, KeyError, EOFError, AttributeError) as error:
+            raise ValueError(f"{os.fspath(path)}: expected a run saved by Run.save") from error
+        parts = {"history": {}, "network": {}}
+        for name, array in arrays.items():
+            part, _, key = name.partition("/")
+            parts[part][key] = array
+        return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), **about)
+
+    def __repr__(self):
+        gap = self.history.get("gap")
+        last = "" if gap is None else f", gap={gap[-1]:.3g}"
+        return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={self.violations}>"
+
+
+def recorded(record):
+    """Return the columns that `record` asks for, as indices into COLUMNS.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it names a column that does not exist.
+    """
+    if isinstance(record, str):
+        if record != "all":
+            raise ValueError(f"record: expected 'all' or a list of column names, got {record!r}")
+        return list(range(len(COLUMNS)))
+    try:
+        names = list(record)
+    except TypeError:
+        raise TypeError(f"record: expected 'all' or a list of column names, got {record!r}") from None
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown or not names:
+        raise ValueError(f"record: expected names among {', '.join(COLUMNS)}; got {unknown or 'none'}")
+    return [COLUMNS.index(name) for name in names]

@@ -1,0 +1,213 @@
+"""Train a two-layer linear network by gradient descent, in the compiled loop."""
+
+import contextlib
+import math
+import numbers
+import platform
+import time
+
+import numpy as np
+import scipy
+
+from .constants import check_shapes
+from .kernels.descent import COLUMNS, Descent
+from .kernels.spectral import Spectral
+from .network import Network
+from .outcome import outcome_message
+from .problems import Problem
+from .run import Interrupted, Run, recorded
+from .steps import rule_from
+from .threads import single_threaded_blas
+
+__all__ = ["train"]
+
+# How long the loop runs before Python may look at signals, callbacks and the clock.
+SECONDS_PER_CHUNK = 0.1
+ROWS_PER_CHUNK = 4096
+
+
+def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_time=None,
+          constants="certified", compress=True, record="all", record_every=1, callback=None,
+          callback_every=1, progress=False):
+    """Train `network` on `problem` by gradient descent, `W1 <- W1 - eta G W2.T`, `W2 <- W2 - eta W1.T G`.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss l of the product W1 W2.
+    network : Network
+        Where to start; not modified.
+    step_size : str, float or Rule
+        `"local"`: the root of `eta K_t(eta) = 1` (Xu et al. 2025); `"sharp"`: the same with `K_t_sharp`; a
+        number: that step; or a rule object.
+    max_iter : int
+        How many steps at most.
+    tol : float
+        Converged when `gap <= tol * gap[0]`.
+    max_time : float, optional
+        How many seconds at most; looked at after each step.
+    constants : {"certified", "exact"}
+        How singular values are found: brackets that contain the truth, or LAPACK at every step.
+    compress : bool
+        Whether to train at the equivalent width `min(h, n + m)`. Exact; `False` runs the full width.
+    record : "all" or list of str
+        The columns of the history.
+    record_every : int
+        Keep one iterate in so many; the last one is always kept.
+    callback : callable, optional
+        Called with the `Run` so far every `callback_every` steps; a true return value stops the run.
+    callback_every : int
+        See `callback`.
+    progress : bool
+        Whether to show a progress bar (tqdm).
+
+    Returns
+    -------
+    Run
+        With its status: `"converged"`, `"max_iter"`, `"max_time"`, `"floor"`, `"saddle"`, `"diverged"`, `"overflow"`,
+        `"stalled"`, `"stopped"`, or `"guarantee_failed"`, and a message that says what to do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On bad arguments, before any work.
+    Interrupted
+        On Ctrl-C; its `run` holds everything computed so far.
+
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network
+    >>> run = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]))
+    >>> run.status, run.violations, abs(run.network.product.item() - 2) < 1e-4
+    ('converged', 0, True)
+    """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: expected a Problem such as SquaredLoss, got {type(problem).__name__}")
+    if not isinstance(network, Network):
+        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
+    check_shapes(problem, network)
+    rule = rule_from(step_size)
+    if rule.needs_minimum and math.isnan(problem.minimum):
+        raise ValueError(f"step_size: {rule!r} needs the minimum of the loss, which this problem does not know")
+    spectral = Spectral(constants) if isinstance(constants, str) else constants
+    if not isinstance(spectral, Spectral):
+        raise TypeError(f"constants: expected 'certified' or 'exact', got {constants!r}")
+    max_iter = _count("max_iter", max_iter, least=0)
+    record_every = _count("record_every", record_every)
+    callback_every = _count("callback_every", callback_every)
+    tol = _number("tol", tol)
+    max_time = math.inf if max_time is None else _number("max_time", max_time)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a callable, got {callback!r}")
+    columns = recorded(record)
+
+    with single_threaded_blas():
+        loop = _Loop(problem, network, rule, spectral, compress, columns, record_every, tol)
+        with _bar(progress, max_iter) as advanced:
+            try:
+                status = loop.go(max_iter, max_time, callback, callback_every, advanced)
+            except KeyboardInterrupt:
+                raise Interrupted(loop.result("interrupted")) from None
+        return loop.result(status)
+
+
+class _Loop:
+    """One run under way: the compiled descent, and the rows that it has filled."""
+
+    def __init__(self, problem, network, rule, spectral, compress, columns, record_every, tol):
+        self.problem, self.network, self.columns = problem, network, columns
+        self.record_every, self.tol = record_every, tol
+        self.start = network.stack(compress=compress)
+        n = network.n
+        self.descent = Descent(problem.kernel, rule, spectral, problem.to_kernel(self.start[:n]), self.start[n:].T)
+        self.full = []      # chunks of rows, the columns wanted
+        self.rows = np.empty((ROWS_PER_CHUNK, len(COLUMNS)))
+
+    def go(self, max_iter, max_time, callback, callback_every, advanced):
+        """Advance until there is a status; nothing here changes a number, so an interrupt may come anywhere."""
+        deadline = time.perf_counter() + max_time
+        descent, done, status = self.descent, 0, None
+        while status is None:
+            next_call = max_iter if callback is None else min(max_iter, done - done % callback_every + callback_every)
+            budget = min(SECONDS_PER_CHUNK, deadline - time.perf_counter())
+            outcome = self._advance(next_call, budget)
+            moved, done = descent.t - done, descent.t
+            advanced(moved)
+            if outcome not in ("running", "max_iter"):
+                status = outcome
+            elif outcome == "max_iter" and done >= max_iter:
+                status = "max_iter"
+            elif time.perf_counter() >= deadline:
+                status = "max_time"
+            if callback is not None and moved and done % callback_every == 0 and callback(self.result("running")):
+                status = status or "stopped"
+        return status
+
+    def _advance(self, max_iter, budget):
+        """Fill more rows: one call into the compiled loop, which counts them, so that none is lost or doubled."""
+        room = self.rows[self.descent.filled - len(self.full) * ROWS_PER_CHUNK:]
+        if not len(room):
+            self.full.append(self.rows[:, self.columns])
+            room = self.rows = np.empty((ROWS_PER_CHUNK, len(COLUMNS)))
+        return self.descent.advance(room, every=self.record_every, max_iter=max_iter, tol=self.tol, budget=budget)
+
+    def result(self, status):
+        """Return the run so far."""
+        descent, n = self.descent, self.network.n
+        stack = np.empty_like(self.start)
+        stack[:n] = self.problem.from_kernel(descent.W1, self.start[:n])
+        stack[n:] = descent.W2.T
+        last = descent.last_row()
+        current = self.rows[: descent.filled - len(self.full) * ROWS_PER_CHUNK, self.columns]
+        table = np.concatenate([*self.full, current, last[np.newaxis, self.columns]])
+        history = {COLUMNS[column]: np.ascontiguousarray(table[:, i]) for i, column in enumerate(self.columns)}
+        facts = {
+            "problem": repr(self.problem), "mu": self.problem.mu, "K": self.problem.K,
+            "minimum": self.problem.minimum, "rule": repr(descent.rule), "constants": descent.spectral.mode,
+            "tolerance": descent.spectral.tolerance, "tol": self.tol,
+            "n": n, "m": self.network.m, "width": self.network.width, "run_width": int(self.start.shape[1]),
+            "versions": {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
+        }
+        message = outcome_message(status, descent, dict(zip(COLUMNS, last, strict=True)), self.tol, self.network)
+        return Run(history=history, status=status, message=message, network=self.network.replace(stack),
+                   iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts)
+
+
+def _bar(progress, total):
+    """Return a context manager that gives a function to call with the number of steps just taken."""
+    if not progress:
+        return contextlib.nullcontext(lambda steps: None)
+    return _Tqdm(total)
+
+
+class _Tqdm:
+    def __init__(self, total):
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
+        self.bar = tqdm(total=total, unit="step")
+
+    def __enter__(self):
+        return self.bar.update
+
+    def __exit__(self, *exc):
+        self.bar.close()
+
+
+def _count(name, value, *, least=1):
+    """Return `value` as an int of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+    return int(value)
+
+
+def _number(name, value):
+    """Return `value` as a float >= 0."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name}: expected a number >= 0, got {value!r}")
+    if not value >= 0:
+        raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
+    return float(value)
