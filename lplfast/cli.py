@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 
 import numpy as np
 
@@ -26,7 +27,7 @@ TABLE = [
     ("step_size", "step size", "{:>9.2e}"),
     ("mu_t", "mu_t", "{:>9.2e}"),
     ("K_t", "K_t", "{:>9.2e}"),
-    ("rate_bound", "rate <=", "{:>8.5f}"),
+    ("rate_bound", "1 - rate", "{:>9.2e}"),
     ("gap_bound", "gap <=", "{:>9.2e}"),
 ]
 
@@ -94,7 +95,7 @@ def _train(arguments):
     os.makedirs(arguments.out, exist_ok=True)
 
     print(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
-    print(f"         {problem.conditioning}")
+    print(textwrap.fill(problem.conditioning, 100, initial_indent=" " * 9, subsequent_indent=" " * 9))
     print(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
           f"trained at the equivalent width {network.compressed_width}")
     if arguments.width < min(n, m):
@@ -109,8 +110,8 @@ def _train(arguments):
     print()
     print(_table(run))
     print()
-    print(run.message)
-    print(run.verdict)
+    print(textwrap.fill(run.message, 100))
+    print(textwrap.fill(run.verdict, 100))
     _save(run, arguments.out)
     return code or int(run.status in FAILED or run.violations > 0)
 
@@ -148,6 +149,8 @@ def _table(run, rows=16):
         cells = []
         for column, _, shape in TABLE:
             value = run.history[column][i]
+            if column == "rate_bound":
+                value = 1.0 - value     # a guaranteed rate of 1 - 1e-6 would print as 1
             cells.append(" " * len(shape.format(0)) if np.isnan(value) else shape.format(value))
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

@@ -7,7 +7,7 @@ __all__ = ["outcome_message"]
 LONG_STEP = "The step size is too long here: use step_size='local' or 'sharp'."
 
 
-def outcome_message(status, descent, last, tol, network):
+def outcome_message(status, descent, last, tol, network, history):
     """Return the sentence for a status.
 
     Parameters
@@ -22,16 +22,18 @@ def outcome_message(status, descent, last, tol, network):
         The tolerance of the run.
     network : Network
         What the run started from.
+    history : dict of arrays
+        What was recorded.
     """
-    facts = _Facts(descent, last, tol, network)
+    facts = _Facts(descent, last, tol, network, history)
     return MESSAGES[status](facts)
 
 
 class _Facts:
     """What the sentences speak of."""
 
-    def __init__(self, descent, last, tol, network):
-        self.descent, self.last, self.tol, self.network = descent, last, tol, network
+    def __init__(self, descent, last, tol, network, history):
+        self.descent, self.last, self.tol, self.network, self.history = descent, last, tol, network, history
         self.t, self.gap, self.first = descent.t, last["gap"], descent.first_gap
         self.where = f"after {self.t} iteration{'' if self.t == 1 else 's'}"
         if math.isfinite(self.gap):
@@ -42,10 +44,15 @@ class _Facts:
 
 def _max_iter(facts):
     said = f"Stopped at max_iter {facts.where}"
-    if facts.t and 0 < facts.gap < facts.first and facts.tol > 0:
-        pace = math.log(facts.gap / facts.first) / facts.t
-        left = math.ceil(math.log(facts.tol * facts.first / facts.gap) / pace)
-        return f"{said}; at this pace tol={facts.tol:.0e} is some {left} iterations away: raise max_iter."
+    history = facts.history
+    if facts.tol > 0 and {"iteration", "gap"} <= history.keys() and len(history["gap"]) > 1:
+        # the pace of the last quarter: the first steps of a run are faster
+        t, gap = history["iteration"], history["gap"]
+        start = int(0.75 * (len(gap) - 1))
+        if 0 < gap[-1] < gap[start]:
+            pace = math.log(gap[start] / gap[-1]) / (t[-1] - t[start])
+            left = math.log(gap[-1] / (facts.tol * facts.first)) / pace
+            return f"{said}; at its present pace tol={facts.tol:.0e} is some {left:.2g} iterations away: raise max_iter."
     return f"{said}; raise max_iter."
 
 
@@ -58,10 +65,8 @@ def _saddle(facts):
     if not facts.descent.W1.any() and not facts.descent.W2.any():
         return ("At a saddle: both layers are 0, so their gradient is, though the loss is not at its minimum. "
                 "Start from layers that are not 0.")
-    if facts.last["grad_norm"] == 0 and facts.last["sigma_max_sq"] < 1e-100:
-        return ("The gradient underflows to 0: the layers or the data are too small for float64. Rescale them.")
-    return (f"At a saddle {facts.where}: the gradient of both layers is 0, though the loss is not at its minimum. "
-            "Perturb the layers, or start elsewhere.")
+    return (f"At a saddle {facts.where}: the gradient of both layers is 0 or underflows to it, though the loss is not at its minimum. "
+            "Start elsewhere, or rescale what is very small.")
 
 
 def _overflow(facts):
@@ -71,6 +76,9 @@ def _overflow(facts):
 
 
 def _stalled(facts):
+    if facts.last["grad_norm"] < 1e-140:
+        return (f"Stalled {facts.where}: the squares of the gradient underflow, though the loss is not at its minimum. "
+                "Either a saddle is near: start elsewhere; or layers and data are too small for float64: rescale them.")
     said = f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding"
     reach, network = min(facts.network.n, facts.network.m), facts.network
     if network.width < reach:

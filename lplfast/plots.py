@@ -40,14 +40,15 @@ def _draw(run, name, ax, **style):
 
 
 def _finish(ax, ylabel):
-    ax.set_yscale("log")
+    """Label the axes; a log scale where the values span a decade, else a linear one from 0."""
+    drawn = np.concatenate([line.get_ydata() for line in ax.get_lines()] or [np.ones(1)])
+    if drawn.size and drawn.max() > 10 * drawn.min():
+        ax.set_yscale("log")
+    elif drawn.size:
+        ax.set_ylim(0, 1.15 * drawn.max())
+        ax.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
     ax.set_xlabel("iteration $t$")
     ax.set_ylabel(ylabel)
-    if ax.get_lines():
-        low, high = ax.get_ylim()
-        if high / low < 10:     # less than a decade would have no tick
-            middle = np.sqrt(low * high)
-            ax.set_ylim(middle / 4, middle * 4)
     return ax
 
 

@@ -86,7 +86,7 @@ def K_t_sharp(at, eta):
 
 def _root(smoothness, at):
     """Return the root of `eta * smoothness(at, eta) = 1`, which lies in (0, 1 / smoothness(at, 0)]."""
-    return brentq(lambda eta: eta * smoothness(at, eta) - 1, 0.0, 1 / smoothness(at, 0.0), xtol=1e-300, rtol=1e-15)
+    return brentq(lambda eta: eta * smoothness(at, eta) - 1, 0.0, 2 / smoothness(at, 0.0), xtol=1e-300, rtol=1e-15)
 
 
 RULES = {
@@ -110,7 +110,7 @@ def descend(loss, W1, W2, choose, steps):
     for t in range(steps + 1):
         at = local_constants(loss, W1, W2)
         P = at["grad_norm"] ** 2
-        at["slack_pl"] = 1 - at["mu_t"] * at["gap"] / (P / 2)
+        at["slack_pl"] = 1 - at["mu_t"] * at["gap"] / (P / 2) if P else np.nan
         if history:
             before = history[-1]
             eta, K = before["step_size"], min(before["K_t"], before["K_t_sharp"])

@@ -168,7 +168,8 @@ class _Loop:
             "n": n, "m": self.network.m, "width": self.network.width, "run_width": int(self.start.shape[1]),
             "versions": {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
         }
-        message = outcome_message(status, descent, dict(zip(COLUMNS, last, strict=True)), self.tol, self.network)
+        message = outcome_message(status, descent, dict(zip(COLUMNS, last, strict=True)), self.tol, self.network,
+                                  history)
         return Run(history=history, status=status, message=message, network=self.network.replace(stack),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts)
 

@@ -19,6 +19,9 @@ from .spectral cimport Spectral
 # A gap this many times the first one is a divergence: nothing comes back from there.
 cdef double DIVERGED_AT = 1e8
 
+# A squared gradient norm below this has lost digits to underflow.
+cdef double UNDERFLOWN = 1e-280
+
 # Inequalities are checked up to this many (n + m) u times the sum of the absolute values of their terms.
 cdef double ALLOWANCE = 50.0
 
@@ -49,13 +52,13 @@ cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
     return sqrt(2.0 * it.gap * it.floor) + 0.5 * it.floor
 
 
-cdef inline bint note(Check* check, double t, double slack, double allowance) noexcept nogil:
-    """Count one checked inequality; return whether it is violated."""
-    cdef bint violated = not slack >= -allowance
+cdef inline bint note(Check* check, double t, double slack, double difference, double allowance) noexcept nogil:
+    """Count one checked inequality `difference >= 0`; return whether it fails by more than rounding explains."""
+    cdef bint violated = not difference >= -allowance
     check.steps += 1
     check.violations += violated
-    check.uninformative += allowance > slack
-    if check.steps == 1 or not slack >= check.smallest:
+    check.uninformative += allowance > difference
+    if check.steps == 1 or slack < check.smallest:
         check.smallest = slack
         check.smallest_at = t
     return violated
@@ -292,7 +295,7 @@ cdef class Descent:
         cdef Memory before
         cdef Py_ssize_t i, size = (<Py_ssize_t> it.n + it.m) * it.k
         cdef double* other = self.Z_spare if it.W1 == self.Z else self.Z
-        cdef double eta, K_t, K_t_sharp, K_best, rho, decrease, first_order, allowance
+        cdef double eta, K_t, K_t_sharp, K_best, rho, decrease, promised, first_order, allowance
         cdef double share = ALLOWANCE * (it.n + it.m) * U
         cdef bint known = it.gap == it.gap, failed
         if redo:
@@ -334,24 +337,23 @@ cdef class Descent:
         else:
             decrease = old.loss - it.loss
             allowance = share * (fabs(old.loss) + fabs(it.loss))
-        allowance = allowance / first_order + share * (1.0 + 0.5 * eta * K_best)
-        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, rho
-        row.slack_descent = decrease / first_order - (1.0 - 0.5 * eta * K_best)
-        row.slack_drift = 2.0 * decrease / first_order - 1.0
-        row.slack_rate = rho - it.gap / old.gap
-        failed = not row.slack_descent >= -allowance
-        if failed and not redo:
+        allowance += share * first_order * (1.0 + 0.5 * eta * K_best)
+        promised = first_order * (1.0 - 0.5 * eta * K_best)
+        if not redo and not decrease - promised >= -allowance:
             self._undo(&old, &before)
             return REDO
+        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, rho
+        row.slack_descent = (decrease - promised) / first_order
+        row.slack_drift = 2.0 * decrease / first_order - 1.0
+        row.slack_rate = rho - it.gap / old.gap
+        failed = note(&memory.descent, memory.t, row.slack_descent, decrease - promised, allowance)
         if failed:
-            self.promised = first_order * (1.0 - 0.5 * eta * K_best)
-            self.measured = decrease
-        note(&memory.descent, memory.t, row.slack_descent, allowance)
-        note(&memory.drift, memory.t, row.slack_drift, 2.0 * allowance)
+            self.promised, self.measured = promised, decrease
+        note(&memory.drift, memory.t, row.slack_drift, 2.0 * decrease - first_order, 2.0 * allowance)
         if known:
             allowance = (share * (rho * old.gap + it.gap) + rho * (gap_tolerance(&old) + old.gap_error)
-                         + gap_tolerance(it) + it.gap_error) / old.gap
-            note(&memory.rate, memory.t, row.slack_rate, allowance)
+                         + gap_tolerance(it) + it.gap_error)
+            note(&memory.rate, memory.t, row.slack_rate, rho * old.gap - it.gap, allowance)
         memory.gap_bound *= rho
         memory.eta = eta
         memory.t += 1
@@ -372,10 +374,11 @@ cdef class Descent:
             return DIVERGED
         if it.grad_sq == 0.0:
             return SADDLE
+        if it.grad_sq < UNDERFLOWN:
+            return STALLED
         # the next step would not move the layers beyond their rounding
-        if memory.eta * sqrt(it.grad_sq) <= 0.5 * U * (it.W1_norm + it.W2_norm):
-            if memory.eta > 0.0:
-                return STALLED
+        if memory.eta > 0.0 and memory.eta * sqrt(it.grad_sq) <= 0.5 * U * (it.W1_norm + it.W2_norm):
+            return STALLED
         return MAX_ITER if memory.t >= max_iter else RUNNING
 
     cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,
@@ -394,8 +397,8 @@ cdef class Descent:
             self._look(row)
             if it.gap == it.gap:
                 P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
-                note(&memory.pl, memory.t, row.slack_pl,
-                     (share * (P + mu_gap) + row.mu_t * (gap_tolerance(it) + it.gap_error)) / P)
+                note(&memory.pl, memory.t, row.slack_pl, P - mu_gap,
+                     share * (P + mu_gap) + row.mu_t * (gap_tolerance(it) + it.gap_error))
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)

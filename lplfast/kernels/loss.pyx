@@ -46,7 +46,7 @@ cdef class Loss:
         """Fill `value`, and G with the (n, m) gradient, at the row-major W."""
         value.loss = value.gap = value.gap_error = NAN
 
-    def value_and_gradient(self, double[:, ::1] W not None):
+    def value_and_gradient(self, const double[:, ::1] W not None):
         """Return l(W), l(W) - l* and the gradient at the contiguous (n, m) array W."""
         cdef Value value
         if W.shape[0] != self.n or W.shape[1] != self.m:

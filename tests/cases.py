@@ -1,0 +1,113 @@
+"""Registries that the tests run over: problems with their twins, networks, rules."""
+
+import numpy as np
+
+from lplfast import Constant, Local, MatrixFactorization, Network, Sharp, SquaredLoss, reference
+from lplfast.constants import local_constants
+
+
+def _data(rng, rows, n, m, condition):
+    """Return X of singular values evenly spaced from 1/condition to 1, and normal targets."""
+    rank = min(rows, n)
+    U, _ = np.linalg.qr(rng.standard_normal((rows, rank)))
+    V, _ = np.linalg.qr(rng.standard_normal((n, rank)))
+    return (U * np.linspace(1, 1 / condition, rank)) @ V.T, rng.standard_normal((rows, m))
+
+
+def _squared(rng, n, m, *, rows=None, condition=3.0, **options):
+    X, Y = _data(rng, n + 5 if rows is None else rows, n, m, condition)
+    return SquaredLoss(X, Y, **options), reference.squared_loss(X, Y, **options)
+
+
+def _offset(rng, n, m):
+    return _squared(rng, n, m, offset=rng.standard_normal((n, m)), l2=0.2, reduction="mean")
+
+
+def _null_space(rng, n, m):
+    return _squared(rng, n, m, rows=max(1, n // 2))
+
+
+def _null_space_ridge(rng, n, m):
+    return _squared(rng, n, m, rows=max(1, n // 2), l2=0.1)
+
+
+def _duplicated_columns(rng, n, m):
+    X, Y = _data(rng, n + 5, n, m, 3.0)
+    X[:, -1] = X[:, 0]
+    return SquaredLoss(X, Y), reference.squared_loss(X, Y)
+
+
+def _factorization(rng, n, m):
+    Y, offset = rng.standard_normal((2, n, m))
+    return MatrixFactorization(Y, offset=offset), reference.matrix_factorization(Y, offset=offset)
+
+
+# name -> function of (rng, n, m) that returns a problem and its twin
+PROBLEMS = {
+    "squared": _squared,
+    "mean": lambda rng, n, m: _squared(rng, n, m, reduction="mean"),
+    "ridge": lambda rng, n, m: _squared(rng, n, m, l2=0.3),
+    "condition-100": lambda rng, n, m: _squared(rng, n, m, condition=100.0),
+    "offset": _offset,
+    "null-space": _null_space,
+    "null-space-ridge": _null_space_ridge,
+    "duplicated-columns": _duplicated_columns,
+    "factorization": _factorization,
+}
+
+
+def _rank_one(rng, n, h, m):
+    return Network(np.outer(rng.standard_normal(n), rng.standard_normal(h)),
+                   np.outer(rng.standard_normal(h), rng.standard_normal(m)))
+
+
+def _one_zero(rng, n, h, m):
+    return Network(np.zeros((n, h)), rng.standard_normal((h, m)))
+
+
+def _duplicated_units(rng, n, h, m):
+    W1, W2 = rng.standard_normal((n, h)), rng.standard_normal((h, m))
+    W1[:, h // 2:] = W1[:, : h - h // 2]
+    W2[h // 2:] = W2[: h - h // 2]
+    return Network(W1, W2)
+
+
+# name -> function of (rng, n, h, m)
+NETWORKS = {
+    "gaussian": lambda rng, n, h, m: Network.gaussian(n, h, m, std=h**-0.25, rng=rng),
+    "unbalanced": lambda rng, n, h, m: Network.gaussian(n, h, m, std=(1.0, 1e-3), rng=rng),
+    "balanced": lambda rng, n, h, m: Network.balanced(rng.standard_normal((n, min(h, m))) @ rng.standard_normal(
+        (min(h, m), m)) / n, h),
+    "rank-one": _rank_one,
+    "one-zero": _one_zero,
+    "duplicated-units": _duplicated_units,
+}
+
+# name -> function of (problem, network): the rule, and its twin, a function of (constants, t)
+RULES = {
+    "constant": lambda problem, network: _constant(0.5 / local_constants(problem, network).K_t_sharp(0.0)),
+    "local": lambda problem, network: (Local(), reference.RULES["local"]),
+    "sharp": lambda problem, network: (Sharp(), reference.RULES["sharp"]),
+    "local-capped": lambda problem, network: _capped(problem, network),
+    "local-grown": lambda problem, network: _grown(problem, network),
+}
+
+
+def _constant(eta):
+    return Constant(eta), lambda at, t: eta
+
+
+def _capped(problem, network):
+    cap = 1.5 / local_constants(problem, network).K_t(0.0)
+    return Local(cap=cap), lambda at, t: min(cap, reference.RULES["local"](at, t))
+
+
+def _grown(problem, network):
+    first = 0.1 / local_constants(problem, network).K_t(0.0)
+    return (Local(growth_from=first),
+            lambda at, t: min(first * (1 + first**2) ** (t / 2), reference.RULES["local"](at, t)))
+
+
+# (n, h, m): around every switch of the code, h = n+m-1, n+m, n+m+1 among them, and h below n or m
+SHAPES = [(1, 1, 1), (1, 7, 1), (3, 2, 5), (5, 3, 2), (4, 6, 3), (4, 7, 3), (4, 8, 3), (2, 40, 6), (20, 39, 20),
+          (20, 40, 20), (20, 41, 20), (64, 30, 1), (17, 200, 64)]

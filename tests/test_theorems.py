@@ -1,0 +1,169 @@
+"""The theorems against measurement: bounds as <=, equalities where they are tight, false claims flagged."""
+
+import numpy as np
+import pytest
+from cases import NETWORKS, PROBLEMS, RULES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lplfast import MatrixFactorization, Network, SquaredLoss, local_constants, train
+from lplfast.kernels.descent import COLUMNS, Descent
+from lplfast.kernels.loss import DiagonalQuadratic
+from lplfast.kernels.rule import Constant
+from lplfast.kernels.spectral import Spectral
+
+U = 2.0**-53
+
+shapes = st.tuples(st.integers(1, 8), st.integers(1, 24), st.integers(1, 8))
+scales = st.floats(-8, 8).map(lambda power: 10.0**power)
+
+
+@st.composite
+def cases(draw):
+    """Draw a problem and a network of the registries, both scaled."""
+    n, h, m = draw(shapes)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    data, layers = draw(scales), draw(scales)
+    X, Y = rng.standard_normal((n + 2, n)) * data, rng.standard_normal((n + 2, m)) * draw(scales)
+    network = NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))](rng, n, h, m)
+    return SquaredLoss(X, Y), Network(network.W1 * layers, network.W2 * layers)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.sampled_from(["local", "sharp"]), st.sampled_from(["certified", "exact"]))
+def test_every_inequality_holds_at_every_step(case, rule, constants):
+    problem, network = case
+    run = train(problem, network, rule, max_iter=60, constants=constants)
+    assert run.status in ("converged", "max_iter", "floor", "saddle", "stalled")
+    assert run.violations == 0
+    history = run.history
+    assert np.isfinite(history["gap"]).all()
+    # what rounding of the product may add to a gap: sqrt(2 gap floor) + floor / 2, twice
+    floor = np.sqrt(2 * history["gap"] * history["floor"]) + history["floor"]
+    assert (history["gap"] <= history["gap_bound"] * (1 + 1e-12) + 2 * floor + 100 * U * history["gap"][0]).all()
+    steps = slice(0, -1)
+    # both K_t round by some u
+    assert (history["K_t_sharp"][steps] <= history["K_t"][steps] * (1 + 1e-12)).all()
+    assert (history["rate_bound"][steps] >= 0).all()
+    assert (history["rate_bound"][steps] <= 1).all()
+    if len(history["gap"]) > 1:
+        K = history["K_t" if rule == "local" else "K_t_sharp"][steps]
+        assert (history["step_size"][steps] * K <= 1).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.floats(0.01, 30.0))
+def test_the_descent_lemma_holds_for_steps_of_any_length(case, factor):
+    problem, network = case
+    at = local_constants(problem, network)
+    if at.sigma_max_sq == 0:
+        return
+    run = train(problem, network, factor / at.K_t_sharp(0.0), max_iter=5)
+    assert run.status != "guarantee_failed"
+    assert run.violations == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_constants_contain_the_truth(case):
+    problem, network = case
+    at = local_constants(problem, network)
+    assert at.mu_t <= at.mu * at.brackets["sigma_min_sq"][1]
+    nu_lo, nu_hi = at.kernel_extremes
+    # mu s_min^2 <= nu_lo <= nu_hi <= K s_max^2, up to the allowances of the two eigenproblems
+    size = 1000 * U * problem.K * at.sigma_max_sq
+    assert at.mu_t <= nu_lo + size
+    assert nu_lo <= nu_hi <= problem.K * at.sigma_max_sq + size
+    # nu_lo is a local PL constant too
+    assert nu_lo * at.gap <= at.grad_norm**2 / 2 * (1 + 1e-9) + size * at.gap
+    for eta in (0.0, 0.1 / at.K_t_sharp(0.0), 1.0 / at.K_t_sharp(0.0)) if at.sigma_max_sq else ():
+        assert at.K_t_sharp(eta) <= at.K_t(eta) * (1 + 1e-12)
+
+
+def descend(loss, W1, W2, rule, steps):
+    """Run the bare loop on a compiled loss, which may lie about its constants."""
+    descent = Descent(loss, rule, Spectral("exact"), np.atleast_2d(W1), np.atleast_2d(W2))
+    outcome = descent.advance(np.empty((steps, len(COLUMNS))), max_iter=steps, tol=0.0)
+    return outcome, descent
+
+
+def test_the_pl_inequality_is_an_equality_for_scalars():
+    # n = m = h = 1, X = 1: ||grad L||^2 / 2 = (w1^2 + w2^2) gap
+    run = train(MatrixFactorization([[2.0]]), Network([[0.3]], [[0.7]]), "local", max_iter=20, constants="exact")
+    assert abs(run.history["slack_pl"]).max() < 1e-13      # some ten operations on either side
+    assert run.checks["pl"]["violations"] == 0
+
+
+def test_a_mu_that_is_too_large_by_a_millionth_is_flagged_at_every_step():
+    loss = DiagonalQuadratic([1.0], [[2.0]], mu=1.0 + 1e-6, K=1.0 + 1e-6)
+    _, descent = descend(loss, 0.3, 0.7, Constant(0.05), 20)
+    assert descent.checks["pl"]["steps"] == 20
+    assert descent.checks["pl"]["violations"] == 20
+
+
+def test_a_K_that_is_ten_times_too_small_is_flagged():
+    # a step of 1.5 / K_t of the true constants ascends; the false ones promise descent
+    rng = np.random.default_rng(0)
+    d, W1, W2 = np.ones(4), np.eye(4) * 2.0, np.eye(4) * 2.0
+    target = W1 @ W2 + 1e-3 * rng.standard_normal((4, 4))
+    true, false = DiagonalQuadratic(d, target), DiagonalQuadratic(d, target, mu=0.1, K=0.1)
+    step = Constant(1.5 / 8)
+    assert descend(true, W1, W2, step, 3)[1].checks["descent"]["violations"] == 0
+    outcome, descent = descend(false, W1, W2, step, 3)
+    assert outcome == "guarantee_failed"
+    assert descent.checks["descent"]["violations"] == 1
+    promised, measured = descent.failure
+    assert measured < promised
+
+
+def test_width_below_the_smaller_side_claims_no_rate():
+    problem, _ = PROBLEMS["squared"](np.random.default_rng(0), 5, 4)
+    run = train(problem, Network.gaussian(5, 3, 4, rng=1), max_iter=50)
+    assert (run.history["mu_t"] == 0).all()
+    assert (run.history["rate_bound"][:-1] == 1).all()
+    assert run.violations == 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_number_depends_on_where_chunks_end(rule):
+    rng = np.random.default_rng(5)
+    problem, _ = PROBLEMS["squared"](rng, 6, 4)
+    network = NETWORKS["gaussian"](rng, 6, 50, 4)
+    rule = RULES[rule](problem, network)[0]
+    stack = network.stack()
+    histories, layers = [], []
+    for chunk in (1, 7, 300):
+        descent = Descent(problem.kernel, rule, Spectral("certified"), problem.to_kernel(stack[:6]), stack[6:].T)
+        rows = np.empty((300, len(COLUMNS)))
+        while descent.t < 120:
+            descent.advance(rows[descent.filled: descent.filled + chunk], max_iter=120, tol=0.0)
+        rows = rows[:120]
+        rows[:, COLUMNS.index("time")] = 0.0
+        histories.append(rows)
+        layers.append(np.concatenate([descent.W1.ravel(), descent.W2.ravel()]))
+    for other in (1, 2):
+        assert np.array_equal(histories[0], histories[other])
+        assert np.array_equal(layers[0], layers[other])
+
+
+def test_same_seed_same_bits():
+    runs = []
+    for _ in range(2):
+        problem, _ = PROBLEMS["squared"](np.random.default_rng(0), 20, 20)
+        runs.append(train(problem, Network.gaussian(20, 300, 20, rng=4), max_iter=100))
+    for column in set(COLUMNS) - {"time"}:
+        assert np.array_equal(runs[0].history[column], runs[1].history[column], equal_nan=True), column
+    assert np.array_equal(runs[0].network.W1, runs[1].network.W1)
+
+
+def test_gradient_against_differences():
+    rng = np.random.default_rng(2)
+    for make in PROBLEMS.values():
+        problem, twin = make(rng, 5, 3)
+        W, direction = rng.standard_normal((2, 5, 3))
+        # a quadratic: central differences are exact but for rounding, about u l / step
+        measured = (problem.value(W + direction) - problem.value(W - direction)) / 2
+        assert np.isclose(np.vdot(problem.gradient(W), direction), measured, rtol=1e-11)
+        assert np.allclose(problem.gradient(W), twin.gradient(W), rtol=1e-10, atol=1e-11)
+        assert np.isclose(problem.value(W), twin.value(W), rtol=1e-12)
+        assert np.allclose(problem.gradient(problem.minimizer), 0, atol=1e-11)

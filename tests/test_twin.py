@@ -1,0 +1,96 @@
+"""The compiled loop against its plain NumPy twin, over the registries of problems, networks and rules."""
+
+import numpy as np
+import pytest
+from cases import NETWORKS, PROBLEMS, RULES, SHAPES
+
+from lplfast import reference, train
+
+STEPS = 12
+ITERATE = ["loss", "gap", "grad_norm", "mu_t", "sigma_min_sq", "sigma_max_sq", "sigma_max_W", "slack_pl"]
+STEP = ["step_size", "K_t", "K_t_sharp", "rate_bound", "slack_descent", "slack_rate", "slack_drift"]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_same_trajectory_and_constants(problem, network, shape):
+    n, h, m = shape
+    rng = np.random.default_rng([n, h, m, sorted(PROBLEMS).index(problem), sorted(NETWORKS).index(network)])
+    problem, twin = PROBLEMS[problem](rng, n, m)
+    network = NETWORKS[network](rng, n, h, m)
+    assert np.allclose([problem.mu, problem.K], [twin.mu, twin.K], rtol=1e-12)
+    # l* is a sum of squares of residuals: its error is relative to that of the targets
+    assert np.isclose(problem.minimum, twin.minimum, rtol=1e-11, atol=1e-13 * twin.value(np.zeros((n, m))))
+    name = list(RULES)[int(rng.integers(len(RULES)))]
+    rule, choose = RULES[name](problem, network)
+    run = train(problem, network, rule, max_iter=STEPS, tol=0.0, constants="exact")
+    small = run.history["grad_norm"] < 1e-8 * run.history["grad_norm"][0]
+    if small.any():     # from here on it is rounding that is compared, near a minimum or a saddle
+        run = train(problem, network, rule, max_iter=int(small.argmax()), tol=0.0, constants="exact")
+    assert run.iterations > 0
+    W1, W2, history = reference.descend(twin, network.W1, network.W2, choose, run.iterations)
+
+    # a step rounds by some u ||Z||, and 12 steps of a contracting iteration hardly amplify that
+    size = np.linalg.norm(network.W1) + np.linalg.norm(network.W2)
+    assert abs(run.network.W1 - W1).max() <= 1e-12 * size
+    assert abs(run.network.W2 - W2).max() <= 1e-12 * size
+
+    scale = history[0]["gap"]
+    gap = np.array([row["gap"] for row in history])
+    for column in ITERATE + STEP:
+        ours, theirs = run.history[column], np.array([row.get(column, np.nan) for row in history])
+        if column.startswith("slack"):
+            # quotients of decreases: where those are small beside the gap, no digits are left to compare
+            seen = gap > 1e-8 * scale
+            if column != "slack_pl":
+                seen[:-1] &= gap[:-1] - gap[1:] > 1e-8 * scale
+                seen[-1] = False
+            ours, theirs, absolute = ours[seen], theirs[seen], 1e-6
+        elif column in ("loss", "gap"):
+            absolute = 1e-12 * (scale + abs(twin.minimum))
+        else:
+            # s_min near 0 is known to u s_max only; a gap near 0 to u of the first one
+            absolute = 1e-11 * max(1.0, np.nanmax(theirs))
+        assert np.allclose(ours, theirs, rtol=1e-9, atol=absolute, equal_nan=True), column
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_on_a_longer_run(rule):
+    rng = np.random.default_rng(7)
+    problem, twin = PROBLEMS["squared"](rng, 6, 4)
+    network = NETWORKS["gaussian"](rng, 6, 50, 4)
+    rule, choose = RULES[rule](problem, network)
+    run = train(problem, network, rule, max_iter=60, tol=0.0, constants="exact")
+    W1, W2, history = reference.descend(twin, network.W1, network.W2, choose, run.iterations)
+    assert np.allclose(run.history["step_size"][:-1], [row["step_size"] for row in history[:-1]], rtol=1e-11)
+    assert abs(run.network.W1 - W1).max() <= 1e-12 * np.linalg.norm(network.W1)
+    assert abs(run.network.W2 - W2).max() <= 1e-12 * np.linalg.norm(network.W2)
+
+
+@pytest.mark.parametrize("rule", ["local", "sharp"])
+@pytest.mark.parametrize("shape", [(5, 100, 5), (20, 1000, 20), (8, 9, 3)], ids=str)
+def test_compression_is_exact(shape, rule):
+    n, h, m = shape
+    problem, _ = PROBLEMS["squared"](np.random.default_rng(0), n, m)
+    network = NETWORKS["gaussian"](np.random.default_rng(1), n, h, m)
+    small = train(problem, network, rule, max_iter=300)
+    wide = train(problem, network, rule, max_iter=300, compress=False)
+    assert small.iterations == wide.iterations
+    # over whole runs about 1e-12 ||Z(0)|| for these rules
+    size = np.linalg.norm(network.W1) + np.linalg.norm(network.W2)
+    assert abs(small.network.W1 - wide.network.W1).max() <= 1e-12 * size
+    assert abs(small.network.W2 - wide.network.W2).max() <= 1e-12 * size
+
+
+def test_what_the_data_cannot_see_never_moves():
+    rng = np.random.default_rng(3)
+    X, Y = rng.standard_normal((4, 9)), rng.standard_normal((4, 2))
+    from lplfast import Network, SquaredLoss
+
+    problem, network = SquaredLoss(X, Y), Network.gaussian(9, 30, 2, rng=rng)
+    run = train(problem, network)
+    assert run.converged
+    blind = np.linalg.svd(X)[2][4:]
+    # the compression and the change of basis round once each
+    assert abs(blind @ (run.network.W1 - network.W1)).max() < 1e-13 * np.linalg.norm(network.W1)
