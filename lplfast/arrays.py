@@ -28,6 +28,7 @@ def as_matrix(name, value, *, vector_as_column=False):
         If it is not an array of real numbers.
     ValueError
         If it has another number of dimensions, is empty, masked, or holds NaN or inf.
+
     """
     if value is None:
         raise TypeError(f"{name}: expected a matrix, got None")
@@ -64,6 +65,7 @@ def read_matrix(path, *, vector_as_column=True):
         If the file cannot be read.
     ValueError, TypeError
         If it holds no rectangular table of finite real numbers.
+
     """
     path = os.fspath(path)
     if path.endswith(".npy"):

@@ -45,8 +45,9 @@ def main(argv=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="lplfast", description="Gradient descent on two-layer linear networks, with "
-                                     "its local PL and smoothness constants and guaranteed rates, checked at every step.")
+    parser = argparse.ArgumentParser(
+        prog="lplfast", description="Gradient descent on two-layer linear networks, with its local PL and smoothness "
+        "constants and guaranteed rates, checked at every step.")
     parser.add_argument("--version", action="version", version=f"lplfast {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -137,7 +138,8 @@ def _step_size(text):
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"--step-size: expected a positive number or one of {', '.join(RULES)}, got {text!r}") from None
+        raise ValueError(f"--step-size: expected a positive number or one of {', '.join(RULES)}, "
+                         f"got {text!r}") from None
 
 
 def _table(run, rows=16):

@@ -42,6 +42,7 @@ class LocalConstants:
         `(lo, hi)` for sigma_min_sq, sigma_max_sq, sigma_max_W and G_max.
     kind : str
         How the singular values were found.
+
     """
 
     mu: float
@@ -98,6 +99,7 @@ def local_constants(problem, network):
     >>> found = local_constants(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]))
     >>> round(found.mu_t, 12), found.gap, round(found.K_t(0.0), 12)     # 1 + 1, (1 - 2)^2 / 2, 2 + sqrt(2 gap)
     (2.0, 0.5, 3.0)
+
     """
     check_shapes(problem, network)
     stack, n = network.stack(), network.n

@@ -34,6 +34,7 @@ class Network:
     >>> network = Network([[1.0, 0.0, 2.0]], [[1.0], [5.0], [3.0]])
     >>> network.width, network.compressed_width, network.product.item()
     (3, 2, 7.0)
+
     """
 
     def __init__(self, W1, W2):
@@ -63,6 +64,7 @@ class Network:
             Standard deviation of the entries, of both layers or of each.
         rng : numpy.random.Generator, int or None
             Where the numbers come from.
+
         """
         n, h, m = _size("n", n), _size("h", h), _size("m", m)
         std1, std2 = _deviations(std)
@@ -88,11 +90,12 @@ class Network:
         >>> network = Network.balanced([[3.0, 0.0], [0.0, 4.0]], 10**9)
         >>> bool(np.allclose(network.product, [[3, 0], [0, 4]]))
         True
+
         """
         W = as_matrix("W", W)
         h = _size("h", h)
         U, S, Vt = scipy.linalg.svd(W, full_matrices=False)
-        rank = int((S > max(W.shape) * np.finfo(float).eps * S[0]).sum())
+        rank = int((max(W.shape) * np.finfo(float).eps * S[0] < S).sum())
         if h < rank:
             raise ValueError(f"h: expected at least the rank of W, {rank}, got {h}")
         used = min(h, S.size)
@@ -156,6 +159,7 @@ class Network:
         (k,) array
             With k = `compressed_width`. Every other eigenvalue of the (h, h) matrix D is 0: mind those zeros
             when counting the i-th largest.
+
         """
         stack = self.stack()
         W1, W2t = stack[: self.n], stack[self.n:]

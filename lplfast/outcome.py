@@ -24,6 +24,7 @@ def outcome_message(status, descent, last, tol, network, history):
         What the run started from.
     history : dict of arrays
         What was recorded.
+
     """
     facts = _Facts(descent, last, tol, network, history)
     return MESSAGES[status](facts)
@@ -52,7 +53,8 @@ def _max_iter(facts):
         if 0 < gap[-1] < gap[start]:
             pace = math.log(gap[start] / gap[-1]) / (t[-1] - t[start])
             left = math.log(gap[-1] / (facts.tol * facts.first)) / pace
-            return f"{said}; at its present pace tol={facts.tol:.0e} is some {left:.2g} iterations away: raise max_iter."
+            return (f"{said}; at its present pace tol={facts.tol:.0e} is some {left:.2g} iterations away: "
+                    "raise max_iter.")
     return f"{said}; raise max_iter."
 
 
@@ -65,8 +67,8 @@ def _saddle(facts):
     if not facts.descent.W1.any() and not facts.descent.W2.any():
         return ("At a saddle: both layers are 0, so their gradient is, though the loss is not at its minimum. "
                 "Start from layers that are not 0.")
-    return (f"At a saddle {facts.where}: the gradient of both layers is 0 or underflows to it, though the loss is not at its minimum. "
-            "Start elsewhere, or rescale what is very small.")
+    return (f"At a saddle {facts.where}: the gradient of both layers is 0 or underflows to it, though the loss is not "
+            "at its minimum. Start elsewhere, or rescale what is very small.")
 
 
 def _overflow(facts):

@@ -30,6 +30,7 @@ class Problem:
         The same loss as the compiled loop sees it: a function of `basis.T @ W`.
     basis : (n, r) array or None
         Orthonormal columns; None stands for the identity.
+
     """
 
     def __init__(self, kernel, *, rows, basis, minimizer):
@@ -72,7 +73,8 @@ class Problem:
         return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
 
     def __repr__(self):
-        return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
+        return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "
+                f"minimum={self.minimum:.4g})")
 
 
 class SquaredLoss(Problem):
@@ -119,6 +121,7 @@ class SquaredLoss(Problem):
     (1.0, 4.0, 0.0)
     >>> loss.value([[0.0], [0.0]])
     6.5
+
     """
 
     def __init__(self, X, Y, *, l2=0.0, reduction="sum", offset=None):
@@ -131,13 +134,13 @@ class SquaredLoss(Problem):
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
         self.reduction = reduction
-        O = _offset(offset, (n, Y.shape[1]))
+        frozen = _offset(offset, (n, Y.shape[1]))
 
-        U, S, Vt = scipy.linalg.svd(X, full_matrices=self.l2 > 0 and N < n)
+        U, S, Vt = scipy.linalg.svd(X, full_matrices=self.l2 > 0 and n > N)
         if S[0] == 0:
             raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
         self.singular_values = S
-        self.rank = int((S > max(X.shape) * np.finfo(float).eps * S[0]).sum())
+        self.rank = int((max(X.shape) * np.finfo(float).eps * S[0] < S).sum())
         self.condition_number = float(S[0] / S[self.rank - 1])
 
         rows = N if reduction == "mean" else 1
@@ -155,7 +158,7 @@ class SquaredLoss(Problem):
         residual = Y - U @ c[: U.shape[1]]
         minimum = (np.vdot(residual, residual) / rows
                    + (self.l2 / rows / d) @ np.einsum("ij,ij->i", c, c)) / 2
-        kernel = DiagonalQuadratic(d, T - V.T @ O, minimum=minimum)
+        kernel = DiagonalQuadratic(d, T - V.T @ frozen, minimum=minimum)
         super().__init__(kernel, rows=n, basis=V, minimizer=V @ kernel.minimizer)
 
     @property
@@ -187,6 +190,7 @@ class MatrixFactorization(Problem):
     >>> problem = MatrixFactorization([[3.0, 4.0]])
     >>> problem.value([[0.0, 0.0]]), problem.gradient([[0.0, 0.0]]).tolist()
     (12.5, [[-3.0, -4.0]])
+
     """
 
     def __init__(self, Y, *, offset=None):

@@ -8,7 +8,7 @@ import collections
 import numpy as np
 from scipy.optimize import brentq
 
-__all__ = ["Loss", "RULES", "K_t", "K_t_sharp", "descend", "local_constants", "matrix_factorization", "squared_loss"]
+__all__ = ["RULES", "K_t", "K_t_sharp", "Loss", "descend", "local_constants", "matrix_factorization", "squared_loss"]
 
 # basis: orthonormal columns spanning the directions of W1 that the loss can see
 Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis")
@@ -26,7 +26,7 @@ def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
     stacked = np.vstack([np.sqrt(weight) * X, np.sqrt(l2) * np.eye(n)])
     targets = np.vstack([np.sqrt(weight) * Y, np.zeros((n, Y.shape[1]))])
     best = np.linalg.lstsq(stacked, targets, rcond=n * 2e-16)[0]
-    smallest = (s[-1] if N >= n else 0.0) if l2 > 0 else s[rank - 1]
+    smallest = (s[-1] if n <= N else 0.0) if l2 > 0 else s[rank - 1]
     V = np.linalg.svd(X)[2].T
 
     def value(W):
@@ -105,6 +105,7 @@ def descend(loss, W1, W2, choose, steps):
     history : list of dict
         Of each iterate `local_constants`, and for the step from it `step_size, K_t, K_t_sharp, rate_bound` and
         the slacks.
+
     """
     history = []
     for t in range(steps + 1):

@@ -62,6 +62,7 @@ class Run:
         `renewals` of exact singular values, steps `redone` with exact ones, iterates with all brackets `narrow`.
     facts : dict
         What was run: problem, rule, constants, tolerance, versions.
+
     """
 
     def __init__(self, *, history, status, message, network, iterations, checks, counters, facts):
@@ -151,6 +152,7 @@ class Run:
             If the file cannot be read.
         ValueError
             If it is not a saved run.
+
         """
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -177,6 +179,7 @@ def recorded(record):
     ------
     ValueError, TypeError
         If it names a column that does not exist.
+
     """
     if isinstance(record, str):
         if record != "all":

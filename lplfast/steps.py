@@ -24,6 +24,7 @@ def rule_from(step_size):
     --------
     >>> rule_from("local"), rule_from(0.1)
     (Local(), Constant(eta=0.1))
+
     """
     if isinstance(step_size, Rule):
         return step_size

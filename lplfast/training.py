@@ -80,6 +80,7 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     >>> run = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]))
     >>> run.status, run.violations, abs(run.network.product.item() - 2) < 1e-4
     ('converged', 0, True)
+
     """
     if not isinstance(problem, Problem):
         raise TypeError(f"problem: expected a Problem such as SquaredLoss, got {type(problem).__name__}")

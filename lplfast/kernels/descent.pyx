@@ -1,7 +1,5 @@
 """The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated."""
 
-import math
-
 import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, fmin, isfinite, sqrt

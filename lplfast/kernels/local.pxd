@@ -29,8 +29,8 @@ cdef inline double sharp_smoothness(double K, double sigma_sq, double sigma_W, d
 cdef inline double cubic_root(double A, double B) noexcept nogil:
     """The root in (0, 1] of A x^3 + B x^2 + x = 1 for A, B >= 0, by Newton from the right: monotone."""
     cdef double x = 1.0, change
-    cdef int i
-    for i in range(NEWTON_STEPS):
+    cdef int _i
+    for _i in range(NEWTON_STEPS):
         change = (((A * x + B) * x + 1.0) * x - 1.0) / ((3.0 * A * x + 2.0 * B) * x + 1.0)
         x -= change
         if not fabs(change) > 2.0 * U * x:
