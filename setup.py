@@ -58,7 +58,7 @@ setup(
             "wraparound": False,
             "initializedcheck": DEBUG,
             "nonecheck": DEBUG,
-            "cdivision": not DEBUG,
+            "cdivision": True,  # 1 / 0 is inf, as IEEE 754 has it
             "overflowcheck": DEBUG,
         },
     ),

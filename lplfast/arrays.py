@@ -38,6 +38,11 @@ def as_matrix(name, value, *, vector_as_column=False):
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}: expected a matrix of real numbers, got {type(value).__name__}: {error}") from error
+    if array.dtype == object and hasattr(value, "dtypes"):
+        # a table of several numeric types, which NumPy alone takes for objects
+        kinds = {getattr(dtype, "kind", "O") for dtype in np.atleast_1d(np.asarray(value.dtypes, dtype=object))}
+        if kinds <= set("buif"):
+            array = value.to_numpy(dtype=np.float64, na_value=np.nan)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if vector_as_column and array.ndim == 1:
@@ -47,7 +52,9 @@ def as_matrix(name, value, *, vector_as_column=False):
         raise ValueError(f"{name}: expected {expected}, got shape {array.shape}")
     if 0 in array.shape:
         raise ValueError(f"{name}: expected at least one row and one column, got shape {array.shape}")
-    array = array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):
+        # one memory layout, or the last bits of a result would depend on it
+        array = np.ascontiguousarray(array, dtype=np.float64)
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0].tolist()
         raise ValueError(f"{name}: expected finite numbers, got {array[row, column]} at [{row}, {column}]")
@@ -70,7 +77,8 @@ def read_matrix(path, *, vector_as_column=True):
     path = os.fspath(path)
     if path.endswith(".npy"):
         try:
-            value = np.load(path, allow_pickle=False)
+            with open(path, "rb") as file:
+                value = np.lib.format.read_array(file, allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path}: expected a .npy file of numbers: {error}") from error
     else:
@@ -84,21 +92,40 @@ def _read_text(path):
     try:
         with open(path, encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
-                fields = line.replace(",", " ").replace(";", " ").split()
-                if not fields or fields[0].startswith("#"):
+                fields = _fields(line)
+                if not line.strip() or line.lstrip().startswith("#"):
                     continue
-                try:
-                    row = [float(field) for field in fields]
-                except ValueError as error:
-                    if not rows and number == 1:
-                        continue    # a header
-                    raise ValueError(f"{path}, line {number}: expected numbers: {error}") from None
-                if rows and len(row) != len(rows[0]):
-                    raise ValueError(f"{path}, line {number}: expected {len(rows[0])} numbers as in the first "
-                                     f"row, got {len(row)}")
-                rows.append(row)
+                if "," in line and ";" in line:
+                    raise ValueError(f"{path}, line {number}: expected decimal points, and one of comma and semicolon "
+                                     "between numbers, got both")
+                if not rows and number == 1 and not any(map(_is_number, fields)):
+                    continue    # a header
+                if not all(map(_is_number, fields)):
+                    wrong = next(field for field in fields if not _is_number(field))
+                    raise ValueError(f"{path}, line {number}: expected numbers, got {wrong!r}")
+                if rows and len(fields) != len(rows[0]):
+                    raise ValueError(f"{path}, line {number}: expected {len(rows[0])} numbers as in the first row, "
+                                     f"got {len(fields)}")
+                rows.append([float(field) for field in fields])
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected a text file of numbers or a .npy file: {error}") from None
     if not rows:
         raise ValueError(f"{path}: expected rows of numbers, found none")
     return rows
+
+
+def _fields(line):
+    """Return the fields of a line: between semicolons, else commas, else blanks. Empty ones are fields too."""
+    for delimiter in (";", ","):
+        if delimiter in line:
+            return [field.strip() for field in line.split(delimiter)]
+    return line.split()
+
+
+def _is_number(field):
+    """Whether a field is a number as a data file has it: Python's 1_0 is not."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return "_" not in field

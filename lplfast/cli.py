@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 
 from .data import DATASETS, default_data, load_data, read_data, standardized
+from .kernels.spectral import MODES
 from .network import Network
 from .problems import SquaredLoss
 from .run import Interrupted
@@ -37,7 +38,11 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (OSError, ValueError, TypeError, ImportError) as error:
+    except BrokenPipeError:
+        # whoever read the output has seen enough; Python's own flush at exit must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (OSError, ValueError, TypeError, ImportError, MemoryError, OverflowError) as error:
         print(f"lplfast: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -72,7 +77,7 @@ def _parser():
     steps.add_argument("--max-iter", type=int, default=10000, metavar="T", help="steps at most (default 10000)")
     steps.add_argument("--tol", type=float, default=1e-10, metavar="EPS",
                        help="converged when the gap is EPS times the first (default 1e-10)")
-    steps.add_argument("--constants", choices=("certified", "exact"), default="certified",
+    steps.add_argument("--constants", choices=MODES, default="certified",
                        help="how singular values are found (default certified)")
     command.add_argument("--out", default="lplfast-out", metavar="DIR",
                          help="folder for figure, history and run (default lplfast-out)")
@@ -99,8 +104,9 @@ def _train(arguments):
     print(textwrap.fill(problem.conditioning, 100, initial_indent=" " * 9, subsequent_indent=" " * 9))
     print(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
           f"trained at the equivalent width {network.compressed_width}")
-    if arguments.width < min(n, m):
-        print(f"         Narrower than min(n, m) = {min(n, m)}: mu_t = 0, no rate is claimed, and the gap to l* need "
+    reach = min(problem.kernel.shape)
+    if arguments.width < reach:
+        print(f"         Narrower than min(n, m) = {reach}: mu_t = 0, no rate is claimed, and the gap to l* need "
               "not go to 0.")
     code = 0
     try:
@@ -108,12 +114,14 @@ def _train(arguments):
                     constants=arguments.constants)
     except Interrupted as interrupt:
         run, code = interrupt.run, 130
+    written = _save(run, arguments.out)
     print()
     print(_table(run))
     print()
     print(textwrap.fill(run.message, 100))
     print(textwrap.fill(run.verdict, 100))
-    _save(run, arguments.out)
+    print(textwrap.fill(run.certificate, 100))
+    print(written)
     return code or int(run.status in FAILED or run.violations > 0)
 
 
@@ -145,7 +153,7 @@ def _step_size(text):
 def _table(run, rows=16):
     """Return the history at some iterations, as text: close together first, where most happens."""
     count = len(run.history["iteration"])
-    picked = np.unique(np.concatenate([[0], np.geomspace(1, max(1, count - 1), rows).round(), [count - 1]]).astype(int))
+    picked = np.unique(np.append(np.geomspace(1, count, rows).round() - 1, count - 1).astype(int))
     lines = ["  ".join(heading.rjust(len(shape.format(0))) for _, heading, shape in TABLE)]
     for i in picked:
         cells = []
@@ -159,14 +167,14 @@ def _table(run, rows=16):
 
 
 def _save(run, folder):
-    """Write history, run and figure; a missing matplotlib costs the figure only."""
+    """Write history, run and figure, and say so; a missing matplotlib costs the figure only."""
     path = {name: os.path.join(folder, name) for name in ("history.csv", "run.npz", "overview.png")}
     run.to_csv(path["history.csv"])
     run.save(path["run.npz"])
-    written = [path["history.csv"], path["run.npz"]]
+    written, missing = [path["history.csv"], path["run.npz"]], ""
     try:
         run.plot().savefig(path["overview.png"], dpi=200)
         written.append(path["overview.png"])
     except ImportError as error:
-        print(f"No figure: {error}")
-    print(f"Wrote {', '.join(written)}.")
+        missing = f" No figure: {error}."
+    return f"Wrote {', '.join(written)}.{missing}"

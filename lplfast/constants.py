@@ -10,6 +10,8 @@ from .kernels.descent import Descent
 from .kernels.loss import DiagonalQuadratic
 from .kernels.rule import Constant
 from .kernels.spectral import Spectral
+from .network import Network
+from .problems import Problem
 from .threads import single_threaded_blas
 
 __all__ = ["LocalConstants", "local_constants"]
@@ -88,8 +90,8 @@ def local_constants(problem, network):
 
     Raises
     ------
-    ValueError
-        If the shapes differ.
+    TypeError, ValueError
+        If these are no problem and network, or their shapes differ.
     OverflowError
         If the loss or its gradient at the network is not a float64 number.
 
@@ -101,13 +103,13 @@ def local_constants(problem, network):
     (2.0, 0.5, 3.0)
 
     """
-    check_shapes(problem, network)
+    check_pair(problem, network)
     stack, n = network.stack(), network.n
     W1, W2 = problem.to_kernel(stack[:n]), stack[n:].T
     spectral = Spectral("exact")
     with single_threaded_blas():
         at = Descent(problem.kernel, Constant(1.0), spectral, W1, W2).local()
-    if not np.isfinite(at["floor"]) or not np.isfinite(at["grad_norm"]):
+    if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
         raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
     return LocalConstants(
         mu=problem.mu,
@@ -128,8 +130,12 @@ def local_constants(problem, network):
     )
 
 
-def check_shapes(problem, network):
-    """Raise if the product of the layers is not what the loss is a function of."""
+def check_pair(problem, network):
+    """Raise if these are not a problem and a network whose product is what the loss is a function of."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: expected a Problem such as SquaredLoss, got {type(problem).__name__}")
+    if not isinstance(network, Network):
+        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
     if (network.n, network.m) != problem.shape:
         raise ValueError(f"network: expected {problem.shape[0]} inputs and {problem.shape[1]} outputs as in the "
                          f"problem, got {network.n} and {network.m}")

@@ -5,6 +5,7 @@ import scipy.linalg
 from scipy.linalg import lapack
 
 from .arrays import as_matrix, read_matrix
+from .kernels.options import as_count, as_number
 
 __all__ = ["Network"]
 
@@ -66,12 +67,15 @@ class Network:
             Where the numbers come from.
 
         """
-        n, h, m = _size("n", n), _size("h", h), _size("m", m)
+        n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
         std1, std2 = _deviations(std)
-        rng = np.random.default_rng(rng)
+        rng = _generator(rng)
         wide = rng.standard_normal((n + m, h))
-        wide[:n] *= std1
-        wide[n:] *= std2
+        with np.errstate(over="ignore"):
+            wide[:n] *= std1
+            wide[n:] *= std2
+        if not np.isfinite(wide).all():
+            raise ValueError(f"std: expected layers within float64, got {std!r}")
         return cls.__new__(cls)._set(n, wide=wide)
 
     @classmethod
@@ -93,7 +97,7 @@ class Network:
 
         """
         W = as_matrix("W", W)
-        h = _size("h", h)
+        h = as_count("h", h)
         U, S, Vt = scipy.linalg.svd(W, full_matrices=False)
         rank = int((max(W.shape) * np.finfo(float).eps * S[0] < S).sum())
         if h < rank:
@@ -208,9 +212,16 @@ class Network:
         if h <= k:
             self._small = self._wide
         else:
-            # in Fortran's eyes the wide stack is Z itself, (h, n + m)
-            qr, tau, _, _ = lapack.dgeqrf(self._wide.T)
-            self._small = np.ascontiguousarray(np.triu(qr[:k]).T)
+            # in Fortran's eyes the wide stack is Z itself, (h, n + m); scaled so that no norm overflows
+            peak = max(self._wide.max(), -self._wide.min())
+            scale = 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
+            qr, tau, _, _ = lapack.dgeqrf(self._wide.T * scale if scale != 1.0 else self._wide.T)
+            with np.errstate(over="ignore"):
+                small = np.ascontiguousarray(np.triu(qr[:k]).T) / scale
+            if not np.isfinite(small).all():
+                self._small = self._wide    # columns of norms beyond float64 stay spread out
+                return
+            self._small = small
             self._basis = _Reflectors(qr, tau)
 
     def __repr__(self):
@@ -262,20 +273,18 @@ def _read_only(array):
     return view
 
 
-def _size(name, value):
-    """Return `value` as a positive int."""
-    try:
-        size = value.__index__()
-    except AttributeError:
-        raise TypeError(f"{name}: expected a positive integer, got {value!r}") from None
-    if size < 1:
-        raise ValueError(f"{name}: expected a positive integer, got {value!r}")
-    return size
-
-
 def _deviations(std):
     """Return the standard deviations of both layers."""
-    both = np.broadcast_to(np.asarray(std, dtype=float), (2,)) if np.ndim(std) < 2 and np.size(std) in (1, 2) else None
-    if both is None or not (np.isfinite(both).all() and (both >= 0).all()):
-        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}")
-    return both.tolist()
+    try:
+        std1, std2 = (std, std) if np.ndim(std) == 0 else std
+    except (TypeError, ValueError):
+        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}") from None
+    return as_number("std", std1), as_number("std", std2)
+
+
+def _generator(rng):
+    """Return a Generator."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"rng: expected a Generator, a seed or None, got {rng!r}: {error}") from None

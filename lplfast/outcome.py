@@ -50,9 +50,10 @@ def _max_iter(facts):
         # the pace of the last quarter: the first steps of a run are faster
         t, gap = history["iteration"], history["gap"]
         start = int(0.75 * (len(gap) - 1))
-        if 0 < gap[-1] < gap[start]:
-            pace = math.log(gap[start] / gap[-1]) / (t[-1] - t[start])
-            left = math.log(gap[-1] / (facts.tol * facts.first)) / pace
+        gained = math.log(gap[start]) - math.log(gap[-1]) if 0 < gap[-1] < gap[start] else 0.0
+        if gained > 0:
+            pace = gained / (t[-1] - t[start])
+            left = (math.log(gap[-1]) - math.log(facts.tol) - math.log(facts.first)) / pace
             return (f"{said}; at its present pace tol={facts.tol:.0e} is some {left:.2g} iterations away: "
                     "raise max_iter.")
     return f"{said}; raise max_iter."
@@ -72,7 +73,7 @@ def _saddle(facts):
 
 
 def _overflow(facts):
-    if not math.isfinite(facts.last["floor"]) or not math.isfinite(facts.last["grad_norm"]):
+    if not all(math.isfinite(facts.last[name]) for name in ("loss", "grad_norm", "floor", "sigma_max_sq")):
         return "The loss or its gradient overflows float64 at the initial layers. Rescale the layers or the data."
     return f"Stopped {facts.where}, before a step that overflows float64. {LONG_STEP}"
 
@@ -82,9 +83,9 @@ def _stalled(facts):
         return (f"Stalled {facts.where}: the squares of the gradient underflow, though the loss is not at its minimum. "
                 "Either a saddle is near: start elsewhere; or layers and data are too small for float64: rescale them.")
     said = f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding"
-    reach, network = min(facts.network.n, facts.network.m), facts.network
-    if network.width < reach:
-        return (f"{said}. The width {network.width} is below min(n, m) = {reach}, so the network cannot reach every "
+    reach, width = min(facts.descent.loss.shape), facts.network.width
+    if width < reach:
+        return (f"{said}. The width {width} is below min(n, m) = {reach}, so the network cannot reach every "
                 "W and its loss need not reach l*. Widen it.")
     return f"{said}: a critical point, or steps far too short. Start elsewhere, or take longer steps."
 

@@ -57,8 +57,8 @@ def plot_gap(run, ax=None):
     ax = _pyplot().gca() if ax is None else ax
     _draw(run, "gap_bound", ax, color=VERMILLION, ls="--", label="guaranteed bound")
     _draw(run, "gap", ax, color=BLUE, label="measured")
-    floor, gap = run.history["floor"], run.history["gap"]
-    if 0 < np.nanmin(gap) < 1e3 * floor[-1]:
+    gap, floor = _column(run, "gap")[1], run.history.get("floor")
+    if floor is not None and 0 < np.nanmin(gap) < 1e3 * floor[-1]:
         _draw(run, "floor", ax, color=BLACK, ls=":", lw=0.8, label="rounding floor")
     ax.legend(loc="best")
     return _finish(ax, r"gap $L(t)-\ell^*$")

@@ -1,16 +1,18 @@
 """Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
 
-import math
-
 import numpy as np
 import scipy.linalg
 
 from .arrays import as_matrix
 from .kernels.loss import DiagonalQuadratic
+from .kernels.options import as_number
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 
 REDUCTIONS = ("sum", "mean")
+
+# Numbers whose squares are float64 numbers, with room for sums of them.
+HUGE = 1e150
 
 
 class Problem:
@@ -130,12 +132,15 @@ class SquaredLoss(Problem):
         N, n = X.shape
         if Y.shape[0] != N:
             raise ValueError(f"Y: expected {N} rows as in X, got {Y.shape[0]}")
-        self.l2 = _nonnegative("l2", l2)
+        self.l2 = as_number("l2", l2)
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
         self.reduction = reduction
         frozen = _offset(offset, (n, Y.shape[1]))
 
+        if not abs(X).max() < HUGE / max(X.shape):
+            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
+                             "rescale X")
         U, S, Vt = scipy.linalg.svd(X, full_matrices=self.l2 > 0 and n > N)
         if S[0] == 0:
             raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
@@ -151,10 +156,16 @@ class SquaredLoss(Problem):
         if not (np.isfinite(d).all() and (d > np.finfo(float).tiny).all()):
             raise ValueError("X: expected singular values whose squares are float64 numbers, "
                              f"got {S[-1]:.3g} to {S[0]:.3g}; rescale X")
+        if not abs(Y).max() < HUGE / max(Y.shape):
+            raise ValueError(f"Y: expected numbers whose squares are float64 numbers, got up to {abs(Y).max():.3g}; "
+                             "rescale Y")
         U, V = U[:, :keep], Vt[:keep].T
         c = np.zeros((keep, Y.shape[1]))
         c[: U.shape[1]] = U.T @ Y
-        T = (S / rows / d)[:, np.newaxis] * c           # the minimizer of the whole matrix W + offset
+        with np.errstate(over="ignore"):
+            T = (S / rows / d)[:, np.newaxis] * c       # the minimizer of the whole matrix W + offset
+        if not np.isfinite(T).all():
+            raise ValueError("X, Y: expected a least-squares solution within float64, got one beyond; rescale X or Y")
         residual = Y - U @ c[: U.shape[1]]
         minimum = (np.vdot(residual, residual) / rows
                    + (self.l2 / rows / d) @ np.einsum("ij,ij->i", c, c)) / 2
@@ -195,7 +206,11 @@ class MatrixFactorization(Problem):
 
     def __init__(self, Y, *, offset=None):
         Y = as_matrix("Y", Y)
-        W_star = Y - _offset(offset, Y.shape)
+        frozen = _offset(offset, Y.shape)
+        with np.errstate(over="ignore"):
+            W_star = Y - frozen
+        if not np.isfinite(W_star).all():
+            raise ValueError("Y, offset: expected a difference within float64, got one beyond")
         kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star)
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
 
@@ -207,15 +222,7 @@ def _offset(offset, shape):
     offset = as_matrix("offset", offset)
     if offset.shape != shape:
         raise ValueError(f"offset: expected shape {shape}, got {offset.shape}")
+    if not abs(offset).max() < HUGE:
+        raise ValueError("offset: expected numbers whose squares are float64 numbers, "
+                         f"got up to {abs(offset).max():.3g}")
     return offset
-
-
-def _nonnegative(name, value):
-    """Return `value` as a finite float >= 0."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number >= 0, got {value!r}") from None
-    if not 0.0 <= number < math.inf:
-        raise ValueError(f"{name}: expected a finite number >= 0, got {value!r}")
-    return number

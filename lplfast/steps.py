@@ -2,6 +2,7 @@
 
 import numbers
 
+from .kernels.options import as_number
 from .kernels.rule import Constant, Local, Rule, Sharp
 
 __all__ = ["RULES", "Constant", "Local", "Rule", "Sharp", "rule_from"]
@@ -26,6 +27,8 @@ def rule_from(step_size):
     (Local(), Constant(eta=0.1))
 
     """
+    if type(step_size) is Rule:
+        raise TypeError("step_size: expected a rule that chooses, got the abstract Rule")
     if isinstance(step_size, Rule):
         return step_size
     if isinstance(step_size, str):
@@ -34,7 +37,5 @@ def rule_from(step_size):
                              f"got {step_size!r}")
         return RULES[step_size]()
     if isinstance(step_size, numbers.Real) and not isinstance(step_size, bool):
-        if not 0 < step_size < float("inf"):
-            raise ValueError(f"step_size: expected a finite positive number, got {step_size!r}")
-        return Constant(step_size)
+        return Constant(as_number("step_size", step_size, positive=True))
     raise TypeError(f"step_size: expected a positive number, a rule or the name of one, got {step_size!r}")

@@ -2,19 +2,17 @@
 
 import contextlib
 import math
-import numbers
 import platform
 import time
 
 import numpy as np
 import scipy
 
-from .constants import check_shapes
+from .constants import check_pair
 from .kernels.descent import COLUMNS, Descent
+from .kernels.options import as_count, as_number
 from .kernels.spectral import Spectral
-from .network import Network
 from .outcome import outcome_message
-from .problems import Problem
 from .run import Interrupted, Run, recorded
 from .steps import rule_from
 from .threads import single_threaded_blas
@@ -46,8 +44,9 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
         Converged when `gap <= tol * gap[0]`.
     max_time : float, optional
         How many seconds at most; looked at after each step.
-    constants : {"certified", "exact"}
-        How singular values are found: brackets that contain the truth, or LAPACK at every step.
+    constants : {"certified", "exact", "power"}
+        How singular values are found: brackets that contain the truth; LAPACK at every step; power and inverse
+        iteration, an estimate without a guarantee.
     compress : bool
         Whether to train at the equivalent width `min(h, n + m)`. Exact; `False` runs the full width.
     record : "all" or list of str
@@ -82,24 +81,22 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     ('converged', 0, True)
 
     """
-    if not isinstance(problem, Problem):
-        raise TypeError(f"problem: expected a Problem such as SquaredLoss, got {type(problem).__name__}")
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    check_shapes(problem, network)
+    check_pair(problem, network)
     rule = rule_from(step_size)
     if rule.needs_minimum and math.isnan(problem.minimum):
         raise ValueError(f"step_size: {rule!r} needs the minimum of the loss, which this problem does not know")
     spectral = Spectral(constants) if isinstance(constants, str) else constants
     if not isinstance(spectral, Spectral):
-        raise TypeError(f"constants: expected 'certified' or 'exact', got {constants!r}")
-    max_iter = _count("max_iter", max_iter, least=0)
-    record_every = _count("record_every", record_every)
-    callback_every = _count("callback_every", callback_every)
-    tol = _number("tol", tol)
-    max_time = math.inf if max_time is None else _number("max_time", max_time)
+        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
+    max_iter = as_count("max_iter", max_iter, least=0)
+    record_every = as_count("record_every", record_every)
+    callback_every = as_count("callback_every", callback_every)
+    tol = as_number("tol", tol)
+    max_time = math.inf if max_time is None else as_number("max_time", max_time)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable, got {callback!r}")
+    if not isinstance(compress, bool | np.bool_):
+        raise TypeError(f"compress: expected True or False, got {compress!r}")
     columns = recorded(record)
 
     with single_threaded_blas():
@@ -195,21 +192,3 @@ class _Tqdm:
 
     def __exit__(self, *exc):
         self.bar.close()
-
-
-def _count(name, value, *, least=1):
-    """Return `value` as an int of at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
-    return int(value)
-
-
-def _number(name, value):
-    """Return `value` as a float >= 0."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name}: expected a number >= 0, got {value!r}")
-    if not value >= 0:
-        raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
-    return float(value)

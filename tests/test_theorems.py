@@ -5,12 +5,12 @@ import pytest
 from cases import NETWORKS, PROBLEMS, RULES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from lplfast import MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.kernels.descent import COLUMNS, Descent
 from lplfast.kernels.loss import DiagonalQuadratic
 from lplfast.kernels.rule import Constant
 from lplfast.kernels.spectral import Spectral
-
-from lplfast import MatrixFactorization, Network, SquaredLoss, local_constants, train
 
 U = 2.0**-53
 

@@ -4,7 +4,7 @@ Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swappe
 """
 
 from libc.math cimport sqrt
-from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsyrk
+from scipy.linalg.cython_blas cimport ddot, dgemm, dsymv, dsyrk
 
 # Below this many multiplications a plain loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
@@ -69,6 +69,13 @@ cdef inline void gram_columns(int n, int k, const double* A, double* C) noexcept
     """C = A.T @ A with A (n, k), C (k, k); only the row-major lower triangle is written."""
     cdef double one = 1.0, zero = 0.0
     dsyrk(b"u", b"n", &k, &n, &one, <double*> A, &k, &zero, C, &k)
+
+
+cdef inline void symmetric_times(int n, const double* A, const double* x, double* y) noexcept nogil:
+    """y = A @ x with A (n, n) symmetric, of which only the row-major lower triangle is read."""
+    cdef double one = 1.0, zero = 0.0
+    cdef int step = 1
+    dsymv(b"u", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
 
 
 cdef inline double dot(Py_ssize_t size, const double* x, const double* y) noexcept nogil:

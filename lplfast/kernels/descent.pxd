@@ -16,6 +16,7 @@ cdef struct Row:
     double sigma_max_sq
     double sigma_max_W
     double floor
+    double bracket_width
     double time
     double slack_pl
     double rate_bound
@@ -32,6 +33,7 @@ cdef class Descent:
     cdef readonly Rule rule
     cdef readonly Spectral spectral
     cdef object _block          # the NumPy array that owns all memory below, Memory first
+    cdef Py_ssize_t _remembered # how many doubles of it come before the layers
     cdef Iterate it
     cdef double* Z              # where the stack [W1; W2.T] rests between calls
     cdef double* Z_spare        # where the loop writes the next one

@@ -7,12 +7,12 @@ from libc.string cimport memcpy, memset
 
 from .blas cimport dot, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
-from .iterate cimport Check, Iterate, Memory
+from .iterate cimport Check, Iterate, Memory, directions_size
 from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport Loss, Value
 from .rounding cimport U
 from .rule cimport Rule
-from .spectral cimport Spectral
+from .spectral cimport Spectral, widest
 
 # A gap this many times the first one is a divergence: nothing comes back from there.
 cdef double DIVERGED_AT = 1e8
@@ -20,7 +20,8 @@ cdef double DIVERGED_AT = 1e8
 # A squared gradient norm below this has lost digits to underflow.
 cdef double UNDERFLOWN = 1e-280
 
-# Inequalities are checked up to this many (n + m) u times the sum of the absolute values of their terms.
+# Beside the rounding of W, inequalities are checked up to this many (n + m) u times the sum of the absolute
+# values of their terms.
 cdef double ALLOWANCE = 50.0
 
 cdef Row NO_ROW
@@ -46,8 +47,9 @@ CHECKS = ("pl", "descent", "rate", "drift")
 
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
-    """What rounding in the product W1 W2 may have done to the gap: sqrt(2 K gap) eps_W + K eps_W^2 / 2."""
-    return sqrt(2.0 * it.gap * it.floor) + 0.5 * it.floor
+    """What rounding in the product W1 W2 may have done to the loss: ||G|| eps_W + K eps_W^2 / 2, which is at
+    most sqrt(2 K gap) eps_W + K eps_W^2 / 2."""
+    return it.G_norm * it.eps_W + 0.5 * it.floor
 
 
 cdef inline bint note(Check* check, double t, double slack, double difference, double allowance) noexcept nogil:
@@ -86,14 +88,15 @@ cdef class Descent:
         self.loss, self.rule, self.spectral = loss, rule, spectral
         self.it.n, self.it.k, self.it.m = <int> n, <int> k, <int> m
         cdef Py_ssize_t header = sizeof(Memory) // sizeof(double)
-        cdef Py_ssize_t layers = (n + m) * k, product = n * m
+        cdef Py_ssize_t layers = (n + m) * k, product = n * m, directions = directions_size(<int> n, <int> m)
         cdef Py_ssize_t scratch = max(loss.scratch(), spectral.scratch(<int> n, <int> k, <int> m), 1)
         # np.empty: pages that are never touched cost nothing
-        self._block = np.empty(header + 3 * layers + 4 * product + COLUMN_COUNT + scratch)
+        self._block = np.empty(header + directions + 3 * layers + 4 * product + COLUMN_COUNT + scratch)
         cdef double[::1] block = self._block
         cdef double* free = &block[0]
         self.it.memory = <Memory*> free
-        free += header
+        self.it.directions = free + header
+        free += header + directions
         self.Z, self.Z_spare = free, free + layers
         self.it.g1, self.it.g2t = free + 2 * layers, free + 2 * layers + n * k
         free += 3 * layers
@@ -103,6 +106,9 @@ cdef class Descent:
         self.scratch = free + 4 * product + COLUMN_COUNT
         self.it.mu, self.it.K = loss.mu, loss.K
         memset(self.it.memory, 0, sizeof(Memory))
+        self._remembered = header + directions
+        # orthogonal to no eigenvector but by accident, which costs time and nothing else
+        self._block[header:header + directions] = np.cos(np.arange(directions))
         self._point(self.Z)
         stack = self._layers()
         stack[:n] = W1
@@ -114,9 +120,8 @@ cdef class Descent:
 
     def _layers(self):
         """A view of the stack [W1; W2.T]."""
-        start = sizeof(Memory) // sizeof(double)
         size = (self.it.n + self.it.m) * self.it.k
-        return self._block[start:start + size].reshape(self.it.n + self.it.m, self.it.k)
+        return self._block[self._remembered:self._remembered + size].reshape(self.it.n + self.it.m, self.it.k)
 
     @property
     def W1(self):
@@ -147,11 +152,11 @@ cdef class Descent:
     @property
     def memory(self):
         """What is remembered beside the layers, as a new array of doubles."""
-        return self._block[:sizeof(Memory) // sizeof(double)].copy()
+        return self._block[:self._remembered].copy()
 
     @memory.setter
     def memory(self, saved):
-        self._block[:sizeof(Memory) // sizeof(double)] = saved
+        self._block[:self._remembered] = saved
         self.evaluated = False
 
     @property
@@ -188,11 +193,16 @@ cdef class Descent:
             return
         with nogil:
             self._evaluate()
-            if self.it.memory.t == 0 and self._finite():
-                self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
-            if self._finite():
+            if not self._finite():
+                # nothing can be said here, and zeros would say something
+                self.it.sigma_min_sq.lo = self.it.sigma_min_sq.hi = NAN
+                self.it.sigma_max_sq = self.it.sigma_max_W = self.it.G_max = self.it.sigma_min_sq
+                self.it.memory.gap_0 = self.it.memory.gap_bound = NAN
+            else:
+                if self.it.memory.t == 0:
+                    self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
                 if self.it.memory.renewals == 0:
-                    self.spectral.start(&self.it, self.scratch)
+                    self.spectral.start(&self.it, 0.0, self.scratch)
                 else:
                     # renewing here would make a continuation's numbers depend on where it began
                     self.spectral.publish(&self.it)
@@ -270,6 +280,7 @@ cdef class Descent:
         row.sigma_max_sq = it.sigma_max_sq.hi
         row.sigma_max_W = it.sigma_max_W.hi
         row.floor = it.floor
+        row.bracket_width = widest(it)
         row.time = memory.seconds
         # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
         row.slack_pl = 1.0 - mu_t * it.gap / (0.5 * it.grad_sq) if it.grad_sq > 0.0 else NAN
@@ -293,12 +304,12 @@ cdef class Descent:
         cdef Memory before
         cdef Py_ssize_t i, size = (<Py_ssize_t> it.n + it.m) * it.k
         cdef double* other = self.Z_spare if it.W1 == self.Z else self.Z
-        cdef double eta, K_t, K_t_sharp, K_best, rho, decrease, promised, first_order, allowance
+        cdef double eta, K_t, K_t_sharp, K_best, contraction, fall, terms, promised, first_order, uncertain, allowance
         cdef double share = ALLOWANCE * (it.n + it.m) * U
         cdef bint known = it.gap == it.gap, failed
         if redo:
             memory.redone += 1
-            self.spectral.start(it, self.scratch)
+            self.spectral.start(it, 0.0, self.scratch)
             self._look(row)
         old = it[0]
         before = memory[0]
@@ -311,10 +322,11 @@ cdef class Descent:
         K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
         K_best = fmin(K_t, K_t_sharp)
+        # the guaranteed rate is 1 - contraction
         if eta * K_best <= 2.0:
-            rho = 1.0 - row.mu_t * eta * (2.0 - eta * K_best)
+            contraction = row.mu_t * eta * (2.0 - eta * K_best)
         else:
-            rho = 1.0 + eta * (eta * K_best - 2.0) * it.K * it.sigma_max_sq.hi
+            contraction = -eta * (eta * K_best - 2.0) * it.K * it.sigma_max_sq.hi
 
         self.spectral.drift(it, self.scratch)
         # Z = Z - eta * [g1; g2.T]
@@ -328,31 +340,31 @@ cdef class Descent:
             return OVERFLOWED
 
         first_order = eta * old.grad_sq
-        if known:
-            decrease = old.gap - it.gap
-            allowance = (gap_tolerance(&old) + gap_tolerance(it) + old.gap_error + it.gap_error
-                         + share * (old.gap + it.gap))
-        else:
-            decrease = old.loss - it.loss
-            allowance = share * (fabs(old.loss) + fabs(it.loss))
-        allowance += share * first_order * (1.0 + 0.5 * eta * K_best)
         promised = first_order * (1.0 - 0.5 * eta * K_best)
-        if not redo and not decrease - promised >= -allowance:
+        if known:
+            fall = self.loss.decrease(it.W_old, it.W, old.gap, it.gap, &terms)
+        else:
+            fall = self.loss.decrease(it.W_old, it.W, old.loss, it.loss, &terms)
+        # both ends of the step: the rounding of W, and what the loss itself is unsure of
+        uncertain = gap_tolerance(&old) + gap_tolerance(it)
+        if known:
+            uncertain += old.gap_error + it.gap_error
+        allowance = uncertain + share * (terms + first_order * (1.0 + 0.5 * eta * K_best))
+        if not redo and not fall - promised >= -allowance:
             self._undo(&old, &before)
             return REDO
-        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, rho
-        row.slack_descent = (decrease - promised) / first_order
-        row.slack_drift = 2.0 * decrease / first_order - 1.0
-        row.slack_rate = rho - it.gap / old.gap
-        failed = note(&memory.descent, memory.t, row.slack_descent, decrease - promised, allowance)
+        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
+        row.slack_descent = (fall - promised) / first_order
+        row.slack_drift = 2.0 * fall / first_order - 1.0
+        row.slack_rate = fall / old.gap - contraction
+        failed = note(&memory.descent, memory.t, row.slack_descent, fall - promised, allowance)
         if failed:
-            self.promised, self.measured = promised, decrease
-        note(&memory.drift, memory.t, row.slack_drift, 2.0 * decrease - first_order, 2.0 * allowance)
+            self.promised, self.measured = promised, fall
+        note(&memory.drift, memory.t, row.slack_drift, 2.0 * fall - first_order, 2.0 * allowance)
         if known:
-            allowance = (share * (rho * old.gap + it.gap) + rho * (gap_tolerance(&old) + old.gap_error)
-                         + gap_tolerance(it) + it.gap_error)
-            note(&memory.rate, memory.t, row.slack_rate, rho * old.gap - it.gap, allowance)
-        memory.gap_bound *= rho
+            note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap,
+                 uncertain + share * (terms + fabs(contraction) * old.gap))
+        memory.gap_bound *= row.rate_bound
         memory.eta = eta
         memory.t += 1
         self.spectral.measure(it, self.scratch)
@@ -394,9 +406,10 @@ cdef class Descent:
                 break
             self._look(row)
             if it.gap == it.gap:
+                # true of the computed W, whatever its rounding, for every G
                 P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
                 note(&memory.pl, memory.t, row.slack_pl, P - mu_gap,
-                     share * (P + mu_gap) + row.mu_t * (gap_tolerance(it) + it.gap_error))
+                     share * (P + mu_gap) + row.mu_t * it.gap_error)
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)

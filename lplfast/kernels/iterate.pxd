@@ -38,6 +38,10 @@ cdef struct Check:
     double smallest_at      # the iteration of the smallest slack
 
 
+cdef inline Py_ssize_t directions_size(int n, int m) noexcept nogil:
+    return 2 * <Py_ssize_t> n + 2 * <Py_ssize_t> m + 2 * <Py_ssize_t> min(n, m)
+
+
 # All that a continued run needs beside the layers; doubles only, so that it is saved as an array.
 cdef struct Memory:
     double t                # the iteration
@@ -72,6 +76,8 @@ cdef struct Iterate:
     double* G_old
     double* g1
     double* g2t
+    # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G
+    double* directions
     # the constants of the loss
     double mu
     double K

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from libc.math cimport NAN
+from libc.math cimport NAN, fabs
 
 
 cdef class Loss:
@@ -45,6 +45,15 @@ cdef class Loss:
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         """Fill `value`, and G with the (n, m) gradient, at the row-major W."""
         value.loss = value.gap = value.gap_error = NAN
+
+    cdef double decrease(self, const double* W_old, const double* W, double before, double after,
+                         double* terms) noexcept nogil:
+        """Return l(W_old) - l(W), given both values (or gaps). Override it to avoid the cancellation.
+
+        `terms` receives the sum of the absolute values that were added up: rounding is relative to that.
+        """
+        terms[0] = fabs(before) + fabs(after)
+        return before - after
 
     def value_and_gradient(self, const double[:, ::1] W not None):
         """Return l(W), l(W) - l* and the gradient at the contiguous (n, m) array W."""
@@ -113,6 +122,9 @@ cdef class DiagonalQuadratic(Loss):
         """The (n, m) matrix W_star, as a new array."""
         return np.array(self.W_star)
 
+    def __repr__(self):
+        return f"DiagonalQuadratic(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
+
     def __reduce__(self):
         return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K)
 
@@ -132,6 +144,26 @@ cdef class DiagonalQuadratic(Loss):
         value.gap = 0.5 * gap
         value.gap_error = 0.0
         value.loss = self.minimum + value.gap
+
+
+    cdef double decrease(self, const double* W_old, const double* W, double before, double after,
+                         double* terms) noexcept nogil:
+        cdef Py_ssize_t i, j, at
+        cdef const double* W_star = &self.W_star[0, 0]
+        cdef double fall = 0.0, row, size, e
+        # ((W_old - W) * ((W_old - W_star) + (W - W_star)) * d[:, None]).sum() / 2
+        terms[0] = 0.0
+        for i in range(self.n):
+            row = size = 0.0
+            for j in range(self.m):
+                at = i * self.m + j
+                e = (W_old[at] - W[at]) * ((W_old[at] - W_star[at]) + (W[at] - W_star[at]))
+                row += e
+                size += fabs(e)
+            fall += self.d[i] * row
+            terms[0] += self.d[i] * size
+        terms[0] *= 0.5
+        return 0.5 * fall
 
 
 def _diagonal_quadratic(d, W_star, minimum, mu, K):

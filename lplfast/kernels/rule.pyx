@@ -1,21 +1,9 @@
 """Step-size rules: small immutable objects that look at an iterate and set its `eta`."""
 
-import math
-
 from libc.math cimport INFINITY, NAN, exp, log1p
 
 from .local cimport local_step, sharp_step
-
-
-def _positive(name, value):
-    """Return `value` as a float, or say what was expected of the option `name`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a positive number, got {value!r}") from None
-    if not 0.0 < number < math.inf:
-        raise ValueError(f"{name}: expected a finite positive number, got {value!r}")
-    return number
+from .options import as_number
 
 
 cdef class Rule:
@@ -75,7 +63,7 @@ cdef class Constant(Rule):
     """
 
     def __init__(self, eta):
-        self.eta = _positive("eta", eta)
+        self.eta = as_number("eta", eta, positive=True)
 
     @property
     def options(self):
@@ -108,8 +96,8 @@ cdef class Local(Rule):
     needs_minimum = True
 
     def __init__(self, *, cap=None, growth_from=None):
-        self.cap = None if cap is None else _positive("cap", cap)
-        self.growth_from = None if growth_from is None else _positive("growth_from", growth_from)
+        self.cap = None if cap is None else as_number("cap", cap, positive=True)
+        self.growth_from = None if growth_from is None else as_number("growth_from", growth_from, positive=True)
         self.longest = INFINITY if cap is None else self.cap
         self.first = INFINITY if growth_from is None else self.growth_from
 
@@ -143,7 +131,7 @@ cdef class Sharp(Rule):
     """
 
     def __init__(self, *, cap=None):
-        self.cap = None if cap is None else _positive("cap", cap)
+        self.cap = None if cap is None else as_number("cap", cap, positive=True)
         self.longest = INFINITY if cap is None else self.cap
 
     @property

@@ -1,13 +1,24 @@
-from .iterate cimport Iterate
+from .iterate cimport Bracket, Iterate
+
+
+cdef inline double relative_width(Bracket* b) noexcept nogil:
+    """(hi - lo) / lo, and 0 for a point, 0 included."""
+    return (b.hi - b.lo) / b.lo if b.hi > b.lo else 0.0
+
+
+cdef inline double widest(Iterate* it) noexcept nogil:
+    """The relative width of the widest bracket that the constants are made of."""
+    return max(relative_width(&it.sigma_min_sq), relative_width(&it.sigma_max_sq), relative_width(&it.sigma_max_W))
 
 
 cdef class Spectral:
     cdef readonly str mode
     cdef readonly double tolerance
     cdef bint always
+    cdef bint estimates
 
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil
-    cdef void start(self, Iterate* it, double* scratch) noexcept nogil
+    cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil
     cdef void drift(self, Iterate* it, double* scratch) noexcept nogil
     cdef void measure(self, Iterate* it, double* scratch) noexcept nogil
     cdef void publish(self, Iterate* it) noexcept nogil

@@ -5,11 +5,11 @@ the bracket is widened by how far the matrix has moved (Weyl), which costs next 
 wider than a tolerance and is computed anew. docs/theory.md derives every allowance used here.
 """
 
-from libc.math cimport INFINITY, fmax, fmin, sqrt
+from libc.math cimport INFINITY, fabs, fmax, fmin, sqrt
 from libc.string cimport memcpy
-from scipy.linalg.cython_lapack cimport dgesvd, dsyev
+from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dpotrf, dpotrs, dsyev
 
-from .blas cimport gram_columns, gram_rows, matmul_nt, matmul_tn, norm
+from .blas cimport dot, gram_columns, gram_rows, matmul_nt, matmul_tn, norm, symmetric_times
 from .iterate cimport Bracket, Iterate, Layer, Memory, Tracked
 from .rounding cimport U
 
@@ -23,7 +23,24 @@ cdef double NEGLIGIBLE = 1e-8
 # What is known to this part of the tolerance need not be known better.
 cdef double SMALL_DRIFT = 1e-3
 
-MODES = ("certified", "exact")
+# At every step, exact means this relative width; narrower costs an SVD, which the first iterate is worth.
+cdef double EXACT_WIDTH = 1e-10
+
+# Matrices of fewer rows are handed to LAPACK, which is then as fast as a proof by Cholesky.
+cdef int PROOF_FROM = 8
+
+# Below this larger side, singular values are computed by Jacobi rotations.
+cdef int JACOBI_BELOW = 52
+
+# A certificate may take up this part of the tolerance; the rest is left for drift.
+cdef double PROOF_WIDTH = 0.125
+
+# Iterations for an eigenvalue: until one changes it by this part of the width wanted; so many at most.
+cdef double SETTLED = 0.1
+cdef int POWER_STEPS = 40
+cdef int INVERSE_STEPS = 12
+
+MODES = ("certified", "exact", "power")
 
 
 cdef inline double square(double x) noexcept nogil:
@@ -55,6 +72,15 @@ cdef int singular_values(int n, int k, double* A, double* values, double* work, 
     return info
 
 
+cdef int jacobi_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
+    """The same for n <= k by Jacobi rotations: slower, and accurate to some u s_max in every case."""
+    cdef int info = 0, one = 1, zero = 0, i
+    dgesvj(b"g", b"n", b"n", &k, &n, A, &k, values, &zero, NULL, &one, work, &lwork, &info)
+    for i in range(n):
+        values[i] *= work[0]
+    return info
+
+
 cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
     # dsyev: (blocks of 32 + 2) p; dgesvd without vectors: 3 p + 32 (n + k) covers its blocked parts
     cdef Py_ssize_t p = min(n, k)
@@ -72,7 +98,8 @@ cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* l
     cdef double* values = scratch
     cdef double* gram = values + p
     cdef double* work = gram + <Py_ssize_t> p * p
-    cdef double F_sq = A_norm * A_norm, error
+    cdef double F_sq = A_norm * A_norm, error, low, high
+    cdef Py_ssize_t i
     if not TINY < F_sq < HUGE:
         return False
     if n <= k:
@@ -81,27 +108,45 @@ cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* l
         gram_columns(n, k, A, gram)
     if eigenvalues(p, gram, values, work, <int> lapack_work(n, k)):
         return False
-    # ||gram||_F from its eigenvalues
-    error = U * ((q + 2) * F_sq + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
-    least.lo = positive_part(values[0] - error)
-    least.hi = positive_part(values[0]) + error
-    greatest.lo = positive_part(values[p - 1] - error)
-    greatest.hi = values[p - 1] + error
+    # ||gram||_F from its eigenvalues, whose squares may leave float64; they are not needed any more
+    low, high = values[0], values[p - 1]
+    for i in range(p):
+        values[i] /= F_sq
+    error = U * F_sq * ((q + 2) + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
+    least.lo = positive_part(low - error)
+    least.hi = positive_part(low) + error
+    greatest.lo = positive_part(high - error)
+    greatest.hi = high + error
     return True
 
 
 cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
                        double* scratch) noexcept nogil:
-    """Narrow both brackets with the squares of LAPACK's singular values, each within 10 max(n, k) u s_max."""
-    cdef int p = min(n, k)
+    """Narrow both brackets with the squares of singular values of A (n, k).
+
+    Jacobi's are within 8 max(n, k) u s_max (engineering; the worst seen is 1.2 max(n, k)). Those of bidiagonal QR are
+    not: where values cluster, its stopping rule alone leaves 100 eps s_max (the worst seen is 116 u). For larger
+    matrices, where that no longer matters, 5 max(n, k) + 256.
+    """
+    cdef int p = min(n, k), q = max(n, k)
     cdef double* values = scratch
     cdef double* copy = values + p
     cdef double* work = copy + <Py_ssize_t> n * k
     cdef double error
-    memcpy(copy, A, <Py_ssize_t> n * k * sizeof(double))
-    if singular_values(n, k, copy, values, work, <int> lapack_work(n, k)):
-        return False
-    error = 10.0 * max(n, k) * U * values[0]
+    cdef Py_ssize_t i, j
+    cdef bint found = False
+    if q < JACOBI_BELOW:
+        # as (p, q): Jacobi wants the short side in rows
+        for i in range(n):
+            for j in range(k):
+                copy[i * k + j if n <= k else j * n + i] = A[i * k + j]
+        found = jacobi_values(p, q, copy, values, work, <int> lapack_work(n, k)) == 0
+        error = 8.0 * q * U * values[0]
+    if not found:
+        memcpy(copy, A, <Py_ssize_t> n * k * sizeof(double))
+        if singular_values(n, k, copy, values, work, <int> lapack_work(n, k)):
+            return False
+        error = (5.0 * q + 256.0) * U * values[0]
     # the squares round: outward by two units
     least.lo = fmax(least.lo, square(positive_part(values[p - 1] - error)) * (1.0 - 2.0 * U))
     least.hi = fmin(least.hi, square(values[p - 1] + error) * (1.0 + 2.0 * U))
@@ -151,6 +196,171 @@ cdef void renew_largest(int n, int m, const double* A, double A_norm, Tracked* l
     largest.now = largest.exact
 
 
+cdef double power_iterate(int p, const double* gram, double* v, double* w, double enough) noexcept nogil:
+    """The Rayleigh quotient of gram (p, p) at v, after power iteration from v; never above the greatest
+    eigenvalue but for rounding. Stops when a step changes it by less than `enough` of itself."""
+    cdef double size = norm(p, v), quotient = 0.0, before
+    cdef int step
+    cdef Py_ssize_t i
+    for step in range(POWER_STEPS):
+        if not size > 0.0:
+            break
+        for i in range(p):
+            v[i] /= size
+        symmetric_times(p, gram, v, w)
+        before, quotient = quotient, dot(p, v, w)
+        memcpy(v, w, p * sizeof(double))
+        size = norm(p, v)
+        if quotient - before <= enough * quotient:
+            break
+    return quotient
+
+
+cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
+                            double enough) noexcept nogil:
+    """The Rayleigh quotient of gram (p, p) at v, after inverse iteration from v; never below the least
+    eigenvalue but for rounding. `factor` receives the Cholesky factor; INFINITY if there is none."""
+    cdef double size = norm(p, v), quotient = INFINITY, before
+    cdef int step, info = 0, one = 1
+    cdef Py_ssize_t i
+    memcpy(factor, gram, <Py_ssize_t> p * p * sizeof(double))
+    dpotrf(b"u", &p, factor, &p, &info)
+    if info:
+        return INFINITY
+    for step in range(INVERSE_STEPS):
+        if not 0.0 < size < INFINITY:
+            return INFINITY
+        for i in range(p):
+            v[i] /= size
+        # w = gram^-1 v: then w.T gram w = w.T v
+        memcpy(w, v, p * sizeof(double))
+        dpotrs(b"u", &p, &one, factor, &p, w, &p, &info)
+        size = norm(p, w)
+        before, quotient = quotient, dot(p, v, w) / (size * size)
+        memcpy(v, w, p * sizeof(double))
+        if before - quotient <= enough * quotient:
+            break
+    return quotient
+
+
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil:
+    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it;
+    INFINITY if it does not. The allowance is a theorem, whatever the order of operations."""
+    cdef Py_ssize_t i, j
+    cdef double trace = 0.0, largest = 0.0, gamma = (p + 1) * U / (1.0 - (p + 1) * U)
+    cdef int info = 0
+    for i in range(p):
+        for j in range(i):
+            work[i * p + j] = sign * gram[i * p + j]
+        work[i * p + i] = sign * (gram[i * p + i] - shift)
+        trace += work[i * p + i]
+        largest = fmax(largest, fabs(work[i * p + i]))
+    dpotrf(b"u", &p, work, &p, &info)
+    if info:
+        return INFINITY
+    return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
+
+
+cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
+                           Bracket* greatest, double* work) noexcept nogil:
+    """Bracket the greatest eigenvalue of A A.T, given as the product gram of inner length q, to the relative
+    width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization that completes."""
+    cdef double quotient = power_iterate(p, gram, direction, work, SETTLED * room)
+    cdef double above = quotient * (1.0 + 0.75 * room), excess
+    # the product: gamma_q ||A||_F^2; the quotient: some 2 p operations on numbers that add up to ||A||_F^2
+    cdef double error = (q + 2) * U * F_sq
+    excess = cholesky_excess(p, -1.0, gram, above, work)
+    greatest.lo = positive_part(quotient - (2.0 * p + 10) * U * F_sq - error)
+    greatest.hi = above + excess + error
+    return width(greatest) <= room * greatest.lo
+
+
+cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
+                        Bracket* least, double* work) noexcept nogil:
+    """Bracket the least eigenvalue of A A.T likewise: from above by a Rayleigh quotient, from below by a
+    Cholesky factorization that completes."""
+    cdef double quotient = inverse_iterate(p, gram, direction, work, work + p, SETTLED * room)
+    cdef double below = quotient * (1.0 - 0.75 * room), excess
+    cdef double error = (q + 2) * U * F_sq
+    if not quotient < INFINITY:
+        return False
+    excess = cholesky_excess(p, 1.0, gram, below, work)
+    least.lo = positive_part(below - excess - error)
+    # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2
+    least.hi = quotient + (3.0 * p + 20) * U * F_sq + error
+    return width(least) <= room * least.lo
+
+
+cdef void estimate_layer(int n, int k, const double* A, double tolerance, Layer* layer, double* directions,
+                         double* scratch) noexcept nogil:
+    """Estimate both extremes of the layer A (n, k) by power and inverse iteration: no certificate. The greatest is
+    approached from below, the least from above; it is called 0 where its Cholesky factorization breaks down."""
+    cdef int p = min(n, k)
+    cdef double* work = scratch + <Py_ssize_t> p * p
+    cdef double enough = SETTLED * PROOF_WIDTH * tolerance, least = 0.0
+    if n <= k:
+        gram_rows(n, k, A, scratch)
+        least = inverse_iterate(n, scratch, directions + n, work, work + n, enough)
+        if not least < INFINITY:
+            least = 0.0
+    else:
+        gram_columns(n, k, A, scratch)
+    layer.max_sq.now.lo = layer.max_sq.now.hi = power_iterate(p, scratch, directions, work, enough)
+    layer.min_sq.now.lo = layer.min_sq.now.hi = least
+
+
+cdef void estimate_largest(int n, int m, const double* A, double tolerance, Tracked* largest, double* direction,
+                           double* scratch) noexcept nogil:
+    """Estimate the largest singular value of A (n, m) by power iteration, from below: no certificate."""
+    cdef int p = min(n, m)
+    if n <= m:
+        gram_rows(n, m, A, scratch)
+    else:
+        gram_columns(n, m, A, scratch)
+    largest.now.lo = largest.now.hi = sqrt(power_iterate(p, scratch, direction, scratch + <Py_ssize_t> p * p,
+                                                         SETTLED * PROOF_WIDTH * tolerance))
+
+
+cdef bint prove_layer(int n, int k, const double* A, double A_norm, double tolerance, Layer* layer,
+                      double* directions, double* scratch) noexcept nogil:
+    """Renew both brackets of the layer A (n, k) without an eigenvalue problem; False if that did not work out."""
+    cdef Bracket least, greatest
+    cdef double F_sq = A_norm * A_norm, room = PROOF_WIDTH * tolerance
+    cdef double* work = scratch + <Py_ssize_t> n * n
+    if n < PROOF_FROM or n > k or not TINY < F_sq < HUGE:
+        return False
+    gram_rows(n, k, A, scratch)
+    if not (bracket_greatest(n, k, scratch, F_sq, directions, room, &greatest, work)
+            and bracket_least(n, k, scratch, F_sq, directions + n, room, &least, work)):
+        return False
+    layer.min_sq.exact = layer.min_sq.now = least
+    layer.max_sq.exact = layer.max_sq.now = greatest
+    layer.min_sq.drift = layer.max_sq.drift = layer.path = 0.0
+    return True
+
+
+cdef bint prove_largest(int n, int m, const double* A, double A_norm, double tolerance, Tracked* largest,
+                        double* direction, double* scratch) noexcept nogil:
+    """Renew the largest singular value of A (n, m) without an eigenvalue problem; False if that did not work out."""
+    cdef Bracket greatest
+    cdef int p = min(n, m), q = max(n, m)
+    cdef double F_sq = A_norm * A_norm
+    if p < PROOF_FROM or not TINY < F_sq < HUGE:
+        return False
+    if n <= m:
+        gram_rows(n, m, A, scratch)
+    else:
+        gram_columns(n, m, A, scratch)
+    if not bracket_greatest(p, q, scratch, F_sq, direction, PROOF_WIDTH * tolerance, &greatest,
+                            scratch + <Py_ssize_t> p * p):
+        return False
+    largest.exact.lo = sqrt(greatest.lo) * (1.0 - 2.0 * U)
+    largest.exact.hi = sqrt(greatest.hi) * (1.0 + 2.0 * U)
+    largest.drift = 0.0
+    largest.now = largest.exact
+    return True
+
+
 cdef void widen_layer(Layer* layer, bint full) noexcept nogil:
     """The brackets now, from the exact ones and the drift since: through the Gram matrix and the path."""
     cdef double path = layer.path
@@ -198,9 +408,11 @@ cdef class Spectral:
 
     Parameters
     ----------
-    mode : {"certified", "exact"}
+    mode : {"certified", "exact", "power"}
         `"exact"`: by LAPACK at every step. `"certified"`: brackets by drift around exact values, renewed when
-        wider than `tolerance`. Either way every K_t is an upper and every mu_t a lower bound, with rounding.
+        wider than `tolerance`, by LAPACK or by a Cholesky factorization whose completion is the proof. Either
+        way every K_t is an upper and every mu_t a lower bound, with rounding. `"power"`: warm-started power and
+        inverse iteration at every step: an estimate, whose K_t errs low and mu_t high.
     tolerance : float
         The relative width at which a bracket is renewed.
 
@@ -218,6 +430,7 @@ cdef class Spectral:
         self.mode = mode
         self.tolerance = tolerance
         self.always = mode == "exact"
+        self.estimates = mode == "power"
 
     def __repr__(self):
         return f"Spectral({self.mode!r}, tolerance={self.tolerance!r})"
@@ -228,13 +441,14 @@ cdef class Spectral:
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil:
         """How many doubles the other methods work in."""
         cdef Py_ssize_t rows = max(n, m)
-        return rows + max(rows * rows, rows * k) + max(lapack_work(n, k), lapack_work(m, k),
-                                                       lapack_work(n, m))
+        return (2 * rows + max(2 * rows * rows, rows * k)
+                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m)))
 
-    cdef void start(self, Iterate* it, double* scratch) noexcept nogil:
-        """Compute everything exactly, at the evaluated iterate."""
-        renew_layer(it.n, it.k, it.W1, it.W1_norm, 0.0, &it.memory.layer1, scratch)
-        renew_layer(it.m, it.k, it.W2t, it.W2_norm, 0.0, &it.memory.layer2, scratch)
+    cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil:
+        """Compute everything by LAPACK, at the evaluated iterate: s_min^2 of the layers by their Gram matrices if
+        that gives it to the relative width `wanted`, else by SVD."""
+        renew_layer(it.n, it.k, it.W1, it.W1_norm, wanted, &it.memory.layer1, scratch)
+        renew_layer(it.m, it.k, it.W2t, it.W2_norm, wanted, &it.memory.layer2, scratch)
         renew_largest(it.n, it.m, it.W, it.W_norm, &it.memory.W_max, scratch)
         renew_largest(it.n, it.m, it.G, it.G_norm, &it.memory.G_max, scratch)
         it.memory.renewals += 4
@@ -243,7 +457,7 @@ cdef class Spectral:
 
     cdef void drift(self, Iterate* it, double* scratch) noexcept nogil:
         """Before the step of size `it.eta` is taken: add what it will move the layers by."""
-        if self.always:
+        if self.always or self.estimates:
             return
         drift_layer(&it.memory.layer1, it.n, it.k, it.m, it.W, it.G, True, it.W1_norm, it.W2_norm, it.g1_norm,
                     it.G_norm, it.eta, self.tolerance, scratch)
@@ -256,9 +470,18 @@ cdef class Spectral:
         cdef Layer* one = &memory.layer1
         cdef Layer* two = &memory.layer2
         cdef Py_ssize_t i, size = <Py_ssize_t> it.n * it.m
+        cdef double* directions = it.directions
         cdef double W_moved = 0.0, G_moved = 0.0, least, greatest, half = 0.5 * self.tolerance
         if self.always:
-            self.start(it, scratch)
+            self.start(it, EXACT_WIDTH, scratch)
+            return
+        if self.estimates:
+            estimate_layer(it.n, it.k, it.W1, self.tolerance, one, directions, scratch)
+            estimate_layer(it.m, it.k, it.W2t, self.tolerance, two, directions + 2 * it.n, scratch)
+            directions += 2 * it.n + 2 * it.m
+            estimate_largest(it.n, it.m, it.W, self.tolerance, &memory.W_max, directions, scratch)
+            estimate_largest(it.n, it.m, it.G, self.tolerance, &memory.G_max, directions + min(it.n, it.m), scratch)
+            self.publish(it)
             return
         widen_layer(one, it.k >= it.n)
         widen_layer(two, it.k >= it.m)
@@ -266,11 +489,15 @@ cdef class Spectral:
         least = half * fmax(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
         greatest *= half
         if not (width(&one.min_sq.now) <= least and width(&one.max_sq.now) <= greatest):
-            renew_layer(it.n, it.k, it.W1, it.W1_norm, SMALL_DRIFT * self.tolerance, one, scratch)
             memory.renewals += 1
+            if not prove_layer(it.n, it.k, it.W1, it.W1_norm, self.tolerance, one, directions, scratch):
+                renew_layer(it.n, it.k, it.W1, it.W1_norm, SMALL_DRIFT * self.tolerance, one, scratch)
+        directions += 2 * it.n
         if not (width(&two.min_sq.now) <= least and width(&two.max_sq.now) <= greatest):
-            renew_layer(it.m, it.k, it.W2t, it.W2_norm, SMALL_DRIFT * self.tolerance, two, scratch)
             memory.renewals += 1
+            if not prove_layer(it.m, it.k, it.W2t, it.W2_norm, self.tolerance, two, directions, scratch):
+                renew_layer(it.m, it.k, it.W2t, it.W2_norm, SMALL_DRIFT * self.tolerance, two, scratch)
+        directions += 2 * it.m
         # the computed W and G have moved by exactly the differences of what is stored
         for i in range(size):
             W_moved += square(it.W[i] - it.W_old[i])
@@ -278,13 +505,16 @@ cdef class Spectral:
         largest_moved(&memory.W_max, sqrt(W_moved) * (1.0 + (size + 8) * U))
         largest_moved(&memory.G_max, sqrt(G_moved) * (1.0 + (size + 8) * U))
         if not width(&memory.W_max.now) <= self.tolerance * fmax(memory.W_max.now.lo, NEGLIGIBLE * it.W_norm):
-            renew_largest(it.n, it.m, it.W, it.W_norm, &memory.W_max, scratch)
             memory.renewals += 1
+            if not prove_largest(it.n, it.m, it.W, it.W_norm, self.tolerance, &memory.W_max, directions, scratch):
+                renew_largest(it.n, it.m, it.W, it.W_norm, &memory.W_max, scratch)
+        directions += min(it.n, it.m)
         # ||G||_2 matters only beside K s_max(T)^2
         greatest = it.K * (one.max_sq.now.lo + two.max_sq.now.lo) + memory.G_max.now.lo
         if not width(&memory.G_max.now) <= self.tolerance * greatest:
-            renew_largest(it.n, it.m, it.G, it.G_norm, &memory.G_max, scratch)
             memory.renewals += 1
+            if not prove_largest(it.n, it.m, it.G, it.G_norm, self.tolerance, &memory.G_max, directions, scratch):
+                renew_largest(it.n, it.m, it.G, it.G_norm, &memory.G_max, scratch)
         self.publish(it)
         self._count(it)
 
@@ -306,9 +536,7 @@ cdef class Spectral:
 
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""
-        it.memory.narrow += (width(&it.sigma_min_sq) <= self.tolerance * it.sigma_min_sq.lo
-                             and width(&it.sigma_max_sq) <= self.tolerance * it.sigma_max_sq.lo
-                             and width(&it.sigma_max_W) <= self.tolerance * it.sigma_max_W.lo)
+        it.memory.narrow += widest(it) <= self.tolerance
 
 
 cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:

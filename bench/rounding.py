@@ -1,0 +1,163 @@
+"""`python -m bench.rounding` asks whether any inequality fails beyond the rounding that the theory allows it.
+
+Random problems of extreme scale, condition and shape, trained to the rounding floor; every inequality is checked at
+every step by the loop itself. Reported: violations, which must be none, and uninformative checks (allowance above
+slack), which should be few.
+"""
+
+import argparse
+import collections
+import json
+import time
+
+import numpy as np
+
+from lplfast.kernels.descent import CHECKS, COLUMNS, Descent
+from lplfast.kernels.loss import DiagonalQuadratic
+from lplfast.kernels.rule import Constant, Local, Sharp
+from lplfast.kernels.spectral import Spectral
+from lplfast.threads import single_threaded_blas
+
+# The drift condition may fail for long constant steps: it is not a theorem.
+THEOREMS = ("pl", "descent", "rate")
+
+LAYERS = ("gaussian", "graded", "rank-one", "balanced", "one-zero", "twins")
+STARTS = ("anywhere", "near", "at the floor")
+
+
+def random_case(rng, *, scale=20.0, condition=12.0, largest=64):
+    """Return where it starts, a loss, and layers W1 (n, h), W2 (h, m), over all corners that the study is about."""
+    n, h, m = (round(largest ** rng.random()) for _ in range(3))
+    sizes = 10.0 ** rng.uniform(-scale, scale, 3)           # X, layers, target
+    # singular values of X over `condition` decades at most
+    s = sizes[0] * 10.0 ** -np.sort(rng.uniform(0, rng.uniform(0, condition), n))
+    W1, W2 = random_layers(rng, str(rng.choice(LAYERS)), n, h, m)
+    W1, W2 = W1 * sizes[1], W2 * sizes[1] * 10.0 ** rng.uniform(-2, 2)
+    start = str(rng.choice(STARTS, p=[0.6, 0.3, 0.1]))
+    if start == "anywhere":
+        W_star = rng.standard_normal((n, m)) * sizes[2] / s[:, np.newaxis] ** rng.integers(2)
+    else:
+        closeness = 10.0 ** rng.uniform(-12, 0) if start == "near" else 1e-16
+        W = W1 @ W2
+        W_star = W + closeness * abs(W).max() * rng.standard_normal((n, m))
+    return start, DiagonalQuadratic(s**2, W_star), W1, W2
+
+
+def random_layers(rng, kind, n, h, m):
+    """Return layers of order one."""
+    W1, W2 = rng.standard_normal((n, h)), rng.standard_normal((h, m))
+    if kind == "graded":
+        W1 *= 10.0 ** -np.linspace(0, rng.uniform(0, 10), n)[:, np.newaxis]
+        W2 *= 10.0 ** -np.linspace(0, rng.uniform(0, 10), h)[:, np.newaxis]
+    elif kind == "rank-one":
+        W1, W2 = np.outer(W1[:, 0], W1[0]), np.outer(W2[:, 0], W2[0])
+    elif kind == "balanced":
+        U, S, Vt = np.linalg.svd(W1 @ W2, full_matrices=False)
+        k = min(h, S.size)
+        W1[:], W2[:] = 0.0, 0.0
+        W1[:, :k], W2[:k] = U[:, :k] * np.sqrt(S[:k]), np.sqrt(S[:k])[:, np.newaxis] * Vt[:k]
+    elif kind == "one-zero":
+        (W1 if rng.random() < 0.5 else W2)[:] = 0.0
+    elif kind == "twins":
+        W1[-1], W2[:, -1] = W1[0], W2[:, 0]
+    return W1, W2
+
+
+def random_rule(rng, loss, W1, W2):
+    """Return a rule; a constant step is from a hundredth to three times what descends for certain."""
+    name = rng.choice(["local", "sharp", "constant", "capped"])
+    if name == "local":
+        return Local()
+    if name == "sharp":
+        return Sharp()
+    at = Descent(loss, Local(), Spectral("exact"), W1, W2).local()
+    K = loss.K * at["sigma_max_sq"][1] + at["G_max"][1]
+    if not 0.0 < K < np.inf:
+        return Local()
+    eta = 10.0 ** rng.uniform(-2, 0.5) / K
+    return Constant(eta) if name == "constant" else Local(cap=eta)
+
+
+def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
+    """Train random cases until `steps` steps are checked; return what was found, as a dict.
+
+    Parameters
+    ----------
+    steps : int
+        How many steps in all.
+    seed : int
+        Each case has its own generator, `[seed, number]`, so that one can be run again.
+    longest : int
+        Steps of one run at most.
+    narrowed : float
+        A deliberate error, to see the study find it: brackets are moved inward by so many times their width.
+    **corners
+        What `random_case` takes.
+    """
+    found = {"steps": 0, "cases": 0, "redone": 0, "outcomes": collections.Counter(), "failed": [],
+             "checks": {(name, start): dict.fromkeys(("steps", "violations", "uninformative"), 0)
+                        for name in CHECKS for start in STARTS}}
+    rows = np.empty((longest, len(COLUMNS)))
+    while found["steps"] < steps:
+        number = found["cases"]
+        rng = np.random.default_rng([seed, number])
+        start, loss, W1, W2 = random_case(rng, **corners)
+        spectral = Spectral("certified" if rng.random() < 0.8 else "exact")
+        descent = Descent(loss, random_rule(rng, loss, W1, W2), spectral, W1, W2)
+        if narrowed:
+            narrow(descent, narrowed)
+        outcome = descent.advance(rows, max_iter=longest, tol=0.0, budget=np.inf)
+        found["cases"] += 1
+        found["steps"] += max(1, descent.t)
+        found["redone"] += descent.counters["redone"]
+        found["outcomes"][outcome] += 1
+        checks = descent.checks
+        for name in CHECKS:
+            for key in found["checks"][name, start]:
+                found["checks"][name, start][key] += checks[name][key]
+        if outcome == "guarantee_failed" or any(checks[name]["violations"] for name in THEOREMS):
+            found["failed"].append(number)
+    found["violations"] = sum(check["violations"] for (name, _), check in found["checks"].items() if name in THEOREMS)
+    return found
+
+
+def narrow(descent, times):
+    """Break the brackets of a fresh descent: move the safe ends inward by so many times their width."""
+    descent.last_row()      # evaluates the first iterate
+    memory = descent.memory
+    for layer in (8, 19):   # where the brackets of each layer lie: exact (lo, hi), drift, now (lo, hi)
+        least, greatest = memory[layer:layer + 5], memory[layer + 5:layer + 10]
+        least[[0, 3]] += times * (least[1] - least[0])
+        greatest[[1, 4]] -= times * (greatest[1] - greatest[0])
+    descent.memory = memory
+
+
+def main():
+    """Run the study and print what it found; exit code 1 if anything was violated."""
+    parser = argparse.ArgumentParser(prog="python -m bench.rounding", description=__doc__)
+    parser.add_argument("--steps", type=int, default=1_000_000, help="how many steps (default 1e6; CI: 30000)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", metavar="FILE", help="write what was found")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    with single_threaded_blas():
+        found = study(arguments.steps, seed=arguments.seed)
+    print(f"{found['steps']} steps of {found['cases']} runs in {time.perf_counter() - started:.0f} s, seed "
+          f"{arguments.seed}; {found['redone']} steps redone")
+    print("outcomes: " + ", ".join(f"{name} {count}" for name, count in found["outcomes"].most_common()))
+    print(f"{'inequality':<12}{'runs start':<14}{'checks':>10}{'violations':>12}{'uninformative':>16}")
+    for (name, start), check in found["checks"].items():
+        share = check["uninformative"] / max(1, check["steps"])
+        note = "" if name in THEOREMS else "   (a condition, not a theorem)"
+        print(f"{name:<12}{start:<14}{check['steps']:>10}{check['violations']:>12}{share:>15.2%}{note}")
+    if found["failed"]:
+        print(f"cases that failed: {found['failed'][:20]}")
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(found | {"checks": {" ".join(key): check for key, check in found["checks"].items()}}, file,
+                      indent=1)
+    return int(found["violations"] > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

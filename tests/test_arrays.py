@@ -1,0 +1,205 @@
+"""The border: what becomes a matrix, what is refused, and that the refusal says where the trouble is."""
+
+import io
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lplfast.arrays import as_matrix, read_matrix
+
+TABLE = np.array([[1.0, -2.5], [0.1, 1e300], [3.0, 5e-324]])
+
+
+class HasArray:
+    """Nothing but `__array__`, as tensors of other libraries have it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.value, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i8", "u8", "f2", "f4", "f8", ">f8", ">i4", "longdouble"])
+def test_real_dtypes_convert_exactly(dtype):
+    # 0 and 1 for booleans; 65504 and 2**-24 are float16's extremes, 2**53 the last exact integer of float64
+    numbers = {"?": [0, 1], "i1": [-128, 127], "u1": [0, 255], "f2": [65504, 2.0**-24]}.get(dtype, [1, 2**24])
+    if dtype in ("i8", "u8"):
+        numbers = [1, 2**53]
+    matrix = as_matrix("A", np.array([numbers], dtype=dtype))
+    assert matrix.dtype == np.dtype(np.float64)
+    assert matrix.dtype.isnative
+    assert matrix.tolist() == [[float(number) for number in numbers]]
+
+
+@pytest.mark.parametrize("wrap", [
+    np.ndarray.tolist, tuple, pd.DataFrame, HasArray, np.ma.array, np.asfortranarray,
+    lambda A: [list(row) for row in A], lambda A: list(A), lambda A: memoryview(A),
+    lambda A: pd.DataFrame(A, columns=["b", "a"], index=[7, 5, 7]),
+    lambda A: pd.DataFrame(A, dtype="Float64"),
+    lambda A: A[::-1][::-1], lambda A: np.repeat(np.repeat(A, 2, axis=0), 3, axis=1)[::2, ::3],
+    lambda A: np.ascontiguousarray(A.T).T, lambda A: np.frombuffer(A.tobytes()).reshape(A.shape),
+], ids=["list", "tuple", "DataFrame", "__array__", "unmasked", "F", "lists", "rows", "memoryview", "labelled",
+        "Float64", "reversed", "strided", "transposed", "read-only"])
+def test_every_container_gives_the_same_matrix(wrap):
+    matrix = as_matrix("A", wrap(TABLE))
+    assert type(matrix) is np.ndarray
+    np.testing.assert_array_equal(matrix, TABLE)
+
+
+def test_a_float64_matrix_is_not_copied():
+    assert as_matrix("A", TABLE) is TABLE
+
+
+@pytest.mark.parametrize("frame", [
+    pd.DataFrame({"count": [1, 2], "size": [0.5, 1.5]}),
+    # pandas makes dtype object of bool beside numbers, and of nullable integers beside floats
+    pd.DataFrame({"flag": [True, False], "size": [0.5, 1.5]}),
+    pd.DataFrame({"count": pd.array([1, 2], dtype="Int64"), "size": [0.5, 1.5]}),
+], ids=["int-float", "bool-float", "Int64-float"])
+def test_frames_of_several_numeric_dtypes(frame):
+    np.testing.assert_array_equal(as_matrix("A", frame), frame.to_numpy(dtype=float))
+
+
+@pytest.mark.parametrize("vector", [np.arange(3), [0, 1, 2], pd.Series([0, 1, 2])], ids=["array", "list", "Series"])
+def test_a_vector_is_a_column_only_where_asked(vector):
+    assert as_matrix("y", vector, vector_as_column=True).tolist() == [[0.0], [1.0], [2.0]]
+    with pytest.raises(ValueError, match=r"y: expected 2 dimensions, got shape \(3,\)"):
+        as_matrix("y", vector)
+
+
+@pytest.mark.parametrize("value", [
+    None, "1 2", b"1 2", [["1", "2"]], 1j, [[1j]], [[None]], [[1.0, 2.0], [3.0]], [[object()]], {}, {"a": 1}, len,
+    [[10**400]], np.array([[1.0]], dtype=object), np.array([["2020-01-01"]], dtype="M8[D]"),
+    np.zeros((2, 2), dtype=[("a", float)]), pd.DataFrame({"a": ["x", "y"]}), (x for x in [1.0]),
+], ids=lambda value: type(value).__name__)
+def test_what_is_not_real_numbers_is_a_type_error(value):
+    with pytest.raises(TypeError, match=r"^A: expected"):
+        as_matrix("A", value)
+
+
+@pytest.mark.parametrize("value", [1.0, [], [[]], [1.0, 2.0], np.zeros((2, 0)), np.zeros((0, 2)), np.zeros((1, 1, 1)),
+                                   pd.DataFrame()], ids=lambda value: str(np.shape(value)))
+def test_what_has_not_the_shape_of_a_matrix_is_a_value_error(value):
+    with pytest.raises(ValueError, match=r"^A: expected .* got shape"):
+        as_matrix("A", value)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "longdouble"])
+@pytest.mark.parametrize("bad", ["nan", "inf", "-inf"])
+def test_the_first_number_that_is_not_finite_is_named(bad, dtype):
+    matrix = np.ones((3, 4), dtype=dtype)
+    matrix[1, 2] = matrix[2, 0] = bad
+    with pytest.raises(ValueError, match=rf"^A: expected finite numbers, got {bad} at \[1, 2\]"):
+        as_matrix("A", matrix)
+
+
+def test_a_long_double_beyond_float64_is_refused():
+    if np.finfo(np.longdouble).max <= np.finfo(float).max:
+        return      # a platform whose long double is a double has no such number
+    with pytest.raises(ValueError, match=r"^A: expected finite numbers"):
+        as_matrix("A", np.array([[np.finfo(np.longdouble).max]]))
+
+
+@pytest.mark.parametrize("value", [
+    np.ma.array([[1.0, 2.0]], mask=[[False, True]]), pd.DataFrame({"a": [1.0, None]}),
+    pd.DataFrame({"a": pd.array([1, None])}),
+], ids=["array", "None", "NA"])
+def test_missing_entries_are_refused(value):
+    with pytest.raises((TypeError, ValueError), match=r"^A: expected"):
+        as_matrix("A", value)
+
+
+@pytest.mark.parametrize(("text", "rows"), [
+    ("1,2\n3,4\n", [[1, 2], [3, 4]]), ("1 2\n3\t4", [[1, 2], [3, 4]]), ("1; 2\r\n3 ;4\r\n", [[1, 2], [3, 4]]),
+    ("a,b\n1,2\n", [[1, 2]]), ("# a b\n\n1 2\n\n# end\n", [[1, 2]]), ("\ufeff1,2\n", [[1, 2]]), ("7", [[7]]),
+    ("1\n2\n", [[1], [2]]), ("-1e-3,+.5,5e-324\n", [[-1e-3, 0.5, 5e-324]]),
+])
+def test_text_files(tmp_path, text, rows):
+    path = tmp_path / "table.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read_matrix(path).tolist() == rows
+
+
+@pytest.mark.parametrize("array", [TABLE, np.asfortranarray(TABLE), TABLE.astype(">f8"), np.arange(6).reshape(2, 3)],
+                         ids=["C", "F", "big-endian", "int"])
+def test_npy_files(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(read_matrix(tmp_path / "a.npy"), array)
+    np.testing.assert_array_equal(read_matrix(str(tmp_path / "a.npy")), array)
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("1,2\n3\n", 2), ("a,b\n1,2\n3,4,5\n", 3), ("1,2\n3,x\n", 2), ("1 2\n\n3 4\n5 6 # seven\n", 4), ("1,2\n3,1j\n", 2),
+    # a value left out is not a shorter row: nobody knows which column it is missing from
+    ("1,,3\n4,5,\n", 1), ("1,2\n,4\n", 2),
+    # a comma beside semicolons is a decimal comma
+    ("1,5;2,5\n3,5;4,5\n", 1),
+    # a first line with some numbers in it is data with a typing error, not a header
+    ("1.0,2.0x\n3,4\n", 1),
+])
+def test_a_bad_line_of_text_is_named(tmp_path, text, line):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}, line {line}: expected"):
+        read_matrix(path)
+
+
+def _npz():
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.ones((2, 2)))
+    return buffer.getvalue()
+
+
+def _npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("empty.csv", b""), ("blank.csv", b"\n \n\n"), ("header.csv", b"a,b,c\n"), ("comment.csv", b"# 1 2\n"),
+    ("binary.csv", bytes(range(256))), ("zeros.csv", bytes(50)), ("utf16.csv", "1,2".encode("utf-16")),
+    ("nan.csv", b"1,2\nnan,3\n"), ("inf.csv", b"1,2\n1e999,3\n"),
+    ("empty.npy", b""), ("text.npy", b"1,2\n3,4\n"), ("truncated.npy", _npy(TABLE)[:-8]),
+    ("header.npy", _npy(TABLE)[:40]),
+    ("pickle.npy", pickle.dumps([[1.0]])), ("object.npy", _npy(np.array([[1.0, None]], dtype=object))),
+    ("cube.npy", _npy(np.zeros((2, 2, 2)))), ("none.npy", _npy(np.zeros((0, 2)))),
+    ("complex.npy", _npy(np.array([[1j]]))),
+    ("strings.npy", _npy(np.array([["1"]]))), ("nan.npy", _npy(np.array([[np.nan]]))),
+    ("zip.npy", b"PK\x03\x04 and no zip file"), ("archive.npy", _npz()),
+], ids=lambda part: part if isinstance(part, str) else "")
+def test_a_file_without_a_matrix_is_named(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises((TypeError, ValueError), match=rf"^{re.escape(str(path))}.*: expected"):
+        read_matrix(path)
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "missing.npy", "folder", "folder.npy"])
+def test_a_file_that_cannot_be_read_is_an_os_error_that_names_it(tmp_path, name):
+    if name.startswith("folder"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(OSError, match=re.escape(name)):
+        read_matrix(tmp_path / name)
+
+
+@pytest.mark.parametrize("path", [None, 3, 1.5, [["1"]]])
+def test_a_path_that_is_none(path):
+    with pytest.raises(TypeError, match="expected"):
+        read_matrix(path)
+
+
+def test_pickles_are_never_loaded(tmp_path):
+    # unpickling this would raise ZeroDivisionError: any other outcome shows that it was not run
+    class Bomb:
+        def __reduce__(self):
+            return eval, ("1 / 0",)
+
+    path = tmp_path / "bomb.npy"
+    np.save(path, np.array([[Bomb()]], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"bomb\.npy: expected"):
+        read_matrix(path)

@@ -1,0 +1,38 @@
+"""What the documentation shows is what happens: doctests of every module, and the README's Python."""
+
+import doctest
+import importlib
+import pathlib
+import pkgutil
+import re
+
+import pytest
+
+import lplfast
+
+ROOT = pathlib.Path(__file__).parent.parent
+MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
+                 - {"lplfast.__main__"})
+WITH_EXAMPLES = {"lplfast.problems", "lplfast.network", "lplfast.constants", "lplfast.training", "lplfast.steps",
+                 "lplfast.kernels.local", "lplfast.kernels.loss", "lplfast.kernels.rule", "lplfast.kernels.spectral"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings(name):
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.failed == 0
+    assert (found.attempted > 0) == (name in WITH_EXAMPLES)
+
+
+def test_the_readme_trains_in_five_lines(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(code.splitlines()) <= 5
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Converged" in capsys.readouterr().out
+
+
+def test_every_relative_link_leads_somewhere():
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"

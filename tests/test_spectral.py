@@ -1,0 +1,155 @@
+"""Brackets of singular values against 60 digits: they contain the truth, and are as narrow as was promised."""
+
+import mpmath
+import numpy as np
+import pytest
+from cases import PROBLEMS
+
+from lplfast import Local, MatrixFactorization, Network, local_constants
+from lplfast.kernels.descent import COLUMNS, Descent
+from lplfast.kernels.loss import DiagonalQuadratic
+from lplfast.kernels.spectral import Spectral
+
+U = 2.0**-53
+
+
+def true_extremes(A):
+    """Return the least and greatest eigenvalue of A A^T to 60 digits; the least is 0 for more rows than columns."""
+    with mpmath.workdps(60):
+        A = mpmath.matrix(A.tolist())
+        values = mpmath.eigsy(A * A.T if A.rows <= A.cols else A.T * A, eigvals_only=True)
+        return (mpmath.mpf(0) if A.rows > A.cols else max(mpmath.mpf(0), min(values))), max(values)
+
+
+def truth(W1, W2):
+    """Return sigma_min_sq, sigma_max_sq and s_max(W1 W2) to 60 digits."""
+    (low1, high1), (low2, high2) = true_extremes(W1), true_extremes(W2.T)
+    with mpmath.workdps(60):
+        W = mpmath.matrix(W1.tolist()) * mpmath.matrix(W2.tolist())
+        rows = [[W[i, j] for j in range(W.cols)] for i in range(W.rows)]
+        W = mpmath.matrix(rows)
+        top = max(mpmath.eigsy(W * W.T, eigvals_only=True))
+        return low1 + low2, high1 + high2, mpmath.sqrt(max(top, mpmath.mpf(0)))
+
+
+def contains(bracket, value):
+    return bracket[0] <= value <= bracket[1]
+
+
+def _with_singular_values(rng, s, columns):
+    U_, _ = np.linalg.qr(rng.standard_normal((len(s), len(s))))
+    V, _ = np.linalg.qr(rng.standard_normal((columns, len(s))))
+    return (U_ * s) @ V.T
+
+
+def _slightly_apart(rng):
+    """Five values within 1e-11 of each other: bidiagonal QR iteration stops while they are 116 u off."""
+    return _with_singular_values(rng, 1 + 1e-11 * rng.random(5), 7)
+
+
+HARD = {
+    "graded": lambda rng: _with_singular_values(rng, 10.0 ** -np.arange(0, 12, 2), 9),
+    "clustered": lambda rng: _with_singular_values(rng, 1 + 1e-13 * rng.random(6), 9),
+    "slightly-apart": _slightly_apart,
+    "two-clusters": lambda rng: _with_singular_values(rng, np.array([1, 1, 1, 1e-6, 1e-6, 1e-6]), 9),
+    "rank-deficient": lambda rng: np.vstack([(A := rng.standard_normal((5, 9))), A[:1]]),
+    "rank-one": lambda rng: np.outer(rng.standard_normal(6), rng.standard_normal(9)),
+    "nearly-singular": lambda rng: _with_singular_values(rng, np.array([1, 1, 0.5, 0.5, 0.1, 1e-9]), 9),
+    "one-by-one": lambda rng: rng.standard_normal((1, 1)),
+    "a-row": lambda rng: rng.standard_normal((1, 9)),
+    "square": lambda rng: rng.standard_normal((6, 6)),
+    "gaussian-10": lambda rng: rng.standard_normal((10, 20)),
+    "more-rows-than-columns": lambda rng: rng.standard_normal((7, 4)),
+    "zero": lambda rng: np.zeros((6, 9)),
+    "tiny": lambda rng: 1e-30 * rng.standard_normal((6, 9)),
+    "huge": lambda rng: 1e30 * rng.standard_normal((6, 9)),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", HARD)
+def test_fresh_brackets_contain_the_truth_and_are_narrow(name, seed):
+    rng = np.random.default_rng(seed)
+    A, B = HARD[name](rng), HARD[name](rng).T
+    problem = MatrixFactorization(rng.standard_normal((A.shape[0], B.shape[1])))
+    # compress=False would be the layers as given; a compressed width is what local_constants looks at
+    network = Network(A, B)
+    stack = network.stack()
+    brackets = local_constants(problem, network).brackets
+    low, high, top = truth(stack[: A.shape[0]], stack[A.shape[0]:].T)
+    assert contains(brackets["sigma_min_sq"], low)
+    assert contains(brackets["sigma_max_sq"], high)
+    assert contains(brackets["sigma_max_W"], top)
+    least = brackets["sigma_min_sq"]
+    assert least[1] - least[0] <= 40 * stack.shape[1] * U * brackets["sigma_max_sq"][1]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 2), (5, 7, 8), (9, 30, 10)], ids=str)
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+def test_drifting_brackets_contain_the_truth(shape, scale):
+    n, h, m = shape
+    rng = np.random.default_rng([n, h, m])
+    problem, _ = PROBLEMS["condition-100"](rng, n, m)
+    stack = Network.gaussian(n, h, m, std=0.3, rng=rng).stack()
+    kernel = DiagonalQuadratic(problem.kernel.hessian, problem.kernel.minimizer * scale**2)
+    descent = Descent(kernel, Local(), Spectral("certified"), stack[:n] * scale, stack[n:].T * scale)
+    rows = np.empty((400, len(COLUMNS)))
+    for t in (1, 2, 3, 5, 8, 13, 25, 50, 100, 200, 400):
+        descent.advance(rows[descent.filled:], max_iter=t, tol=0.0)
+        brackets = descent.local()
+        low, high, top = truth(descent.W1, descent.W2)
+        assert contains(brackets["sigma_min_sq"], low), t
+        assert contains(brackets["sigma_max_sq"], high), t
+        assert contains(brackets["sigma_max_W"], top), t
+    assert descent.counters["narrow"] == descent.t + 1
+    # or the brackets were never left to drift, and nothing was tested
+    assert descent.counters["renewals"] < 0.75 * 4 * (descent.t + 1)
+
+
+@pytest.mark.parametrize("shape", [(8, 12, 8), (20, 40, 20), (33, 20, 12), (64, 70, 9), (12, 9, 40)], ids=str)
+def test_the_three_ways_agree(shape):
+    n, h, m = shape
+    rng = np.random.default_rng(0)
+    problem, _ = PROBLEMS["squared"](rng, n, m)
+    stack = Network.gaussian(n, h, m, std=0.3, rng=rng).stack()
+    rows, found = np.empty((120, len(COLUMNS))), {}
+    for mode in ("exact", "certified", "power"):
+        descent = Descent(problem.kernel, Local(cap=1e-3), Spectral(mode), problem.to_kernel(stack[:n]), stack[n:].T)
+        descent.advance(rows, max_iter=120, tol=0.0, budget=np.inf)
+        found[mode] = descent.local()
+    for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W"):
+        low, high = found["certified"][name]
+        assert low <= found["exact"][name][1]
+        assert found["exact"][name][0] <= high
+        # the certified bracket is within 1%; power iteration was stopped when it moved by a thousandth of that
+        assert high - low <= 0.01 * low
+        assert np.isclose(found["power"][name][0], found["exact"][name][0], rtol=0.01)
+
+
+def test_an_estimate_that_is_wrong_is_noticed_and_redone():
+    # power iteration starts orthogonal to the only large direction: K_t is far too small, the step far too long
+    W1, W2 = np.diag([10.0, 1.0]), np.diag([10.0, 1.0])
+    kernel = DiagonalQuadratic([1.0, 1.0], W1 @ W2 + np.diag([1.0, 1.0]))
+    descent = Descent(kernel, Local(), Spectral("power"), W1, W2)
+    rows = np.empty((40, len(COLUMNS)))
+    descent.advance(rows, max_iter=1, tol=0.0)
+    memory = descent.memory
+    memory[-12:] = np.tile([0.0, 1.0], 6)
+    descent.memory = memory
+    outcome = descent.advance(rows[1:], max_iter=20, tol=0.0)
+    assert descent.counters["redone"] > 0
+    assert outcome != "guarantee_failed"
+    assert descent.checks["descent"]["violations"] == 0
+    assert (np.diff(rows[: descent.filled, COLUMNS.index("gap")]) < 0).all()
+
+
+def test_the_main_job_is_narrow_almost_everywhere():
+    from lplfast import SquaredLoss, train
+    from lplfast.data import default_data
+
+    run = train(SquaredLoss(*default_data()), Network.gaussian(20, 1000, 20, std=1000**-0.25, rng=0), max_iter=3000)
+    assert run.converged
+    assert (run.history["bracket_width"] <= 0.01).mean() >= 0.95
+    assert run.checks["descent"]["uninformative"] < 0.01 * run.iterations
+    assert run.counters["renewals"] < 0.2 * 4 * run.iterations
+    assert f"{run.counters['narrow']} of {run.iterations + 1} iterates" in run.certificate

@@ -1,0 +1,38 @@
+"""The BLAS thread limit: one while anybody is inside, restored when the last one leaves, in any order."""
+
+import threading
+
+from threadpoolctl import threadpool_info
+
+from lplfast import MatrixFactorization, Network, train
+from lplfast.threads import single_threaded_blas
+
+
+def limits():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_limits_are_restored_by_the_last_one_out():
+    before = limits()
+    first, second = single_threaded_blas(), single_threaded_blas()
+    with first:
+        assert set(limits()) == {1}
+        second.__enter__()
+    assert set(limits()) == {1}
+    second.__exit__(None, None, None)
+    assert limits() == before
+
+
+def test_two_threads_training_at_once_leave_no_limit_behind():
+    before, problem = limits(), MatrixFactorization([[2.0, 1.0], [0.0, 1.0]])
+
+    def work(seed):
+        for _ in range(30):
+            assert train(problem, Network.gaussian(2, 9, 2, rng=seed)).violations == 0
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert limits() == before
