@@ -4,7 +4,7 @@ Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swappe
 """
 
 from libc.math cimport sqrt
-from scipy.linalg.cython_blas cimport ddot, dgemm, dsymv, dsyrk
+from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk
 
 # Below this many multiplications a plain loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
@@ -76,6 +76,13 @@ cdef inline void symmetric_times(int n, const double* A, const double* x, double
     cdef double one = 1.0, zero = 0.0
     cdef int step = 1
     dsymv(b"u", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
+
+
+cdef inline void matvec_t(int n, int k, const double* A, const double* x, double* y) noexcept nogil:
+    """y = A.T @ x with A (n, k)."""
+    cdef double one = 1.0, zero = 0.0
+    cdef int step = 1
+    dgemv(b"n", &k, &n, &one, <double*> A, &k, <double*> x, &step, &zero, y, &step)
 
 
 cdef inline double dot(Py_ssize_t size, const double* x, const double* y) noexcept nogil:

@@ -33,7 +33,7 @@ cdef class Descent:
     cdef readonly Rule rule
     cdef readonly Spectral spectral
     cdef object _block          # the NumPy array that owns all memory below, Memory first
-    cdef Py_ssize_t _remembered # how many doubles of it come before the layers
+    cdef Py_ssize_t _remembered  # how many doubles of it come before the layers
     cdef Iterate it
     cdef double* Z              # where the stack [W1; W2.T] rests between calls
     cdef double* Z_spare        # where the loop writes the next one

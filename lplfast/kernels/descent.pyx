@@ -12,7 +12,7 @@ from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport Loss, Value
 from .rounding cimport U
 from .rule cimport Rule
-from .spectral cimport Spectral, widest
+from .spectral cimport EXACT_WIDTH, Spectral, widest
 
 # A gap this many times the first one is a divergence: nothing comes back from there.
 cdef double DIVERGED_AT = 1e8
@@ -175,8 +175,8 @@ cdef class Descent:
         return found
 
     def local(self):
-        """Everything known at the current iterate, as a dict; brackets as (lo, hi)."""
-        self._start()
+        """Everything known at the current iterate, as a dict; brackets as (lo, hi), as narrow as can be."""
+        self._start(wanted=0.0)
         cdef Iterate* it = &self.it
         return {
             "loss": it.loss, "gap": it.gap, "gap_error": it.gap_error + gap_tolerance(it), "floor": it.floor,
@@ -187,8 +187,9 @@ cdef class Descent:
             "G_max": (it.G_max.lo, it.G_max.hi),
         }
 
-    def _start(self):
-        """Evaluate the first iterate, or the one that a continuation starts from."""
+    def _start(self, double wanted=EXACT_WIDTH):
+        """Evaluate the first iterate, its s_min^2 to the relative width `wanted`, or the one a continuation starts at.
+        """
         if self.evaluated:
             return
         with nogil:
@@ -202,7 +203,7 @@ cdef class Descent:
                 if self.it.memory.t == 0:
                     self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
                 if self.it.memory.renewals == 0:
-                    self.spectral.start(&self.it, 0.0, self.scratch)
+                    self.spectral.start(&self.it, wanted, self.scratch)
                 else:
                     # renewing here would make a continuation's numbers depend on where it began
                     self.spectral.publish(&self.it)
@@ -309,7 +310,7 @@ cdef class Descent:
         cdef bint known = it.gap == it.gap, failed
         if redo:
             memory.redone += 1
-            self.spectral.start(it, 0.0, self.scratch)
+            self.spectral.start(it, EXACT_WIDTH, self.scratch)
             self._look(row)
         old = it[0]
         before = memory[0]

@@ -145,7 +145,6 @@ cdef class DiagonalQuadratic(Loss):
         value.gap_error = 0.0
         value.loss = self.minimum + value.gap
 
-
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil:
         cdef Py_ssize_t i, j, at

@@ -1,4 +1,12 @@
-from .iterate cimport Bracket, Iterate
+from .iterate cimport Bracket, Iterate, Layer, Memory
+
+
+# Within a run, exact means this relative width of s_min^2; narrower may cost an SVD.
+cdef extern from *:
+    """
+    #define LPL_EXACT_WIDTH 1e-10
+    """
+    const double EXACT_WIDTH "LPL_EXACT_WIDTH"
 
 
 cdef inline double relative_width(Bracket* b) noexcept nogil:
@@ -21,5 +29,7 @@ cdef class Spectral:
     cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil
     cdef void drift(self, Iterate* it, double* scratch) noexcept nogil
     cdef void measure(self, Iterate* it, double* scratch) noexcept nogil
+    cdef void _keep_narrow(self, Memory* memory, Layer* layer, int n, int k, const double* A, double A_norm,
+                           double least, double greatest, double* directions, double* scratch) noexcept nogil
     cdef void publish(self, Iterate* it) noexcept nogil
     cdef void _count(self, Iterate* it) noexcept nogil

@@ -9,7 +9,7 @@ from libc.math cimport INFINITY, fabs, fmax, fmin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dpotrf, dpotrs, dsyev
 
-from .blas cimport dot, gram_columns, gram_rows, matmul_nt, matmul_tn, norm, symmetric_times
+from .blas cimport dot, gram_columns, gram_rows, matmul_nt, matmul_tn, matvec_t, norm, symmetric_times
 from .iterate cimport Bracket, Iterate, Layer, Memory, Tracked
 from .rounding cimport U
 
@@ -22,9 +22,6 @@ cdef double NEGLIGIBLE = 1e-8
 
 # What is known to this part of the tolerance need not be known better.
 cdef double SMALL_DRIFT = 1e-3
-
-# At every step, exact means this relative width; narrower costs an SVD, which the first iterate is worth.
-cdef double EXACT_WIDTH = 1e-10
 
 # Matrices of fewer rows are handed to LAPACK, which is then as fast as a proof by Cholesky.
 cdef int PROOF_FROM = 8
@@ -200,9 +197,9 @@ cdef double power_iterate(int p, const double* gram, double* v, double* w, doubl
     """The Rayleigh quotient of gram (p, p) at v, after power iteration from v; never above the greatest
     eigenvalue but for rounding. Stops when a step changes it by less than `enough` of itself."""
     cdef double size = norm(p, v), quotient = 0.0, before
-    cdef int step
+    cdef int _step
     cdef Py_ssize_t i
-    for step in range(POWER_STEPS):
+    for _step in range(POWER_STEPS):
         if not size > 0.0:
             break
         for i in range(p):
@@ -221,13 +218,13 @@ cdef double inverse_iterate(int p, const double* gram, double* v, double* w, dou
     """The Rayleigh quotient of gram (p, p) at v, after inverse iteration from v; never below the least
     eigenvalue but for rounding. `factor` receives the Cholesky factor; INFINITY if there is none."""
     cdef double size = norm(p, v), quotient = INFINITY, before
-    cdef int step, info = 0, one = 1
+    cdef int _step, info = 0, one = 1
     cdef Py_ssize_t i
     memcpy(factor, gram, <Py_ssize_t> p * p * sizeof(double))
     dpotrf(b"u", &p, factor, &p, &info)
     if info:
         return INFINITY
-    for step in range(INVERSE_STEPS):
+    for _step in range(INVERSE_STEPS):
         if not 0.0 < size < INFINITY:
             return INFINITY
         for i in range(p):
@@ -289,6 +286,31 @@ cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* d
     # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2
     least.hi = quotient + (3.0 * p + 20) * U * F_sq + error
     return width(least) <= room * least.lo
+
+
+cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil:
+    """Bracket ||A.T x||^2 / ||x||^2 for A (n, k): between the extreme eigenvalues of A A.T, wherever x points."""
+    cdef double size = norm(n, x), error
+    cdef Bracket found
+    found.lo, found.hi = 0.0, INFINITY
+    if not 0.0 < size < INFINITY:
+        return found
+    matvec_t(n, k, A, x, w)
+    error = (n + k + 8) * U * A_norm
+    found.lo = square(positive_part(norm(k, w) / size - error)) * (1.0 - 2.0 * U)
+    found.hi = square(norm(k, w) / size + error) * (1.0 + 2.0 * U)
+    return found
+
+
+cdef void sharpen_layer(int n, int k, const double* A, double A_norm, Layer* layer, double* directions,
+                        double* scratch) noexcept nogil:
+    """Narrow the brackets of the layer A (n, k), n <= k, from inside: by Rayleigh quotients at the last directions."""
+    layer.max_sq.now.lo = fmax(layer.max_sq.now.lo, quotient(n, k, A, A_norm, directions, scratch).lo)
+    layer.min_sq.now.hi = fmin(layer.min_sq.now.hi, quotient(n, k, A, A_norm, directions + n, scratch).hi)
+
+
+cdef bint layer_is_narrow(Layer* layer, double least, double greatest) noexcept nogil:
+    return width(&layer.min_sq.now) <= least and width(&layer.max_sq.now) <= greatest
 
 
 cdef void estimate_layer(int n, int k, const double* A, double tolerance, Layer* layer, double* directions,
@@ -488,15 +510,9 @@ cdef class Spectral:
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
         least = half * fmax(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
         greatest *= half
-        if not (width(&one.min_sq.now) <= least and width(&one.max_sq.now) <= greatest):
-            memory.renewals += 1
-            if not prove_layer(it.n, it.k, it.W1, it.W1_norm, self.tolerance, one, directions, scratch):
-                renew_layer(it.n, it.k, it.W1, it.W1_norm, SMALL_DRIFT * self.tolerance, one, scratch)
+        self._keep_narrow(memory, one, it.n, it.k, it.W1, it.W1_norm, least, greatest, directions, scratch)
         directions += 2 * it.n
-        if not (width(&two.min_sq.now) <= least and width(&two.max_sq.now) <= greatest):
-            memory.renewals += 1
-            if not prove_layer(it.m, it.k, it.W2t, it.W2_norm, self.tolerance, two, directions, scratch):
-                renew_layer(it.m, it.k, it.W2t, it.W2_norm, SMALL_DRIFT * self.tolerance, two, scratch)
+        self._keep_narrow(memory, two, it.m, it.k, it.W2t, it.W2_norm, least, greatest, directions, scratch)
         directions += 2 * it.m
         # the computed W and G have moved by exactly the differences of what is stored
         for i in range(size):
@@ -504,7 +520,12 @@ cdef class Spectral:
             G_moved += square(it.G[i] - it.G_old[i])
         largest_moved(&memory.W_max, sqrt(W_moved) * (1.0 + (size + 8) * U))
         largest_moved(&memory.G_max, sqrt(G_moved) * (1.0 + (size + 8) * U))
-        if not width(&memory.W_max.now) <= self.tolerance * fmax(memory.W_max.now.lo, NEGLIGIBLE * it.W_norm):
+        least = self.tolerance * fmax(memory.W_max.now.lo, NEGLIGIBLE * it.W_norm)
+        if not width(&memory.W_max.now) <= least and it.n <= it.m:
+            # from inside, at the last direction
+            memory.W_max.now.lo = fmax(memory.W_max.now.lo, sqrt(quotient(it.n, it.m, it.W, it.W_norm, directions,
+                                                                          scratch).lo) * (1.0 - 2.0 * U))
+        if not width(&memory.W_max.now) <= least:
             memory.renewals += 1
             if not prove_largest(it.n, it.m, it.W, it.W_norm, self.tolerance, &memory.W_max, directions, scratch):
                 renew_largest(it.n, it.m, it.W, it.W_norm, &memory.W_max, scratch)
@@ -517,6 +538,19 @@ cdef class Spectral:
                 renew_largest(it.n, it.m, it.G, it.G_norm, &memory.G_max, scratch)
         self.publish(it)
         self._count(it)
+
+    cdef void _keep_narrow(self, Memory* memory, Layer* layer, int n, int k, const double* A, double A_norm,
+                           double least, double greatest, double* directions, double* scratch) noexcept nogil:
+        """Sharpen the brackets of a layer that have become too wide; if that is not enough, renew them."""
+        if layer_is_narrow(layer, least, greatest):
+            return
+        if n <= k:
+            sharpen_layer(n, k, A, A_norm, layer, directions, scratch)
+            if layer_is_narrow(layer, least, greatest):
+                return
+        memory.renewals += 1
+        if not prove_layer(n, k, A, A_norm, self.tolerance, layer, directions, scratch):
+            renew_layer(n, k, A, A_norm, SMALL_DRIFT * self.tolerance, layer, scratch)
 
     cdef void publish(self, Iterate* it) noexcept nogil:
         """Turn what is tracked into the brackets of the iterate."""
