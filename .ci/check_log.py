@@ -8,7 +8,7 @@ with open(sys.argv[1], encoding="utf-8") as file:
 problems = re.findall(r"^(?:SKIPPED|XPASS|XFAIL).*", log, flags=re.MULTILINE)
 if not re.search(r"^=+ .*\d+ passed", log, flags=re.MULTILINE):
     problems.append("no test passed")
-generated = re.findall(r"(\d+) passing .*?, (\d+) failing .*?, (\d+) invalid", log)
+generated = re.findall(r"(\d+) passing[^,]*, (\d+) failing[^,]*, (?:and )?(\d+) invalid", log)
 if not generated:
     problems.append("no statistics of property tests found")
 for passing, failing, invalid in (map(int, counts) for counts in generated):

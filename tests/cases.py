@@ -37,6 +37,12 @@ def _duplicated_columns(rng, n, m):
     return SquaredLoss(X, Y), reference.squared_loss(X, Y)
 
 
+def _zero_column(rng, n, m):
+    X, Y = _data(rng, n + 5, n, m, 3.0)
+    X[:, 1:2] = 0.0
+    return SquaredLoss(X, Y), reference.squared_loss(X, Y)
+
+
 def _factorization(rng, n, m):
     Y, offset = rng.standard_normal((2, n, m))
     return MatrixFactorization(Y, offset=offset), reference.matrix_factorization(Y, offset=offset)
@@ -52,6 +58,7 @@ PROBLEMS = {
     "null-space": _null_space,
     "null-space-ridge": _null_space_ridge,
     "duplicated-columns": _duplicated_columns,
+    "zero-column": _zero_column,
     "factorization": _factorization,
 }
 

@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "steps", "run",
          "outcome", "training", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "clock", "blas", "iterate", "local", "loss", "rule", "spectral", "descent"]
+KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "loss", "rule", "extremes", "spectral", "descent"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}

@@ -6,6 +6,8 @@ import numpy as np
 
 from libc.math cimport NAN, fabs
 
+from .sums cimport difference_of_squares, scaled_difference
+
 
 cdef class Loss:
     """A K-smooth, mu-strongly convex loss l(W) of an (n, m) matrix; immutable, shared by threads.
@@ -129,38 +131,27 @@ cdef class DiagonalQuadratic(Loss):
         return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K)
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        cdef Py_ssize_t i, j
+        cdef Py_ssize_t i
         cdef const double* W_star = &self.W_star[0, 0]
-        cdef double gap = 0.0, row, d, e
+        cdef double gap = 0.0
         # E = W - W_star; G = d[:, None] * E; gap = (d[:, None] * E**2).sum() / 2
         for i in range(self.n):
-            d = self.d[i]
-            row = 0.0
-            for j in range(self.m):
-                e = W[i * self.m + j] - W_star[i * self.m + j]
-                G[i * self.m + j] = d * e
-                row += e * e
-            gap += d * row
+            gap += self.d[i] * scaled_difference(self.m, self.d[i], W + i * self.m, W_star + i * self.m, G + i * self.m)
         value.gap = 0.5 * gap
         value.gap_error = 0.0
         value.loss = self.minimum + value.gap
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil:
-        cdef Py_ssize_t i, j, at
+        cdef Py_ssize_t i
         cdef const double* W_star = &self.W_star[0, 0]
-        cdef double fall = 0.0, row, size, e
+        cdef double fall = 0.0, absolute
         # ((W_old - W) * ((W_old - W_star) + (W - W_star)) * d[:, None]).sum() / 2
         terms[0] = 0.0
         for i in range(self.n):
-            row = size = 0.0
-            for j in range(self.m):
-                at = i * self.m + j
-                e = (W_old[at] - W[at]) * ((W_old[at] - W_star[at]) + (W[at] - W_star[at]))
-                row += e
-                size += fabs(e)
-            fall += self.d[i] * row
-            terms[0] += self.d[i] * size
+            fall += self.d[i] * difference_of_squares(self.m, W_old + i * self.m, W + i * self.m,
+                                                      W_star + i * self.m, &absolute)
+            terms[0] += self.d[i] * absolute
         terms[0] *= 0.5
         return 0.5 * fall
 

@@ -5,17 +5,16 @@ the bracket is widened by how far the matrix has moved (Weyl), which costs next 
 wider than a tolerance and is computed anew. docs/theory.md derives every allowance used here.
 """
 
-from libc.math cimport INFINITY, fabs, fmax, fmin, sqrt
-from libc.string cimport memcpy
-from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dpotrf, dpotrs, dsyev
+from libc.math cimport INFINITY, fmax, fmin, sqrt
 
-from .blas cimport dot, gram_columns, gram_rows, matmul_nt, matmul_tn, matvec_t, norm, symmetric_times
+from .blas cimport gram_columns, gram_rows, matmul_nt, matmul_tn, norm
+from .extremes cimport (
+    HUGE, TINY, bracket_greatest, bracket_least, gram_extremes, inverse_iterate, lapack_work, positive_part,
+    power_iterate, quotient, square, svd_extremes, width,
+)
 from .iterate cimport Bracket, Iterate, Layer, Memory, Tracked
 from .rounding cimport U
-
-# Squares of norms outside this range have lost digits to underflow, or are about to overflow.
-cdef double TINY = 1e-280
-cdef double HUGE = 1e290
+from .sums cimport distance_sq
 
 # A value this much smaller than the largest one is not chased with renewals.
 cdef double NEGLIGIBLE = 1e-8
@@ -26,130 +25,10 @@ cdef double SMALL_DRIFT = 1e-3
 # Matrices of fewer rows are handed to LAPACK, which is then as fast as a proof by Cholesky.
 cdef int PROOF_FROM = 8
 
-# Below this larger side, singular values are computed by Jacobi rotations.
-cdef int JACOBI_BELOW = 52
-
 # A certificate may take up this part of the tolerance; the rest is left for drift.
 cdef double PROOF_WIDTH = 0.125
 
-# Iterations for an eigenvalue: until one changes it by this part of the width wanted; so many at most.
-cdef double SETTLED = 0.1
-cdef int POWER_STEPS = 40
-cdef int INVERSE_STEPS = 12
-
 MODES = ("certified", "exact", "power")
-
-
-cdef inline double square(double x) noexcept nogil:
-    return x * x
-
-
-cdef inline double positive_part(double x) noexcept nogil:
-    return x if x > 0.0 else 0.0
-
-
-cdef inline double width(Bracket* b) noexcept nogil:
-    return b.hi - b.lo
-
-
-cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil:
-    """values = numpy.linalg.eigvalsh(gram), ascending; gram (p, p) is destroyed. Return 0 on success."""
-    cdef int info = 0
-    if p == 1:
-        values[0] = gram[0]
-        return 0
-    dsyev(b"n", b"u", &p, gram, &p, values, work, &lwork, &info)
-    return info
-
-
-cdef int singular_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
-    """values = numpy.linalg.svd(A, compute_uv=False), descending; A (n, k) is destroyed. 0 on success."""
-    cdef int info = 0, one = 1
-    dgesvd(b"n", b"n", &k, &n, A, &k, values, NULL, &one, NULL, &one, work, &lwork, &info)
-    return info
-
-
-cdef int jacobi_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
-    """The same for n <= k by Jacobi rotations: slower, and accurate to some u s_max in every case."""
-    cdef int info = 0, one = 1, zero = 0, i
-    dgesvj(b"g", b"n", b"n", &k, &n, A, &k, values, &zero, NULL, &one, work, &lwork, &info)
-    for i in range(n):
-        values[i] *= work[0]
-    return info
-
-
-cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
-    # dsyev: (blocks of 32 + 2) p; dgesvd without vectors: 3 p + 32 (n + k) covers its blocked parts
-    cdef Py_ssize_t p = min(n, k)
-    return max(34 * p, 5 * p + 34 * (<Py_ssize_t> n + k))
-
-
-cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
-                        double* scratch) noexcept nogil:
-    """Bracket the extreme eigenvalues of the smaller of A A.T and A.T A, for A (n, k).
-
-    The Gram product of inner length q is within (q + 2) u ||A||_F^2 of the exact one, LAPACK's eigenvalues
-    within 10 p u ||gram||_F of those of what it was given. False where squares over- or underflow.
-    """
-    cdef int p = min(n, k), q = max(n, k)
-    cdef double* values = scratch
-    cdef double* gram = values + p
-    cdef double* work = gram + <Py_ssize_t> p * p
-    cdef double F_sq = A_norm * A_norm, error, low, high
-    cdef Py_ssize_t i
-    if not TINY < F_sq < HUGE:
-        return False
-    if n <= k:
-        gram_rows(n, k, A, gram)
-    else:
-        gram_columns(n, k, A, gram)
-    if eigenvalues(p, gram, values, work, <int> lapack_work(n, k)):
-        return False
-    # ||gram||_F from its eigenvalues, whose squares may leave float64; they are not needed any more
-    low, high = values[0], values[p - 1]
-    for i in range(p):
-        values[i] /= F_sq
-    error = U * F_sq * ((q + 2) + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
-    least.lo = positive_part(low - error)
-    least.hi = positive_part(low) + error
-    greatest.lo = positive_part(high - error)
-    greatest.hi = high + error
-    return True
-
-
-cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
-                       double* scratch) noexcept nogil:
-    """Narrow both brackets with the squares of singular values of A (n, k).
-
-    Jacobi's are within 8 max(n, k) u s_max (engineering; the worst seen is 1.2 max(n, k)). Those of bidiagonal QR are
-    not: where values cluster, its stopping rule alone leaves 100 eps s_max (the worst seen is 116 u). For larger
-    matrices, where that no longer matters, 5 max(n, k) + 256.
-    """
-    cdef int p = min(n, k), q = max(n, k)
-    cdef double* values = scratch
-    cdef double* copy = values + p
-    cdef double* work = copy + <Py_ssize_t> n * k
-    cdef double error
-    cdef Py_ssize_t i, j
-    cdef bint found = False
-    if q < JACOBI_BELOW:
-        # as (p, q): Jacobi wants the short side in rows
-        for i in range(n):
-            for j in range(k):
-                copy[i * k + j if n <= k else j * n + i] = A[i * k + j]
-        found = jacobi_values(p, q, copy, values, work, <int> lapack_work(n, k)) == 0
-        error = 8.0 * q * U * values[0]
-    if not found:
-        memcpy(copy, A, <Py_ssize_t> n * k * sizeof(double))
-        if singular_values(n, k, copy, values, work, <int> lapack_work(n, k)):
-            return False
-        error = (5.0 * q + 256.0) * U * values[0]
-    # the squares round: outward by two units
-    least.lo = fmax(least.lo, square(positive_part(values[p - 1] - error)) * (1.0 - 2.0 * U))
-    least.hi = fmin(least.hi, square(values[p - 1] + error) * (1.0 + 2.0 * U))
-    greatest.lo = fmax(greatest.lo, square(positive_part(values[0] - error)) * (1.0 - 2.0 * U))
-    greatest.hi = fmin(greatest.hi, square(values[0] + error) * (1.0 + 2.0 * U))
-    return True
 
 
 cdef void renew_layer(int n, int k, const double* A, double A_norm, double wanted, Layer* layer,
@@ -193,115 +72,6 @@ cdef void renew_largest(int n, int m, const double* A, double A_norm, Tracked* l
     largest.now = largest.exact
 
 
-cdef double power_iterate(int p, const double* gram, double* v, double* w, double enough) noexcept nogil:
-    """The Rayleigh quotient of gram (p, p) at v, after power iteration from v; never above the greatest
-    eigenvalue but for rounding. Stops when a step changes it by less than `enough` of itself."""
-    cdef double size = norm(p, v), quotient = 0.0, before
-    cdef int _step
-    cdef Py_ssize_t i
-    for _step in range(POWER_STEPS):
-        if not size > 0.0:
-            break
-        for i in range(p):
-            v[i] /= size
-        symmetric_times(p, gram, v, w)
-        before, quotient = quotient, dot(p, v, w)
-        memcpy(v, w, p * sizeof(double))
-        size = norm(p, v)
-        if quotient - before <= enough * quotient:
-            break
-    return quotient
-
-
-cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
-                            double enough) noexcept nogil:
-    """The Rayleigh quotient of gram (p, p) at v, after inverse iteration from v; never below the least
-    eigenvalue but for rounding. `factor` receives the Cholesky factor; INFINITY if there is none."""
-    cdef double size = norm(p, v), quotient = INFINITY, before
-    cdef int _step, info = 0, one = 1
-    cdef Py_ssize_t i
-    memcpy(factor, gram, <Py_ssize_t> p * p * sizeof(double))
-    dpotrf(b"u", &p, factor, &p, &info)
-    if info:
-        return INFINITY
-    for _step in range(INVERSE_STEPS):
-        if not 0.0 < size < INFINITY:
-            return INFINITY
-        for i in range(p):
-            v[i] /= size
-        # w = gram^-1 v: then w.T gram w = w.T v
-        memcpy(w, v, p * sizeof(double))
-        dpotrs(b"u", &p, &one, factor, &p, w, &p, &info)
-        size = norm(p, w)
-        before, quotient = quotient, dot(p, v, w) / (size * size)
-        memcpy(v, w, p * sizeof(double))
-        if before - quotient <= enough * quotient:
-            break
-    return quotient
-
-
-cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil:
-    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it;
-    INFINITY if it does not. The allowance is a theorem, whatever the order of operations."""
-    cdef Py_ssize_t i, j
-    cdef double trace = 0.0, largest = 0.0, gamma = (p + 1) * U / (1.0 - (p + 1) * U)
-    cdef int info = 0
-    for i in range(p):
-        for j in range(i):
-            work[i * p + j] = sign * gram[i * p + j]
-        work[i * p + i] = sign * (gram[i * p + i] - shift)
-        trace += work[i * p + i]
-        largest = fmax(largest, fabs(work[i * p + i]))
-    dpotrf(b"u", &p, work, &p, &info)
-    if info:
-        return INFINITY
-    return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
-
-
-cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
-                           Bracket* greatest, double* work) noexcept nogil:
-    """Bracket the greatest eigenvalue of A A.T, given as the product gram of inner length q, to the relative
-    width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization that completes."""
-    cdef double quotient = power_iterate(p, gram, direction, work, SETTLED * room)
-    cdef double above = quotient * (1.0 + 0.75 * room), excess
-    # the product: gamma_q ||A||_F^2; the quotient: some 2 p operations on numbers that add up to ||A||_F^2
-    cdef double error = (q + 2) * U * F_sq
-    excess = cholesky_excess(p, -1.0, gram, above, work)
-    greatest.lo = positive_part(quotient - (2.0 * p + 10) * U * F_sq - error)
-    greatest.hi = above + excess + error
-    return width(greatest) <= room * greatest.lo
-
-
-cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
-                        Bracket* least, double* work) noexcept nogil:
-    """Bracket the least eigenvalue of A A.T likewise: from above by a Rayleigh quotient, from below by a
-    Cholesky factorization that completes."""
-    cdef double quotient = inverse_iterate(p, gram, direction, work, work + p, SETTLED * room)
-    cdef double below = quotient * (1.0 - 0.75 * room), excess
-    cdef double error = (q + 2) * U * F_sq
-    if not quotient < INFINITY:
-        return False
-    excess = cholesky_excess(p, 1.0, gram, below, work)
-    least.lo = positive_part(below - excess - error)
-    # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2
-    least.hi = quotient + (3.0 * p + 20) * U * F_sq + error
-    return width(least) <= room * least.lo
-
-
-cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil:
-    """Bracket ||A.T x||^2 / ||x||^2 for A (n, k): between the extreme eigenvalues of A A.T, wherever x points."""
-    cdef double size = norm(n, x), error
-    cdef Bracket found
-    found.lo, found.hi = 0.0, INFINITY
-    if not 0.0 < size < INFINITY:
-        return found
-    matvec_t(n, k, A, x, w)
-    error = (n + k + 8) * U * A_norm
-    found.lo = square(positive_part(norm(k, w) / size - error)) * (1.0 - 2.0 * U)
-    found.hi = square(norm(k, w) / size + error) * (1.0 + 2.0 * U)
-    return found
-
-
 cdef void sharpen_layer(int n, int k, const double* A, double A_norm, Layer* layer, double* directions,
                         double* scratch) noexcept nogil:
     """Narrow the brackets of the layer A (n, k), n <= k, from inside: by Rayleigh quotients at the last directions."""
@@ -319,15 +89,15 @@ cdef void estimate_layer(int n, int k, const double* A, double tolerance, Layer*
     approached from below, the least from above; it is called 0 where its Cholesky factorization breaks down."""
     cdef int p = min(n, k)
     cdef double* work = scratch + <Py_ssize_t> p * p
-    cdef double enough = SETTLED * PROOF_WIDTH * tolerance, least = 0.0
+    cdef double least = 0.0
     if n <= k:
         gram_rows(n, k, A, scratch)
-        least = inverse_iterate(n, scratch, directions + n, work, work + n, enough)
+        least = inverse_iterate(n, scratch, directions + n, work, work + n, PROOF_WIDTH * tolerance)
         if not least < INFINITY:
             least = 0.0
     else:
         gram_columns(n, k, A, scratch)
-    layer.max_sq.now.lo = layer.max_sq.now.hi = power_iterate(p, scratch, directions, work, enough)
+    layer.max_sq.now.lo = layer.max_sq.now.hi = power_iterate(p, scratch, directions, work, PROOF_WIDTH * tolerance)
     layer.min_sq.now.lo = layer.min_sq.now.hi = least
 
 
@@ -340,7 +110,7 @@ cdef void estimate_largest(int n, int m, const double* A, double tolerance, Trac
     else:
         gram_columns(n, m, A, scratch)
     largest.now.lo = largest.now.hi = sqrt(power_iterate(p, scratch, direction, scratch + <Py_ssize_t> p * p,
-                                                         SETTLED * PROOF_WIDTH * tolerance))
+                                                         PROOF_WIDTH * tolerance))
 
 
 cdef bint prove_layer(int n, int k, const double* A, double A_norm, double tolerance, Layer* layer,
@@ -491,9 +261,9 @@ cdef class Spectral:
         cdef Memory* memory = it.memory
         cdef Layer* one = &memory.layer1
         cdef Layer* two = &memory.layer2
-        cdef Py_ssize_t i, size = <Py_ssize_t> it.n * it.m
+        cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
         cdef double* directions = it.directions
-        cdef double W_moved = 0.0, G_moved = 0.0, least, greatest, half = 0.5 * self.tolerance
+        cdef double least, greatest, half = 0.5 * self.tolerance
         if self.always:
             self.start(it, EXACT_WIDTH, scratch)
             return
@@ -515,11 +285,8 @@ cdef class Spectral:
         self._keep_narrow(memory, two, it.m, it.k, it.W2t, it.W2_norm, least, greatest, directions, scratch)
         directions += 2 * it.m
         # the computed W and G have moved by exactly the differences of what is stored
-        for i in range(size):
-            W_moved += square(it.W[i] - it.W_old[i])
-            G_moved += square(it.G[i] - it.G_old[i])
-        largest_moved(&memory.W_max, sqrt(W_moved) * (1.0 + (size + 8) * U))
-        largest_moved(&memory.G_max, sqrt(G_moved) * (1.0 + (size + 8) * U))
+        largest_moved(&memory.W_max, sqrt(distance_sq(size, it.W, it.W_old)) * (1.0 + (size + 8) * U))
+        largest_moved(&memory.G_max, sqrt(distance_sq(size, it.G, it.G_old)) * (1.0 + (size + 8) * U))
         least = self.tolerance * fmax(memory.W_max.now.lo, NEGLIGIBLE * it.W_norm)
         if not width(&memory.W_max.now) <= least and it.n <= it.m:
             # from inside, at the last direction

@@ -1,0 +1,44 @@
+"""Brackets of the extreme eigenvalues of A A.T for one matrix A, by LAPACK or by proof."""
+
+from .iterate cimport Bracket
+
+# Squares of norms outside this range have lost digits to underflow, or are about to overflow.
+cdef extern from *:
+    """
+    #define LPL_TINY 1e-280
+    #define LPL_HUGE 1e290
+    """
+    const double TINY "LPL_TINY"
+    const double HUGE "LPL_HUGE"
+
+
+cdef inline double square(double x) noexcept nogil:
+    return x * x
+
+
+cdef inline double positive_part(double x) noexcept nogil:
+    return x if x > 0.0 else 0.0
+
+
+cdef inline double width(Bracket* b) noexcept nogil:
+    return b.hi - b.lo
+
+
+cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
+    # dsyev: (blocks of 32 + 2) p; dgesvd without vectors: 3 p + 32 (n + k) covers its blocked parts
+    cdef Py_ssize_t p = min(n, k)
+    return max(34 * p, 5 * p + 34 * (<Py_ssize_t> n + k))
+
+
+cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
+                        double* scratch) noexcept nogil
+cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
+                       double* scratch) noexcept nogil
+cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil
+cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
+                            double room) noexcept nogil
+cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
+                           Bracket* greatest, double* work) noexcept nogil
+cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
+                        Bracket* least, double* work) noexcept nogil
+cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil
