@@ -8,6 +8,7 @@ except ImportError as error:
         f"({error})"
     ) from error
 
+from .bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
 from .constants import LocalConstants, local_constants
 from .network import Network
 from .problems import MatrixFactorization, Problem, SquaredLoss
@@ -18,6 +19,8 @@ from .versions import __version__, show_versions
 
 __all__ = [
     "Constant",
+    "GuaranteedRate",
+    "InitialBounds",
     "Interrupted",
     "Local",
     "LocalConstants",
@@ -29,6 +32,8 @@ __all__ = [
     "Sharp",
     "SquaredLoss",
     "__version__",
+    "guaranteed_rate",
+    "initial_bounds",
     "local_constants",
     "show_versions",
     "train",

@@ -110,6 +110,8 @@ class SquaredLoss(Problem):
         The numerical rank r of X.
     condition_number : float
         s_1(X) / s_r(X).
+    target : (float, float)
+        Least singular value and Frobenius norm of `Y - X offset` (divided by sqrt(N) for a mean).
 
     Raises
     ------
@@ -167,6 +169,8 @@ class SquaredLoss(Problem):
         if not np.isfinite(T).all():
             raise ValueError("X, Y: expected a least-squares solution within float64, got one beyond; rescale X or Y")
         residual = Y - U @ c[: U.shape[1]]
+        aimed_at = (Y - X @ frozen) / np.sqrt(rows)
+        self.target = (float(np.linalg.svd(aimed_at, compute_uv=False)[-1]), float(np.linalg.norm(aimed_at)))
         minimum = (np.vdot(residual, residual) / rows
                    + (self.l2 / rows / d) @ np.einsum("ij,ij->i", c, c)) / 2
         kernel = DiagonalQuadratic(d, T - V.T @ frozen, minimum=minimum)

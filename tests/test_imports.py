@@ -12,9 +12,10 @@ import lplfast
 
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
-ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "steps", "run",
+ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps", "run",
          "outcome", "training", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "loss", "rule", "extremes", "spectral", "descent"]
+KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "loss", "rule", "extremes", "spectral",
+           "descent"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}

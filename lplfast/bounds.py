@@ -1,0 +1,342 @@
+"""What the initialization alone guarantees: bounds on the local constants, and a rate for the whole run."""
+
+import dataclasses
+import math
+
+import numpy as np
+import scipy.linalg
+from scipy.optimize import brentq, minimize_scalar
+
+from .constants import check_pair
+from .kernels import local
+from .kernels.descent import Descent
+from .kernels.loss import DiagonalQuadratic
+from .kernels.rule import Constant, Rule, Sharp
+from .kernels.spectral import Spectral
+from .threads import single_threaded_blas
+
+__all__ = ["GuaranteedRate", "InitialBounds", "guaranteed_rate", "initial_bounds"]
+
+MARGINS = ("best", "xu2023")
+
+# How many caps or steps the calculator looks at, from the shortest that could count to the longest.
+GRID = 160
+
+EPS = float(np.finfo(float).eps)
+
+
+@dataclasses.dataclass(frozen=True)
+class InitialBounds:
+    """What `initial_bounds` returns.
+
+    Attributes
+    ----------
+    alpha, beta : float
+        `alpha <= s_min(T)^2 <= s_max(T)^2 <= beta` for every network with this imbalance whose gap is at most
+        this one; in particular along gradient flow, and here.
+    p1, p2 : float
+        `p1 <= s_min(W)`, `s_max(W) <= p2` for every W whose gap is at most this one.
+    mu_lower : float
+        `mu alpha`, a lower bound on the local PL constant.
+    gap : float
+        The gap they hold for, an upper bound.
+    """
+
+    alpha: float
+    beta: float
+    p1: float
+    p2: float
+    mu_lower: float
+    gap: float
+    K: float
+    imbalance: "Imbalance"
+
+    def K_upper(self, eta):
+        """Return an upper bound on K_t(eta): the formula of Xu et al. (2025) at beta, p2 and this gap."""
+        return local.K_t(self.K, self.beta, self.p2, self.gap, eta)
+
+
+@dataclasses.dataclass(frozen=True)
+class Imbalance:
+    """The eigenvalues of `D = W1.T W1 - W2 W2.T` that the bounds are made of, and the sides they belong to.
+
+    Attributes
+    ----------
+    n, m : int
+        Rows of W1 and columns of W2, as far as the loss can see them.
+    top, bottom : float
+        `max(lam_1(D), 0)` and `max(lam_1(-D), 0)`.
+    nth, mth : float
+        `max(lam_n(D), 0)` and `max(lam_m(-D), 0)`.
+    """
+
+    n: int
+    m: int
+    top: float
+    bottom: float
+    nth: float
+    mth: float
+
+    def alpha(self, p1, delta=0.0):
+        """Return a lower bound on s_min(T)^2 after every eigenvalue has drifted by at most delta (Min et al. 2022)."""
+        return (_phi(self.bottom + delta, max(self.nth - delta, 0.0), p1 if self.n <= self.m else 0.0)
+                + _phi(self.top + delta, max(self.mth - delta, 0.0), p1 if self.m <= self.n else 0.0))
+
+    def beta(self, p2):
+        """Return an upper bound on s_max(T)^2 (Min et al. 2022, Xu et al. 2023)."""
+        return sum((top + math.hypot(top, 2 * p2)) / 2 for top in (self.top, self.bottom))
+
+
+def _phi(a, b, p):
+    """(-a + b + sqrt((a + b)^2 + 4 p^2)) / 2 without cancellation."""
+    return b if p == 0 else b + 2 * p * p / ((a + b) + math.hypot(a + b, 2 * p))
+
+
+def initial_bounds(problem, network, *, margins="best"):
+    """Return bounds on the local constants from the imbalance of the layers and the gap at `network`.
+
+    With `lam_i` the i-th largest eigenvalue, `D = W1.T W1 - W2 W2.T` and `x+ = max(x, 0)`:
+    `s_n(W1)^2 >= phi(lam_1(-D)+, lam_n(D)+, p1)`, `s_m(W2)^2 >= phi(lam_1(D)+, lam_m(-D)+, p1)`, where p1 counts for the
+    layer on the shorter side only, and `s_max(W1)^2 <= (lam_1(D)+ + hypot(lam_1(D)+, 2 p2)) / 2`, with -D for W2.
+    The eigenvalues of D err to the safe side, with an allowance for rounding.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss of the product.
+    network : Network
+        The two layers, of any width.
+    margins : {"best", "xu2023"}
+        How p1 and p2 come from the gap: the better of what strong convexity and the data say, or the formulas
+        printed in Xu et al. (2023), for a squared loss without ridge.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no problem and network of one shape, or the margins do not apply.
+
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network
+    >>> found = initial_bounds(MatrixFactorization([[1.0]]), Network([[2.0]], [[0.5]]))
+    >>> round(found.alpha, 12), round(found.beta, 12)   # W = W*: alpha is s_min(T)^2 = 2^2 + 0.5^2 itself
+    (4.25, 5.0)
+    """
+    check_pair(problem, network)
+    if margins not in MARGINS:
+        raise ValueError(f"margins: expected one of {', '.join(map(repr, MARGINS))}, got {margins!r}")
+    stack, rows = network.stack(), network.n
+    W1, W2 = problem.to_kernel(stack[:rows]), stack[rows:].T
+    with single_threaded_blas():
+        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
+    gap = at["gap"] + at["gap_error"]
+    p1, p2 = _margins(problem, gap, at["loss"], margins)
+    n, m = problem.kernel.shape
+    values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
+    # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
+    off = 11 * values.size * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
+    imbalance = Imbalance(n, m, top=_largest(values, 1) + off, bottom=_largest(-values, 1) + off,
+                          nth=max(_largest(values, n) - off, 0.0), mth=max(_largest(-values, m) - off, 0.0))
+    alpha = imbalance.alpha(p1)
+    return InitialBounds(alpha=alpha, beta=imbalance.beta(p2), p1=p1, p2=p2, mu_lower=problem.mu * alpha, gap=gap,
+                         K=problem.K, imbalance=imbalance)
+
+
+def _largest(values, i):
+    """Return the positive part of the i-th largest of `values`, however many zeros are among them."""
+    positive = np.sort(values[values > 0])[::-1]
+    return float(positive[i - 1]) if i <= positive.size else 0.0
+
+
+def _margins(problem, gap, loss, margins):
+    """Return p1 <= s_min(W) and p2 >= s_max(W) for every W of at most this gap."""
+    kernel = problem.kernel
+    if margins == "xu2023":
+        target = getattr(problem, "target", None)
+        if target is None or problem.l2 > 0:
+            raise ValueError("margins: expected a SquaredLoss with l2 = 0 for 'xu2023', got another loss")
+        least, frobenius = target
+        error = math.sqrt(2 * max(loss, 0.0))
+        return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
+    if not kernel.mu > 0:
+        return 0.0, math.inf
+    s = np.linalg.svd(kernel.minimizer, compute_uv=False)
+    r = math.sqrt(2 * gap / kernel.mu)
+    p1, p2 = max(s[-1] - r, 0.0), s[0] + r
+    if isinstance(kernel, DiagonalQuadratic):
+        # a squared loss is ||H^(1/2) (W - W*)||^2 / 2: the same in the data's units
+        s = np.linalg.svd(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer, compute_uv=False)
+        error = math.sqrt(2 * gap)
+        p1 = max(p1, max(s[-1] - error, 0.0) / math.sqrt(kernel.K))
+        p2 = min(p2, (s[0] + error) / math.sqrt(kernel.mu))
+    return float(p1), float(p2)
+
+
+@dataclasses.dataclass(frozen=True)
+class GuaranteedRate:
+    """What `guaranteed_rate` returns.
+
+    Attributes
+    ----------
+    rate : float
+        `gap[t] <= rate**t * gap[0]` when trained with `rule`; 1 if vacuous.
+    contraction : float
+        `1 - rate`, to full precision.
+    rule : Rule or None
+        The step-size rule that this is guaranteed for.
+    eta_min, eta_cap : float
+        All its steps lie between these.
+    A, B : float
+        `A <= s_min(T)^2 <= s_max(T)^2 <= B` along the whole run.
+    vacuous : bool
+        Whether nothing is guaranteed.
+    message : str
+        What is guaranteed and by which theorem; or what is missing, by how much, and what would help.
+    """
+
+    rate: float
+    contraction: float
+    rule: Rule | None
+    eta_min: float
+    eta_cap: float
+    A: float
+    B: float
+    vacuous: bool
+    message: str
+
+    def iterations_to(self, factor):
+        """Return after how many iterations the gap is guaranteed to be at most `factor` times the first.
+
+        Examples
+        --------
+        >>> GuaranteedRate(0.1, 0.9, None, 0, 0, 0, 0, False, "").iterations_to(1e-6)
+        6
+        """
+        if not 0.0 < factor < 1.0:
+            raise ValueError(f"factor: expected a number between 0 and 1, got {factor!r}")
+        if self.vacuous:
+            return math.inf
+        if self.contraction >= 1.0:
+            return 1
+        # a power that is met exactly must not be rounded past
+        return math.ceil(math.log(factor) / math.log1p(-self.contraction) * (1 - 1e-12))
+
+
+def guaranteed_rate(problem, network):
+    """Return the best linear rate that is guaranteed for a whole run, before its first step.
+
+    Two theorems (docs/theory.md). For any loss, `Sharp(cap=eta_cap)`: the imbalance drifts by at most
+    `delta = 2 eta_cap gap[0]` over the run, so that `A = alpha - delta` and `B = beta + delta` bound the singular
+    values throughout, and each step contracts by `1 - mu A eta_min (2 - Kbar eta_min)`. For a squared loss, a
+    constant step: each step contracts by `max(1 - eta mu A, eta K B - 1) + eta^2 K^(3/2) p2 sqrt(2 gap[0])`, squared.
+    The cap or step with the least rate is searched for; the better theorem is returned, with its rule.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss of the product.
+    network : Network
+        The initialization, of any width.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no problem and network of one shape.
+
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network
+    >>> found = guaranteed_rate(MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]]))
+    >>> found.vacuous, found.rate < 0.2
+    (False, True)
+    """
+    bounds = initial_bounds(problem, network)
+    if not (bounds.alpha > 0 and problem.mu > 0):
+        return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, _missing(problem, network, bounds))
+    # below these lengths drift and curvature are small against alpha, and contraction is proportional to the step
+    mu, K, gap = problem.mu, problem.K, max(bounds.gap, np.finfo(float).tiny)
+    short = 1e-3 * min(bounds.alpha / (2 * gap), mu * bounds.alpha / (K**1.5 * bounds.p2 * math.sqrt(2 * gap)))
+    found = [_best(lambda eta: _descent_theorem(problem, bounds, eta), short, _longest_cap(problem, bounds))]
+    if isinstance(problem.kernel, DiagonalQuadratic):
+        found.append(_best(lambda eta: _contraction_theorem(problem, bounds, eta), short, 2 / (K * bounds.beta)))
+    return max((rate for rate in found if rate is not None), key=lambda rate: rate.contraction)
+
+
+def _best(theorem, shortest, longest):
+    """Return what a theorem gives at the step length between these where it contracts most; None if nowhere."""
+    grid = np.geomspace(min(shortest, 1e-3 * longest), longest, GRID)
+    contractions = [theorem(eta).contraction if theorem(eta) else 0.0 for eta in grid]
+    best = int(np.argmax(contractions))
+    if not contractions[best] > 0:
+        return None
+    low, high = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, GRID - 1)])
+    near = minimize_scalar(lambda power: -(rate.contraction if (rate := theorem(math.exp(power))) else 0.0),
+                           bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    candidates = [theorem(grid[best]), theorem(math.exp(near.x))]
+    return max((rate for rate in candidates if rate), key=lambda rate: rate.contraction)
+
+
+def _descent_theorem(problem, bounds, eta):
+    """What the drift lemma and the descent lemma give for `Sharp(cap=eta)`; None if nothing."""
+    mu, K, gap = problem.mu, problem.K, bounds.gap
+    delta = 2 * eta * gap
+    A, B = max(bounds.alpha - delta, bounds.imbalance.alpha(bounds.p1, delta)), bounds.beta + delta
+    if not A > 0:
+        return None
+    g = math.sqrt(2 * K * gap)
+    Kbar = local.K_t_sharp(K, B, bounds.p2, g, g, eta)
+    eta_min = min(eta, 1 / Kbar)
+    contraction = mu * A * eta_min * (2 - Kbar * eta_min)
+    return _rate(contraction, Sharp(cap=eta), eta_min, eta, A, B, "the descent lemma with steps of the sharp constant")
+
+
+def _longest_cap(problem, bounds):
+    """Return the root of `eta Kbar(eta) = 1`, above which caps never help."""
+    K, gap = problem.K, bounds.gap
+    g = math.sqrt(2 * K * gap)
+    first = 1 / (K * bounds.beta + g)
+    return brentq(lambda eta: eta * local.K_t_sharp(K, bounds.beta + 2 * eta * gap, bounds.p2, g, g, eta) - 1,
+                  0.0, 2 * first)
+
+
+def _contraction_theorem(problem, bounds, eta):
+    """What the contraction of a squared loss gives for a constant step; None if this step is not covered."""
+    mu, K, gap = problem.mu, problem.K, bounds.gap
+    curve = eta**2 * K**1.5 * bounds.p2 * math.sqrt(2 * gap)
+    delta = 0.0
+    for _ in range(200):
+        A, B = max(bounds.alpha - delta, bounds.imbalance.alpha(bounds.p1, delta)), bounds.beta + delta
+        # 1 - c, which keeps its digits where c is near 1
+        short = min(eta * mu * A, 2 - eta * K * B) - curve
+        if not (A > 0 and short > 0):
+            return None
+        contraction = short * (2 - short)
+        drifted = 2 * K * B * eta**2 * gap / contraction
+        if drifted <= delta:
+            return _rate(contraction, Constant(eta), eta, eta, A, B, "the contraction of a squared loss, constant step")
+        # a little further than the iteration asks for: it approaches its fixed point from below
+        delta = drifted * (1 + 1e-9)
+    return None
+
+
+def _rate(contraction, rule, eta_min, eta_cap, A, B, theorem):
+    contraction = contraction * (1 - 1e-12)     # the bounds themselves are computed to some u
+    return GuaranteedRate(1 - contraction, contraction, rule, eta_min, eta_cap, A, B, False,
+                          f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {theorem}.")
+
+
+def _missing(problem, network, bounds):
+    """Say why nothing is guaranteed, by how much, and what would help."""
+    if not problem.mu > 0:
+        return "Vacuous: the loss is not strongly convex (mu = 0); add a ridge (l2 > 0)."
+    n, m = problem.kernel.shape
+    if network.width < min(n, m):
+        return (f"Vacuous: the width {network.width} is below min(n, m) = {min(n, m)}, so the network cannot reach "
+                "every W. Widen it.")
+    kernel = problem.kernel
+    least = float(np.linalg.svd(kernel.minimizer, compute_uv=False)[-1])
+    r = math.sqrt(2 * bounds.gap / kernel.mu)
+    return (f"Vacuous: neither margin nor imbalance is large enough. Margin: the distance to the minimizer may be "
+            f"{r:.3g}, and would have to be below its least singular value, {least:.3g}: start from a smaller loss. "
+            f"Imbalance: D = W1.T W1 - W2 W2.T would have to have {n} positive or {m} negative eigenvalues, which "
+            f"independent layers of width at least {n + m} have: this width is {network.width}; or scale one layer up.")

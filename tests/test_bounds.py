@@ -1,0 +1,135 @@
+"""Bounds from the initialization, and the guaranteed rate, against what is measured."""
+
+import numpy as np
+import pytest
+from cases import NETWORKS, PROBLEMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lplfast import (
+    MatrixFactorization,
+    Network,
+    SquaredLoss,
+    guaranteed_rate,
+    initial_bounds,
+    local_constants,
+    train,
+)
+from lplfast.kernels.rule import Constant, Sharp
+
+
+@st.composite
+def cases(draw):
+    n, m, h = draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    problem, _ = PROBLEMS[draw(st.sampled_from(sorted(PROBLEMS)))](rng, n, m)
+    network = NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))](rng, n, h, m)
+    if draw(st.booleans()):     # close to the minimizer, where the margin counts
+        network = Network.balanced(problem.minimizer + 10.0 ** draw(st.floats(-6, 0)) * rng.standard_normal((n, m)),
+                                   max(h, min(n, m)))
+    return problem, network
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_bounds_hold_at_the_network_itself(case):
+    problem, network = case
+    at = local_constants(problem, network)
+    for margins in ["best", *(["xu2023"] if getattr(problem, "l2", 1) == 0 else [])]:
+        bounds = initial_bounds(problem, network, margins=margins)
+        # eigenvalues of D are known to some u ||Z||^2, what is made of them likewise; sqrt of that at a margin
+        size = 1e-12 * (1 + bounds.beta)
+        assert bounds.alpha <= at.brackets["sigma_min_sq"][1] + size
+        assert bounds.beta >= at.brackets["sigma_max_sq"][0] - size
+        s = np.linalg.svd(problem.to_kernel(network.product), compute_uv=False)
+        assert bounds.p1 <= s[-1] + size
+        assert bounds.p2 >= s[0] - size
+        assert bounds.mu_lower == problem.mu * bounds.alpha
+        assert bounds.K_upper(0.1) >= at.K_t(0.1) * (1 - 1e-9)
+
+
+def test_alpha_is_positive_exactly_where_the_theory_says():
+    rng = np.random.default_rng(0)
+    problem = MatrixFactorization(rng.standard_normal((3, 4)))
+    # wide Gaussian layers: D has 3 positive and 4 negative eigenvalues
+    assert initial_bounds(problem, Network.gaussian(3, 50, 4, rng=1)).alpha > 0
+    # n + m = 7 > 6 = h: some of them are missing, but not both kinds
+    few = initial_bounds(problem, Network.gaussian(3, 6, 4, rng=1))
+    assert (few.imbalance.nth > 0) or (few.imbalance.mth > 0)
+    # D = 0 and no margin: vacuous; D = 0 and W near W*: the margin saves it
+    assert initial_bounds(problem, Network.balanced(5 * rng.standard_normal((3, 4)), 50)).alpha == 0
+    assert initial_bounds(problem, Network.balanced(problem.minimizer * 1.01, 50)).alpha > 0
+
+
+def test_xu2023_prints_what_the_paper_prints():
+    # the formulas of the paper, on the data themselves, wide
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((9, 4)), rng.standard_normal((9, 4))
+    X, Y = X, X @ rng.standard_normal((4, 4)) + 1e-3 * Y
+    network = Network.balanced(np.linalg.lstsq(X, Y)[0] + 1e-3, 30)
+    found = initial_bounds(SquaredLoss(X, Y), network, margins="xu2023")
+    E, s = Y - X @ network.product, np.linalg.svd(X, compute_uv=False)
+    p1 = (np.linalg.svd(Y, compute_uv=False)[-1] - np.linalg.norm(E)) / s[0]
+    p2 = (np.linalg.norm(Y) + np.linalg.norm(E)) / s[-1]
+    assert p1 > 0
+    assert np.allclose([found.p1, found.p2], [p1, p2], rtol=1e-12)
+    # D = 0: alpha = 2 p1, beta = 2 p2
+    assert np.allclose([found.alpha, found.beta], [2 * p1, 2 * p2], rtol=1e-9)
+    with pytest.raises(ValueError, match="expected a SquaredLoss with l2 = 0"):
+        initial_bounds(SquaredLoss(X, Y, l2=0.1), network, margins="xu2023")
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_the_guaranteed_rate_is_kept(case):
+    problem, network = case
+    found = guaranteed_rate(problem, network)
+    if found.vacuous:
+        assert found.message.startswith("Vacuous: ")
+        assert found.iterations_to(0.5) == np.inf
+        return
+    assert 0 <= found.rate <= 1
+    assert found.contraction > 0
+    steps = min(60, found.iterations_to(1e-8))
+    run = train(problem, network, found.rule, max_iter=steps, tol=0.0, constants="exact")
+    history = run.history
+    t = np.arange(run.iterations + 1)
+    bound = history["gap"][0] * np.exp(t * np.log1p(-found.contraction)) if found.contraction < 1 else 0.0
+    # the gap itself is known to sqrt(2 gap floor) + floor
+    rounding = np.sqrt(2 * history["gap"] * history["floor"]) + history["floor"]
+    assert (history["gap"] <= bound * (1 + 1e-9) + rounding).all()
+    assert (history["sigma_min_sq"] >= found.A * (1 - 1e-9)).all()
+    assert (history["sigma_max_sq"] <= found.B * (1 + 1e-9)).all()
+    eta = history["step_size"][:-1]
+    assert (eta >= found.eta_min * (1 - 1e-9)).all()
+    assert (eta <= found.eta_cap).all()
+
+
+def test_the_rate_tends_to_that_of_the_problem_without_overparametrization():
+    rng = np.random.default_rng(0)
+    Y = rng.standard_normal((8, 8)) / np.sqrt(8)
+    rates = []
+    for h in (10**2, 10**3, 10**4, 10**5):
+        found = guaranteed_rate(MatrixFactorization(Y), Network.gaussian(8, h, 8, std=h**-0.25, rng=1))
+        rates.append(found.rate)
+    # 1 - mu/K = 0 for the factorization of a matrix
+    assert (np.diff(rates) < 0).all()
+    assert rates[-1] < 0.15
+
+
+def test_both_theorems_are_used():
+    rng = np.random.default_rng(0)
+    X = np.diag(np.sqrt(np.linspace(1, 1 / 3, 8)))
+    problem = SquaredLoss(X, X @ rng.standard_normal((8, 8)) / np.sqrt(8))
+    kinds = {type(guaranteed_rate(problem, Network.gaussian(8, h, 8, std=h**-0.25, rng=1)).rule)
+             for h in (60, 10**2, 10**3, 10**5)}
+    assert kinds == {Sharp, Constant}
+
+
+def test_what_is_missing_is_said():
+    rng = np.random.default_rng(0)
+    problem = MatrixFactorization(rng.standard_normal((3, 4)))
+    said = guaranteed_rate(problem, Network.balanced(5 * rng.standard_normal((3, 4)), 50)).message
+    assert "Margin" in said
+    assert "Imbalance" in said
+    assert "Widen" in guaranteed_rate(problem, Network.gaussian(3, 2, 4, rng=0)).message
