@@ -96,8 +96,8 @@ def initial_bounds(problem, network, *, margins="best"):
     """Return bounds on the local constants from the imbalance of the layers and the gap at `network`.
 
     With `lam_i` the i-th largest eigenvalue, `D = W1.T W1 - W2 W2.T` and `x+ = max(x, 0)`:
-    `s_n(W1)^2 >= phi(lam_1(-D)+, lam_n(D)+, p1)`, `s_m(W2)^2 >= phi(lam_1(D)+, lam_m(-D)+, p1)`, where p1 counts for the
-    layer on the shorter side only, and `s_max(W1)^2 <= (lam_1(D)+ + hypot(lam_1(D)+, 2 p2)) / 2`, with -D for W2.
+    `s_n(W1)^2 >= phi(lam_1(-D)+, lam_n(D)+, p1)`, `s_m(W2)^2 >= phi(lam_1(D)+, lam_m(-D)+, p1)`, where p1 counts for
+    the layer on the shorter side only, and `s_max(W1)^2 <= (lam_1(D)+ + hypot(lam_1(D)+, 2 p2)) / 2`, with -D for W2.
     The eigenvalues of D err to the safe side, with an allowance for rounding.
 
     Parameters
