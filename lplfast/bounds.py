@@ -160,15 +160,17 @@ def _margins(problem, gap, loss, margins):
         return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
     if not kernel.mu > 0:
         return 0.0, math.inf
+    # what rounding may take of a difference, added to a sum
+    off = 10 * max(kernel.shape) * EPS
     s = np.linalg.svd(kernel.minimizer, compute_uv=False)
     r = math.sqrt(2 * gap / kernel.mu)
-    p1, p2 = max(s[-1] - r, 0.0), s[0] + r
+    p1, p2 = max(s[-1] - r - off * (s[0] + r), 0.0), (s[0] + r) * (1 + off)
     if isinstance(kernel, DiagonalQuadratic):
         # a squared loss is ||H^(1/2) (W - W*)||^2 / 2: the same in the data's units
         s = np.linalg.svd(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer, compute_uv=False)
         error = math.sqrt(2 * gap)
-        p1 = max(p1, max(s[-1] - error, 0.0) / math.sqrt(kernel.K))
-        p2 = min(p2, (s[0] + error) / math.sqrt(kernel.mu))
+        p1 = max(p1, max(s[-1] - error - off * (s[0] + error), 0.0) / math.sqrt(kernel.K) * (1 - off))
+        p2 = min(p2, (s[0] + error) / math.sqrt(kernel.mu) * (1 + off))
     return float(p1), float(p2)
 
 

@@ -11,7 +11,7 @@ from .data import DATASETS, default_data, load_data, read_data, standardized
 from .kernels.spectral import MODES
 from .network import Network
 from .problems import SquaredLoss
-from .run import Interrupted
+from .run import Interrupted, Run
 from .steps import RULES
 from .training import train
 from .versions import __version__, show_versions
@@ -38,10 +38,6 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except BrokenPipeError:
-        # whoever read the output has seen enough; Python's own flush at exit must not fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (OSError, ValueError, TypeError, ImportError, MemoryError, OverflowError) as error:
         print(f"lplfast: error: {error}", file=sys.stderr)
         return 2
@@ -83,9 +79,22 @@ def _parser():
                          help="folder for figure, history and run (default lplfast-out)")
     command.set_defaults(run=_train)
 
+    command = commands.add_parser("audit", help="print whether every inequality of a saved run held",
+                                  description="Print the audit of a run.npz; exit code 1 if a theorem failed.")
+    command.add_argument("file", help="a run that `lplfast train` or Run.save wrote")
+    command.set_defaults(run=_audit)
+
     command = commands.add_parser("versions", help="print what a bug report needs")
     command.set_defaults(run=lambda arguments: show_versions())
     return parser
+
+
+def _say(text=""):
+    """Print; a reader that has seen enough (`| head`) must not cost the files that are still to be written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _train(arguments):
@@ -100,13 +109,13 @@ def _train(arguments):
     network = Network.gaussian(n, arguments.width, m, std=std, rng=arguments.seed)
     os.makedirs(arguments.out, exist_ok=True)
 
-    print(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
-    print(textwrap.fill(problem.conditioning, 100, initial_indent=" " * 9, subsequent_indent=" " * 9))
-    print(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
+    _say(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
+    _say(textwrap.fill(problem.conditioning, 100, initial_indent=" " * 9, subsequent_indent=" " * 9))
+    _say(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
           f"trained at the equivalent width {network.compressed_width}")
     reach = min(problem.kernel.shape)
     if arguments.width < reach:
-        print(f"         Narrower than min(n, m) = {reach}: mu_t = 0, no rate is claimed, and the gap to l* need "
+        _say(f"         Narrower than min(n, m) = {reach}: mu_t = 0, no rate is claimed, and the gap to l* need "
               "not go to 0.")
     code = 0
     try:
@@ -115,14 +124,21 @@ def _train(arguments):
     except Interrupted as interrupt:
         run, code = interrupt.run, 130
     written = _save(run, arguments.out)
-    print()
-    print(_table(run))
-    print()
-    print(textwrap.fill(run.message, 100))
-    print(textwrap.fill(run.verdict, 100))
-    print(textwrap.fill(run.certificate, 100))
-    print(written)
-    return code or int(run.status in FAILED or run.violations > 0)
+    _say()
+    _say(_table(run))
+    _say()
+    _say(textwrap.fill(run.message, 100))
+    _say(textwrap.fill(run.verdict, 100))
+    _say(textwrap.fill(run.certificate, 100))
+    _say(written)
+    return code or int(run.status in FAILED or not run.audit().passed)
+
+
+def _audit(arguments):
+    run = Run.load(arguments.file)
+    _say(repr(run))
+    _say(run.audit())
+    return int(not run.audit().passed)
 
 
 def _data(arguments):

@@ -79,6 +79,43 @@ class Network:
         return cls.__new__(cls)._set(n, wide=wide)
 
     @classmethod
+    def gaussian_implicit(cls, n, h, m, *, std=1.0, rng=None):
+        """Return a network with independent normal entries, of any width, without the wide matrices.
+
+        Bartlett's decomposition: the triangular factor of an (h, n+m) matrix of independent N(0, 1) entries has
+        independent entries, N(0, 1) right of the diagonal and the root of a chi-squared variable of h - i + 1
+        degrees of freedom on it, i = 1, 2, ... Everything that training depends on has exactly the distribution of
+        `gaussian`; asked for `.W1` or `.W2`, the network draws an independent orthonormal basis of that width.
+
+        Parameters
+        ----------
+        n, h, m : int
+            Inputs, width, outputs; h up to 2^63.
+        std : float or pair of floats
+            Standard deviation of the entries, of both layers or of each.
+        rng : numpy.random.Generator, int or None
+            Where the numbers come from; not the same numbers as those of `gaussian`.
+
+        Examples
+        --------
+        >>> network = Network.gaussian_implicit(20, 10**12, 20, std=1e-6, rng=0)
+        >>> network.width, network.compressed_width
+        (1000000000000, 40)
+        """
+        n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
+        if h <= n + m:
+            return cls.gaussian(n, h, m, std=std, rng=rng)
+        std1, std2 = _deviations(std)
+        rng = _generator(rng)
+        k = n + m
+        R = np.triu(rng.standard_normal((k, k)), 1)
+        R[np.diag_indices(k)] = np.sqrt(rng.chisquare(float(h) - np.arange(k)))
+        small = np.ascontiguousarray(R.T)
+        small[:n] *= std1
+        small[n:] *= std2
+        return cls.__new__(cls)._set(n, small=small, basis=_Haar(h, rng.integers(2**63, size=4)))
+
+    @classmethod
     def balanced(cls, W, h):
         """Return layers of width h with the product W and imbalance `W1.T W1 - W2 W2.T = 0`.
 
@@ -201,7 +238,12 @@ class Network:
         network = cls.__new__(cls)
         if "wide" in arrays:
             return network._set(int(arrays["n"]), wide=arrays["wide"])
-        basis = _Reflectors(arrays["qr"], arrays["tau"]) if "qr" in arrays else _Padding(int(arrays["width"]))
+        if "qr" in arrays:
+            basis = _Reflectors(arrays["qr"], arrays["tau"])
+        elif "seed" in arrays:
+            basis = _Haar(int(arrays["width"]), arrays["seed"])
+        else:
+            basis = _Padding(int(arrays["width"]))
         return network._set(int(arrays["n"]), small=arrays["small"], basis=basis)
 
     def _any(self):
@@ -250,6 +292,22 @@ class _Reflectors:
         if info:
             raise RuntimeError(f"dormqr failed with code {info}")
         return wide.T
+
+
+class _Haar:
+    """A uniformly distributed orthonormal basis, drawn when it is needed and always the same."""
+
+    def __init__(self, width, seed):
+        self.width, self.seed = width, seed
+
+    def to_arrays(self):
+        return {"seed": self.seed}
+
+    def widen(self, small):
+        rng = np.random.default_rng(self.seed.tolist())
+        qr, tau, _, _ = lapack.dgeqrf(rng.standard_normal((small.shape[0], self.width)).T)
+        # Haar measure: the triangular factor has a positive diagonal
+        return _Reflectors(qr, tau).widen(small * np.sign(np.diag(qr)))
 
 
 class _Padding:

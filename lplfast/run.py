@@ -9,18 +9,11 @@ import zipfile
 
 import numpy as np
 
+from .audit import audit
 from .kernels.descent import COLUMNS
 from .network import Network
 
 __all__ = ["Interrupted", "Run"]
-
-# The inequalities checked at every step, and what each says. The last is a condition, not a theorem.
-CLAIMS = {
-    "pl": "PL inequality",
-    "descent": "descent lemma",
-    "rate": "guaranteed rate",
-}
-
 
 class Interrupted(KeyboardInterrupt):
     """Training was interrupted; `run` holds everything computed so far, and can be continued."""
@@ -84,23 +77,23 @@ class Run:
 
     @property
     def violations(self):
-        """How many times the PL inequality, the descent lemma or the rate failed beyond rounding."""
-        return sum(self.checks[name]["violations"] for name in CLAIMS)
+        """How many times a theorem failed beyond rounding: 0, or the loss is not what it declares."""
+        return self.audit().violations
 
     @property
     def verdict(self):
-        """A sentence on the inequalities checked: how often, violations, smallest slacks."""
-        checked = {name: check for name, check in self.checks.items() if name in CLAIMS and check["steps"]}
+        """A sentence on the inequalities checked at every step: how often, violations, smallest slacks."""
+        claims = self.audit().claims
+        checked = [claim for claim in claims if claim.name in self.checks and claim.theorem and claim.steps]
         if not checked:
             return "No inequality was checked: no step was taken."
-        steps = max(check["steps"] for check in checked.values())
-        slacks = ", ".join(f"{CLAIMS[name]} {check['smallest']:.2g} at t={check['smallest_at']}"
-                           for name, check in checked.items())
-        names = [CLAIMS[name] for name in checked]
-        listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+        steps = max(claim.steps for claim in checked)
+        titles = [claim.title for claim in checked]
+        listed = ", ".join(titles[:-1]) + " and " + titles[-1] if len(titles) > 1 else titles[0]
+        slacks = ", ".join(f"{claim.title} {claim.smallest:.2g} at t={claim.at}" for claim in checked)
         every = "every step" if steps > 1 else "the only step"
-        return (f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: {self.violations}; "
-                f"smallest slack: {slacks}.")
+        return (f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: "
+                f"{sum(claim.violations for claim in checked)}; smallest slack: {slacks}.")
 
     @property
     def certificate(self):
@@ -112,6 +105,13 @@ class Run:
         return (f"Constants are {mode}: every bracket within {tolerance:.0%} of its value at {narrow} of {iterates} "
                 f"iterates; {renewals} of {4 * iterates} brackets computed anew; {self.counters['redone']} steps taken "
                 "back and redone with exact values.")
+
+    def audit(self):
+        """Return an Audit: for every inequality its smallest slack, where, and how often it failed beyond rounding.
+
+        Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
+        """
+        return audit(self.checks, self.history)
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""

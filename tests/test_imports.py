@@ -13,7 +13,7 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
-         "run", "outcome", "training", "data", "plots", "cli"]
+         "audit", "run", "outcome", "training", "data", "plots", "cli"]
 KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "loss", "rule", "extremes", "spectral",
            "descent"]
 

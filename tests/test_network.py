@@ -1,5 +1,7 @@
 """Networks: initializations, compression and the way back."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,51 @@ def test_files(tmp_path):
     again = Network.from_files(tmp_path / "W1.npy", tmp_path / "W2.npy")
     assert np.array_equal(again.W1, network.W1)
     assert np.array_equal(again.W2, network.W2)
+
+
+@pytest.mark.parametrize("h", [8, 9, 40])
+def test_implicit_layers_have_the_moments_of_gaussian_ones(h):
+    # 7 columns: h = 8 is the first width at which nothing is dense
+    rng, draws = np.random.default_rng(0), 4000
+    grams = []
+    for _ in range(draws):
+        stack = Network.gaussian_implicit(3, h, 4, std=(1.0, 2.0), rng=rng).stack()
+        grams.append(stack @ stack.T)
+    grams = np.array(grams)
+    var = np.array([1.0] * 3 + [4.0] * 4)
+    # E[Z^T Z] = h diag(var); Var of an entry: h var_i var_j (1 + [i = j]); the mean of `draws` is 5 sigma at most off
+    deviation = np.sqrt(h * np.outer(var, var) * (1 + np.eye(7)))
+    assert (abs(grams.mean(axis=0) - h * np.diag(var)) < 5 * deviation / np.sqrt(draws)).all()
+    # kurtosis makes variances of a sample known to some 5 sqrt(8 / draws) of themselves
+    assert np.allclose(grams.std(axis=0) ** 2, deviation**2, rtol=5 * np.sqrt(8 / draws) + 3 / h)
+
+
+def test_implicit_layers_of_one_input_and_one_output():
+    # n = m = 1: ||w1||^2 is chi-squared of h degrees, whose mean h and deviation sqrt(2 h) are seen at any width
+    h, rng = 10**10, np.random.default_rng(1)
+    squares = [np.sum(Network.gaussian_implicit(1, h, 1, rng=rng).stack() ** 2, axis=1) for _ in range(400)]
+    z = (np.array(squares) - h) / np.sqrt(2 * h)
+    assert (abs(z.mean(axis=0)) < 5 / np.sqrt(400)).all()
+    assert np.allclose(z.std(axis=0), 1, atol=5 / np.sqrt(800))
+
+
+def test_implicit_layers_are_drawn_the_same_each_time_and_keep_their_products(tmp_path):
+    network = Network.gaussian_implicit(3, 500, 4, rng=3)
+    stack, wide = network.stack(), np.vstack([network.W1, network.W2.T])
+    assert np.allclose(wide @ wide.T, stack @ stack.T, rtol=0, atol=1e-12 * 500)
+    again = pickle.loads(pickle.dumps(Network.gaussian_implicit(3, 500, 4, rng=3)))
+    assert np.array_equal(again.W1, network.W1)
+    assert np.array_equal(Network.from_arrays(network.to_arrays()).W1, network.W1)
+    # entries look normal of deviation 1: 1500 of them
+    assert abs(network.W1.std() - 1) < 0.1
+    run = train(MatrixFactorization(np.ones((3, 4))), network)
+    assert run.network.W1.shape == (3, 500)
+    assert np.allclose(run.network.W1 @ run.network.W2, run.network.product, rtol=0, atol=1e-10)
+
+
+def test_a_network_of_a_trillion_units_trains():
+    network = Network.gaussian_implicit(20, 10**12, 20, std=1e-3, rng=0)
+    run = train(MatrixFactorization(np.random.default_rng(0).standard_normal((20, 20))), network)
+    assert run.converged
+    assert run.violations == 0
+    assert run.network.width == 10**12

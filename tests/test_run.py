@@ -125,3 +125,32 @@ def test_progress_counts_every_step(capsys):
     problem, _ = PROBLEMS["squared"](np.random.default_rng(0), 6, 4)
     train(problem, Network.gaussian(6, 50, 4, rng=1), max_iter=30, tol=0.0, progress=True)
     assert "30/30" in capsys.readouterr().err
+
+
+def test_audit_says_what_held_of_a_run_and_of_a_loaded_one(run, tmp_path):
+    found = run.audit()
+    assert found.passed
+    assert {claim.name for claim in found.claims} == {"pl", "descent", "rate", "drift", "gap_bound"}
+    for claim in found.claims:
+        column = run.history.get(f"slack_{claim.name}")
+        if column is not None:
+            # the last iterate has no step, and is not checked
+            assert claim.smallest == column[:-1].min()
+            assert claim.at == column[:-1].argmin()
+        assert claim.steps == run.iterations
+    assert len({len(line) for line in str(found).splitlines()}) == 1
+    run.save(tmp_path / "run.npz")
+    assert Run.load(tmp_path / "run.npz").audit() == found
+
+
+def test_audit_finds_a_bound_that_was_exceeded(run):
+    broken = copy.deepcopy(run)
+    broken.history["gap_bound"] = 0.5 * broken.history["gap"]
+    assert not broken.audit().passed
+    broken = copy.deepcopy(run)
+    broken.checks["pl"]["violations"] = 3
+    assert broken.audit().violations == 3
+    # a failed condition is not a failed theorem
+    broken = copy.deepcopy(run)
+    broken.checks["drift"]["violations"] = 3
+    assert broken.audit().passed
