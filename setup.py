@@ -59,7 +59,6 @@ setup(
             "initializedcheck": DEBUG,
             "nonecheck": DEBUG,
             "cdivision": True,  # 1 / 0 is inf, as IEEE 754 has it
-            "overflowcheck": DEBUG,
         },
     ),
 )

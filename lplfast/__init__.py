@@ -13,19 +13,22 @@ from .constants import LocalConstants, local_constants
 from .network import Network
 from .problems import MatrixFactorization, Problem, SquaredLoss
 from .run import Interrupted, Run
-from .steps import Constant, Local, Rule, Sharp
+from .steps import Constant, ExactLineSearch, Local, Majorizer, Polyak, Rule, Sharp
 from .training import train
 from .versions import __version__, show_versions
 
 __all__ = [
     "Constant",
+    "ExactLineSearch",
     "GuaranteedRate",
     "InitialBounds",
     "Interrupted",
     "Local",
     "LocalConstants",
+    "Majorizer",
     "MatrixFactorization",
     "Network",
+    "Polyak",
     "Problem",
     "Rule",
     "Run",

@@ -22,6 +22,9 @@ MARGINS = ("best", "xu2023")
 # How many caps or steps the calculator looks at, from the shortest that could count to the longest.
 GRID = 160
 
+# The relative width of the brackets that training's step sizes are computed from.
+BRACKETS = 0.01
+
 EPS = float(np.finfo(float).eps)
 
 
@@ -134,7 +137,7 @@ def initial_bounds(problem, network, *, margins="best"):
     n, m = problem.kernel.shape
     values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
     # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
-    off = 11 * values.size * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
+    off = (max(n, m) + 2 + 10 * values.size) * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
     imbalance = Imbalance(n, m, top=_largest(values, 1) + off, bottom=_largest(-values, 1) + off,
                           nth=max(_largest(values, n) - off, 0.0), mth=max(_largest(-values, m) - off, 0.0))
     alpha = imbalance.alpha(p1)
@@ -286,7 +289,8 @@ def _descent_theorem(problem, bounds, eta):
     if not A > 0:
         return None
     g = math.sqrt(2 * K * gap)
-    Kbar = local.K_t_sharp(K, B, bounds.p2, g, g, eta)
+    # the rule sees brackets, not values: its steps may be that much shorter
+    Kbar = local.K_t_sharp(K, B * (1 + BRACKETS), bounds.p2 * (1 + BRACKETS), g, g, eta)
     eta_min = min(eta, 1 / Kbar)
     contraction = mu * A * eta_min * (2 - Kbar * eta_min)
     return _rate(contraction, Sharp(cap=eta), eta_min, eta, A, B, "the descent lemma with steps of the sharp constant")

@@ -154,7 +154,7 @@ def _kernel_extremes(kernel, W1, W2):
     p = scipy.linalg.eigvalsh(W2.T @ W2)
     gram = W1 @ W1.T
     scaled = root[:, np.newaxis] * gram * root
-    size = d.max() * (np.trace(gram) + np.trace(W2.T @ W2))
+    size = d.max() * (np.trace(gram) + np.sqrt(d.size) * np.trace(W2.T @ W2))
     error = (W1.shape[1] + 10 * max(kernel.shape) + 8) * EPS / 2 * size
     lowest = scipy.linalg.eigvalsh(scaled + np.diag(d * max(p[0], 0.0)))[0]
     highest = scipy.linalg.eigvalsh(scaled + np.diag(d * p[-1]))[-1]

@@ -69,6 +69,11 @@ def local_constants(loss, W1, W2):
         "sigma_max_sq": s1[0] ** 2 + s2[0] ** 2,
         "sigma_max_W": np.linalg.norm(loss.basis.T @ W, 2),
         "mu_t": loss.mu * (smallest1**2 + smallest2**2),
+        # what the loss sees of the product moves by -eta tau + eta^2 B; a quadratic loss has differences of gradients for its Hessian
+        "G": G,
+        "tau": loss.basis @ (loss.basis.T @ (G @ W2.T @ W2 + W1 @ W1.T @ G)),
+        "B": G @ W2.T @ W1.T @ G,
+        "hessian": lambda V: loss.gradient(V) - loss.gradient(np.zeros_like(V)),
     }
 
 
@@ -89,9 +94,51 @@ def _root(smoothness, at):
     return brentq(lambda eta: eta * smoothness(at, eta) - 1, 0.0, 2 / smoothness(at, 0.0), xtol=1e-300, rtol=1e-15)
 
 
+def _quartic(at, curvature):
+    """Return the coefficients a, b, c, d of `L - a eta + b eta^2 + c eta^3 + d eta^4`."""
+    (tt, tb, bb), a = curvature, at["grad_norm"] ** 2
+    return a, np.vdot(at["G"], at["B"]) + tt / 2, -tb, bb / 2
+
+
+def _first_minimiser(a, b, c, d):
+    """Return the first positive root of the quartic's derivative, from the eigenvalues of a companion matrix."""
+    slope = np.polynomial.Polynomial([-a, 2 * b, 3 * c, 4 * d])
+    roots = np.roots(slope.coef[::-1])
+    real = roots[abs(roots.imag) <= 1e-9 * abs(roots)].real
+    eta = real[real > 0].min()
+    for _ in range(2):      # a companion matrix knows small roots to u times the large ones only
+        eta -= slope(eta) / slope.deriv()(eta)
+    return eta
+
+
+def _fall(quartic, eta):
+    """Return how much lower the quartic is after a step of size eta."""
+    a, b, c, d = quartic
+    return a * eta - b * eta**2 - c * eta**3 - d * eta**4
+
+
+def _majorizer(at, t):
+    K, tau, B = at["K"], at["tau"], at["B"]
+    quartic = _quartic(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B)))
+    eta = max((_first_minimiser(*quartic), _root(K_t_sharp, at)), key=lambda eta: _fall(quartic, eta))
+    at["certified"] = _fall(quartic, eta)
+    return eta
+
+
+def _exact(at, t):
+    tau, B, H = at["tau"], at["B"], at["hessian"]
+    quartic = _quartic(at, (np.vdot(tau, H(tau)), np.vdot(tau, H(B)), np.vdot(B, H(B))))
+    eta = _first_minimiser(*quartic)
+    at["certified"] = _fall(quartic, eta)
+    return eta
+
+
 RULES = {
     "local": lambda at, t: _root(K_t, at),
     "sharp": lambda at, t: _root(K_t_sharp, at),
+    "majorizer": _majorizer,
+    "exact": _exact,
+    "polyak": lambda at, t: at["gap"] / at["grad_norm"] ** 2,
 }
 
 
@@ -127,5 +174,7 @@ def descend(loss, W1, W2, choose, steps):
         K = min(at["K_t"], at["K_t_sharp"])
         at["rate_bound"] = (1 - at["mu_t"] * eta * (2 - eta * K) if eta * K <= 2
                             else 1 + eta * (eta * K - 2) * at["K"] * at["sigma_max_sq"])
+        if at.get("certified", -1) >= 0:
+            at["rate_bound"] = min(at["rate_bound"], 1 - 2 * at["mu_t"] * at["certified"] / at["grad_norm"] ** 2)
         G = loss.gradient(W1 @ W2)
         W1, W2 = W1 - eta * G @ W2.T, W2 - eta * W1.T @ G

@@ -3,13 +3,16 @@
 import numbers
 
 from .kernels.options import as_number
-from .kernels.rule import Constant, Local, Rule, Sharp
+from .kernels.rule import Constant, ExactLineSearch, Local, Majorizer, Polyak, Rule, Sharp
 
-__all__ = ["RULES", "Constant", "Local", "Rule", "Sharp", "rule_from"]
+__all__ = ["RULES", "Constant", "ExactLineSearch", "Local", "Majorizer", "Polyak", "Rule", "Sharp", "rule_from"]
 
 RULES = {
     "local": Local,
     "sharp": Sharp,
+    "majorizer": Majorizer,
+    "exact": ExactLineSearch,
+    "polyak": Polyak,
 }
 
 

@@ -10,6 +10,7 @@ import scipy
 
 from .constants import check_pair
 from .kernels.descent import COLUMNS, Descent
+from .kernels.loss import DiagonalQuadratic
 from .kernels.options import as_count, as_number
 from .kernels.spectral import Spectral
 from .outcome import outcome_message
@@ -36,8 +37,8 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     network : Network
         Where to start; not modified.
     step_size : str, float or Rule
-        `"local"`: the root of `eta K_t(eta) = 1` (Xu et al. 2025); `"sharp"`: the same with `K_t_sharp`; a
-        number: that step; or a rule object.
+        `"local"`: the root of `eta K_t(eta) = 1` (Xu et al. 2025); `"sharp"`: the same with `K_t_sharp`;
+        `"majorizer"`, `"exact"`, `"polyak"`: see the rules of these names; a number: that step; or a rule object.
     max_iter : int
         How many steps at most.
     tol : float
@@ -85,6 +86,8 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     rule = rule_from(step_size)
     if rule.needs_minimum and math.isnan(problem.minimum):
         raise ValueError(f"step_size: {rule!r} needs the minimum of the loss, which this problem does not know")
+    if rule.needs_quadratic and not isinstance(problem.kernel, DiagonalQuadratic):
+        raise ValueError(f"step_size: {rule!r} needs a quadratic loss, which {type(problem).__name__} is not")
     spectral = Spectral(constants) if isinstance(constants, str) else constants
     if not isinstance(spectral, Spectral):
         raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")

@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from lplfast import Constant, Local, MatrixFactorization, Network, Sharp, SquaredLoss, reference
+from lplfast import (
+    Constant,
+    ExactLineSearch,
+    Local,
+    Majorizer,
+    MatrixFactorization,
+    Network,
+    Polyak,
+    Sharp,
+    SquaredLoss,
+    reference,
+)
 from lplfast.constants import local_constants
 
 
@@ -95,6 +106,9 @@ RULES = {
     "constant": lambda problem, network: _constant(0.5 / local_constants(problem, network).K_t_sharp(0.0)),
     "local": lambda problem, network: (Local(), reference.RULES["local"]),
     "sharp": lambda problem, network: (Sharp(), reference.RULES["sharp"]),
+    "majorizer": lambda problem, network: (Majorizer(), reference.RULES["majorizer"]),
+    "exact": lambda problem, network: (ExactLineSearch(), reference.RULES["exact"]),
+    "polyak": lambda problem, network: (Polyak(), reference.RULES["polyak"]),
     "local-capped": lambda problem, network: _capped(problem, network),
     "local-grown": lambda problem, network: _grown(problem, network),
 }

@@ -27,6 +27,12 @@ cdef inline void matmul_nt(int n, int k, int m, const double* A, const double* B
             C[i * m + j] = s
 
 
+cdef inline void add_matmul_nt(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+    """C += A @ B.T with A (n, k), B (m, k), C (n, m)."""
+    cdef double one = 1.0
+    dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &one, C, &m)
+
+
 cdef inline void matmul_nn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
     """C = A @ B with A (n, k), B (k, m), C (n, m)."""
     cdef double one = 1.0, zero = 0.0, a

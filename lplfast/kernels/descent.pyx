@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, fabs, fmin, isfinite, sqrt
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
 from libc.string cimport memcpy, memset
 
-from .blas cimport dot, matmul_nn, matmul_nt, matmul_tn
+from .blas cimport add_matmul_nt, dot, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
-from .iterate cimport Check, Iterate, Memory, directions_size
+from .iterate cimport Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport Loss, Value
 from .rounding cimport U
@@ -44,12 +44,6 @@ OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "
             "guarantee_failed")
 
 CHECKS = ("pl", "descent", "rate", "drift")
-
-
-cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
-    """What rounding in the product W1 W2 may have done to the loss: ||G|| eps_W + K eps_W^2 / 2, which is at
-    most sqrt(2 K gap) eps_W + K eps_W^2 / 2."""
-    return it.G_norm * it.eps_W + 0.5 * it.floor
 
 
 cdef inline bint note(Check* check, double t, double slack, double difference, double allowance) noexcept nogil:
@@ -89,9 +83,10 @@ cdef class Descent:
         self.it.n, self.it.k, self.it.m = <int> n, <int> k, <int> m
         cdef Py_ssize_t header = sizeof(Memory) // sizeof(double)
         cdef Py_ssize_t layers = (n + m) * k, product = n * m, directions = directions_size(<int> n, <int> m)
+        cdef Py_ssize_t ray = 2 * product if rule.needs_ray else 0
         cdef Py_ssize_t scratch = max(loss.scratch(), spectral.scratch(<int> n, <int> k, <int> m), 1)
         # np.empty: pages that are never touched cost nothing
-        self._block = np.empty(header + directions + 3 * layers + 4 * product + COLUMN_COUNT + scratch)
+        self._block = np.empty(header + directions + 3 * layers + 4 * product + ray + COLUMN_COUNT + scratch)
         cdef double[::1] block = self._block
         cdef double* free = &block[0]
         self.it.memory = <Memory*> free
@@ -102,8 +97,10 @@ cdef class Descent:
         free += 3 * layers
         self.it.W, self.it.W_old = free, free + product
         self.it.G, self.it.G_old = free + 2 * product, free + 3 * product
-        self.row = <Row*> (free + 4 * product)
-        self.scratch = free + 4 * product + COLUMN_COUNT
+        free += 4 * product
+        self.it.tau, self.it.B = free, free + product
+        self.row = <Row*> (free + ray)
+        self.scratch = free + ray + COLUMN_COUNT
         self.it.mu, self.it.K = loss.mu, loss.K
         memset(self.it.memory, 0, sizeof(Memory))
         self._remembered = header + directions
@@ -179,7 +176,7 @@ cdef class Descent:
         self._start(wanted=0.0)
         cdef Iterate* it = &self.it
         return {
-            "loss": it.loss, "gap": it.gap, "gap_error": it.gap_error + gap_tolerance(it), "floor": it.floor,
+            "loss": it.loss, "gap": it.gap, "gap_error": gap_above(it) - it.gap, "floor": it.floor,
             "grad_norm": sqrt(it.grad_sq), "G_norm": it.G_norm,
             "sigma_min_sq": (it.sigma_min_sq.lo, it.sigma_min_sq.hi),
             "sigma_max_sq": (it.sigma_max_sq.lo, it.sigma_max_sq.hi),
@@ -258,9 +255,9 @@ cdef class Descent:
         it.g2_norm = sqrt(it.g2_norm)
         it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
-        it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm
+        it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
         it.floor = it.K * it.eps_W * it.eps_W
-        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 6) * U) + it.K * it.eps_W
+        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.K * it.eps_W
 
     cdef bint _finite(self) noexcept nogil:
         cdef Iterate* it = &self.it
@@ -306,6 +303,7 @@ cdef class Descent:
         cdef Py_ssize_t i, size = (<Py_ssize_t> it.n + it.m) * it.k
         cdef double* other = self.Z_spare if it.W1 == self.Z else self.Z
         cdef double eta, K_t, K_t_sharp, K_best, contraction, fall, terms, promised, first_order, uncertain, allowance
+        cdef double d1, d2, r1, r2
         cdef double share = ALLOWANCE * (it.n + it.m) * U
         cdef bint known = it.gap == it.gap, failed
         if redo:
@@ -315,11 +313,18 @@ cdef class Descent:
         old = it[0]
         before = memory[0]
 
+        if self.rule.needs_ray:
+            # tau = g1 @ W2 + W1 @ g2
+            matmul_nt(it.n, it.k, it.m, it.g1, it.W2t, it.tau)
+            add_matmul_nt(it.n, it.k, it.m, it.W1, it.g2t, it.tau)
+            # B = g1 @ g2
+            matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
+        it.certified = -INFINITY
         self.rule.choose(it, self.loss, self.scratch)
         eta = it.eta
         if not 0.0 < eta < INFINITY:
             return STALLED
-        K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.gap + it.gap_error, eta)
+        K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), eta)
         K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
         K_best = fmin(K_t, K_t_sharp)
@@ -328,6 +333,8 @@ cdef class Descent:
             contraction = row.mu_t * eta * (2.0 - eta * K_best)
         else:
             contraction = -eta * (eta * K_best - 2.0) * it.K * it.sigma_max_sq.hi
+        if it.certified >= 0.0:
+            contraction = fmax(contraction, 2.0 * row.mu_t * it.certified / it.grad_sq)
 
         self.spectral.drift(it, self.scratch)
         # Z = Z - eta * [g1; g2.T]
@@ -350,6 +357,13 @@ cdef class Descent:
         uncertain = gap_tolerance(&old) + gap_tolerance(it)
         if known:
             uncertain += old.gap_error + it.gap_error
+        # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
+        d1 = ((it.m + 4) * U * old.G_norm + it.K * old.eps_W) * old.W2_norm
+        d2 = ((it.n + 4) * U * old.G_norm + it.K * old.eps_W) * old.W1_norm
+        r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm)
+        r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm)
+        uncertain += 1.01 * (it.G_norm * (r1 * it.W2_norm + r2 * it.W1_norm + r1 * r2)
+                             + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
         allowance = uncertain + share * (terms + first_order * (1.0 + 0.5 * eta * K_best))
         if not redo and not fall - promised >= -allowance:
             self._undo(&old, &before)
@@ -364,7 +378,8 @@ cdef class Descent:
         note(&memory.drift, memory.t, row.slack_drift, 2.0 * fall - first_order, 2.0 * allowance)
         if known:
             note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap,
-                 uncertain + share * (terms + fabs(contraction) * old.gap))
+                 uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
+                 + share * (terms + fabs(contraction) * old.gap))
         memory.gap_bound *= row.rate_bound
         memory.eta = eta
         memory.t += 1
@@ -398,7 +413,7 @@ cdef class Descent:
         cdef Memory* memory = it.memory
         cdef double started = seconds(), spent_before = memory.seconds
         cdef Row* row = self.row
-        cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap
+        cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap, off
         cdef Py_ssize_t filled_before = self.filled
         cdef int outcome
         while True:
@@ -407,10 +422,11 @@ cdef class Descent:
                 break
             self._look(row)
             if it.gap == it.gap:
-                # true of the computed W, whatever its rounding, for every G
+                # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
                 P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
+                off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
                 note(&memory.pl, memory.t, row.slack_pl, P - mu_gap,
-                     share * (P + mu_gap) + row.mu_t * it.gap_error)
+                     share * (P + mu_gap) + off + row.mu_t * it.gap_error)
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)

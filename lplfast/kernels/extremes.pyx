@@ -128,7 +128,10 @@ cdef double power_iterate(int p, const double* gram, double* v, double* w, doubl
             v[i] /= size
         symmetric_times(p, gram, v, w)
         before, quotient = quotient, dot(p, v, w)
-        memcpy(v, w, p * sizeof(double))
+        if not quotient > 0.0:
+            break
+        for i in range(p):
+            v[i] = w[i] / quotient      # of order 1, whatever the scale
         size = norm(p, v)
         if quotient - before <= SETTLED * room * quotient:
             break
@@ -155,8 +158,12 @@ cdef double inverse_iterate(int p, const double* gram, double* v, double* w, dou
         memcpy(w, v, p * sizeof(double))
         dpotrs(b"u", &p, &one, factor, &p, w, &p, &info)
         size = norm(p, w)
-        before, quotient = quotient, dot(p, v, w) / (size * size)
-        memcpy(v, w, p * sizeof(double))
+        if not 0.0 < size < INFINITY:
+            return INFINITY
+        before, quotient = quotient, dot(p, v, w) / size / size
+        for i in range(p):
+            v[i] = w[i] / size
+        size = norm(p, v)
         if before - quotient <= SETTLED * room * quotient:
             break
     return quotient
@@ -186,10 +193,10 @@ cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double
     width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization that completes."""
     cdef double quotient = power_iterate(p, gram, direction, work, room)
     cdef double above = quotient * (1.0 + 0.75 * room), excess
-    # the product: gamma_q ||A||_F^2; the quotient: some 2 p operations on numbers that add up to ||A||_F^2
-    cdef double error = (q + 2) * U * F_sq
+    # the product: gamma_q ||A||_F^2; the quotient: gamma_(3p) ||A||_F^2, the length of v included
+    cdef double error = (q + 4) * U * F_sq
     excess = cholesky_excess(p, -1.0, gram, above, work)
-    greatest.lo = positive_part(quotient - (2.0 * p + 10) * U * F_sq - error)
+    greatest.lo = positive_part(quotient - (3.0 * p + 12) * U * F_sq - error)
     greatest.hi = above + excess + error
     return width(greatest) <= room * greatest.lo
 
@@ -200,25 +207,28 @@ cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* d
     Cholesky factorization that completes."""
     cdef double quotient = inverse_iterate(p, gram, direction, work, work + p, room)
     cdef double below = quotient * (1.0 - 0.75 * room), excess
-    cdef double error = (q + 2) * U * F_sq
+    cdef double error = (q + 4) * U * F_sq
     if not quotient < INFINITY:
         return False
     excess = cholesky_excess(p, 1.0, gram, below, work)
     least.lo = positive_part(below - excess - error)
-    # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2
-    least.hi = quotient + (3.0 * p + 20) * U * F_sq + error
+    # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
+    least.hi = quotient + (4.0 * p + 20) * U * F_sq + error
     return width(least) <= room * least.lo
 
 
 cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil:
     """Bracket ||A.T x||^2 / ||x||^2 for A (n, k): between the extreme eigenvalues of A A.T, wherever x points."""
-    cdef double size = norm(n, x), error
+    cdef double size = norm(n, x), length, error
     cdef Bracket found
     found.lo, found.hi = 0.0, INFINITY
     if not 0.0 < size < INFINITY:
         return found
     matvec_t(n, k, A, x, w)
+    length = norm(k, w)
+    if not length < INFINITY:
+        return found
     error = (n + k + 8) * U * A_norm
-    found.lo = square(positive_part(norm(k, w) / size - error)) * (1.0 - 2.0 * U)
-    found.hi = square(norm(k, w) / size + error) * (1.0 + 2.0 * U)
+    found.lo = square(positive_part(length / size - error)) * (1.0 - 2.0 * U)
+    found.hi = square(length / size + error) * (1.0 + 2.0 * U)
     return found

@@ -4,6 +4,8 @@ The kernels hold the network as one stack `Z = [W1; W2.T]` of shape (n + m, k), 
 are then (rows, k) matrices that the same code serves, and a gradient step is `Z - eta * [g1; g2.T]`.
 """
 
+from .rounding cimport U
+
 cdef enum:
     RULE_MEMORY = 8
 
@@ -101,6 +103,20 @@ cdef struct Iterate:
     Bracket sigma_max_sq
     Bracket sigma_max_W
     Bracket G_max
-    # the step size, set by the rule
+    # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves
+    double* tau
+    double* B
+    # the step size, set by the rule, and the decrease that the rule certifies for it; -inf if it certifies none
     double eta
+    double certified
     Memory* memory
+
+
+cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
+    """What rounding in the product W1 W2 may have done to the loss: ||G|| eps_W + K eps_W^2 / 2."""
+    return it.G_norm * it.eps_W + 0.5 * it.floor
+
+
+cdef inline double gap_above(Iterate* it) noexcept nogil:
+    """An upper bound on the gap of the stored layers: with the rounding of W, and of the sum that the gap is."""
+    return it.gap * (1.0 + (it.n + it.m + 8) * U) + it.gap_error + gap_tolerance(it)

@@ -14,16 +14,17 @@ cdef enum:
 cdef inline double local_smoothness(double K, double sigma_sq, double sigma_W, double gap,
                                     double eta) noexcept nogil:
     """K_t(eta) = K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2 with g = sqrt(2 K gap), rounded up."""
-    cdef double g = sqrt(2.0 * K * gap)
-    return (K * sigma_sq + g + 3.0 * K * sigma_sq * g * eta
-            + 6.0 * K * K * sigma_W * gap * eta * eta) * (1.0 + 16.0 * U)
+    # products in an order that does not leave float64 before the result does; g^2 = 2 K gap
+    cdef double g = sqrt(2.0 * K) * sqrt(gap)
+    return (K * sigma_sq + g + 3.0 * K * sigma_sq * (g * eta)
+            + 3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)
 
 
 cdef inline double sharp_smoothness(double K, double sigma_sq, double sigma_W, double G_2, double G_F,
                                     double eta) noexcept nogil:
     """K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2, rounded up."""
-    return (K * sigma_sq + G_2 + K * sigma_sq * G_2 * eta
-            + 0.5 * K * sigma_W * G_2 * G_F * eta * eta) * (1.0 + 16.0 * U)
+    return (K * sigma_sq + G_2 + K * sigma_sq * (G_2 * eta)
+            + 0.5 * (K * sigma_W) * (G_2 * eta) * (G_F * eta)) * (1.0 + 24.0 * U)
 
 
 cdef inline double cubic_root(double A, double B) noexcept nogil:
@@ -40,11 +41,11 @@ cdef inline double cubic_root(double A, double B) noexcept nogil:
 
 cdef inline double local_step(double K, double sigma_sq, double sigma_W, double gap) noexcept nogil:
     """The root of eta K_t(eta) = 1, rounded down; ratios only, so that no product overflows."""
-    cdef double g = sqrt(2.0 * K * gap)
+    cdef double g = sqrt(2.0 * K) * sqrt(gap)
     cdef double c = K * sigma_sq + g
     cdef double B = 3.0 * (K * sigma_sq / c) * (g / c)
     cdef double A = 3.0 * (K * sigma_W / c) * (g / c) * (g / c)
-    return cubic_root(A, B) / c * (1.0 - 32.0 * U)
+    return cubic_root(A, B) / c * (1.0 - 48.0 * U)
 
 
 cdef inline double sharp_step(double K, double sigma_sq, double sigma_W, double G_2, double G_F) noexcept nogil:
@@ -52,4 +53,4 @@ cdef inline double sharp_step(double K, double sigma_sq, double sigma_W, double 
     cdef double c = K * sigma_sq + G_2
     cdef double B = (K * sigma_sq / c) * (G_2 / c)
     cdef double A = 0.5 * (K * sigma_W / c) * (G_2 / c) * (G_F / c)
-    return cubic_root(A, B) / c * (1.0 - 32.0 * U)
+    return cubic_root(A, B) / c * (1.0 - 48.0 * U)

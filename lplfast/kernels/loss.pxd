@@ -15,6 +15,7 @@ cdef class Loss:
 
     cdef Py_ssize_t scratch(self) noexcept nogil
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil
+    cdef bint hessian_forms(self, const double* U, const double* V, double* UU, double* UV, double* VV) noexcept nogil
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil
 

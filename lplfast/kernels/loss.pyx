@@ -6,6 +6,7 @@ import numpy as np
 
 from libc.math cimport NAN, fabs
 
+from .blas cimport dot
 from .sums cimport difference_of_squares, scaled_difference
 
 
@@ -47,6 +48,10 @@ cdef class Loss:
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         """Fill `value`, and G with the (n, m) gradient, at the row-major W."""
         value.loss = value.gap = value.gap_error = NAN
+
+    cdef bint hessian_forms(self, const double* U, const double* V, double* UU, double* UV, double* VV) noexcept nogil:
+        """For a quadratic loss with Hessian H: fill <U, H U>, <U, H V>, <V, H V> and return True."""
+        return False
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil:
@@ -140,6 +145,16 @@ cdef class DiagonalQuadratic(Loss):
         value.gap = 0.5 * gap
         value.gap_error = 0.0
         value.loss = self.minimum + value.gap
+
+    cdef bint hessian_forms(self, const double* U, const double* V, double* UU, double* UV, double* VV) noexcept nogil:
+        cdef Py_ssize_t i, at
+        UU[0] = UV[0] = VV[0] = 0.0
+        for i in range(self.n):
+            at = i * self.m
+            UU[0] += self.d[i] * dot(self.m, U + at, U + at)
+            UV[0] += self.d[i] * dot(self.m, U + at, V + at)
+            VV[0] += self.d[i] * dot(self.m, V + at, V + at)
+        return True
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil:

@@ -5,7 +5,22 @@ from .loss cimport Loss
 
 
 cdef class Rule:
+    cdef readonly bint needs_ray        # whether `tau` and `B` of the iterate must be there
+
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil
+
+
+cdef class Majorizer(Rule):
+    cdef readonly object cap
+    cdef double longest
+
+
+cdef class ExactLineSearch(Rule):
+    pass
+
+
+cdef class Polyak(Rule):
+    pass
 
 
 cdef class Constant(Rule):

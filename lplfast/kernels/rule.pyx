@@ -2,8 +2,12 @@
 
 from libc.math cimport INFINITY, NAN, exp, log1p
 
+from .blas cimport dot
+from .iterate cimport gap_above
 from .local cimport local_step, sharp_step
 from .options import as_number
+from .quartic cimport Quartic, fall, first_minimiser
+from .rounding cimport U
 
 
 cdef class Rule:
@@ -17,9 +21,14 @@ cdef class Rule:
         The arguments that make this rule again, by name.
     needs_minimum : bool
         Whether the rule needs l*.
+    needs_quadratic : bool
+        Whether the rule is for quadratic losses.
+    needs_ray : bool
+        Whether the rule looks along the ray that the product moves on: three more products a step.
     """
 
     needs_minimum = False
+    needs_quadratic = False
 
     @property
     def options(self):
@@ -108,7 +117,7 @@ cdef class Local(Rule):
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         it.eta = min(self.longest, local_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi,
-                                              it.gap + it.gap_error))
+                                              gap_above(it)))
         if self.first < INFINITY:
             it.eta = min(it.eta, self.first * exp(0.5 * it.memory.t * log1p(self.first * self.first)))
 
@@ -142,3 +151,98 @@ cdef class Sharp(Rule):
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         it.eta = min(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi,
                                               it.G_max.hi, it.G_norm))
+
+
+cdef inline double cross(Iterate* it, const double* x, const double* y) noexcept nogil:
+    """<x, y> of two (n, m) matrices."""
+    return dot(<Py_ssize_t> it.n * it.m, x, y)
+
+
+cdef class Majorizer(Rule):
+    """The first minimiser of a quartic that the loss stays below along the whole step, whatever the loss.
+
+    `L(t+1) <= L - a eta + b eta^2 + c eta^3 + d eta^4` with `a = ||grad L||^2`, `b = <G, B> + K/2 ||tau||^2`,
+    `c = -K <tau, B>`, `d = K/2 ||B||^2`, where the product moves by `-eta tau + eta^2 B` (docs/theory.md). No
+    singular value enters the step. What the quartic falls by is certified, and never less than at the sharp step: the
+    better of the two is taken. It needs no l*.
+
+    Parameters
+    ----------
+    cap : float, optional
+        No step is longer than this.
+
+    Examples
+    --------
+    >>> Majorizer(cap=1.0)
+    Majorizer(cap=1.0)
+    """
+
+    def __init__(self, *, cap=None):
+        self.cap = None if cap is None else as_number("cap", cap, positive=True)
+        self.longest = INFINITY if cap is None else self.cap
+        self.needs_ray = True
+
+    @property
+    def options(self):
+        """The arguments that make this rule again, by name."""
+        return {"cap": self.cap}
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        cdef Quartic q
+        cdef double sharp = min(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi,
+                                                         it.G_norm))
+        q.a = it.grad_sq
+        q.b0 = 0.5 * it.K * cross(it, it.tau, it.tau)
+        q.b = cross(it, it.G, it.B) + q.b0
+        q.c = -it.K * cross(it, it.tau, it.B)
+        q.d = 0.5 * it.K * cross(it, it.B, it.B)
+        it.eta = min(self.longest, first_minimiser(&q))
+        if not fall(&q, it.eta) >= fall(&q, sharp):
+            it.eta = sharp
+        # the fall rounds by some u a eta
+        it.certified = fall(&q, it.eta) - 16.0 * U * q.a * it.eta
+
+
+cdef class ExactLineSearch(Rule):
+    """The first minimiser of the loss along the step, for a quadratic loss: a quartic in eta.
+
+    `L(t+1) = L - a eta + b eta^2 + c eta^3 + d eta^4` with `a = ||grad L||^2`, `b = <G, B> + <tau, H tau>/2`,
+    `c = -<tau, H B>`, `d = <B, H B>/2`, H the Hessian, where the product moves by `-eta tau + eta^2 B`. Classical.
+
+    Examples
+    --------
+    >>> ExactLineSearch()
+    ExactLineSearch()
+    """
+
+    needs_quadratic = True
+
+    def __init__(self):
+        self.needs_ray = True
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        cdef Quartic q
+        cdef double UU, UV, VV
+        loss.hessian_forms(it.tau, it.B, &UU, &UV, &VV)
+        q.a = it.grad_sq
+        q.b0 = 0.5 * UU
+        q.b = cross(it, it.G, it.B) + q.b0
+        q.c = -UV
+        q.d = 0.5 * VV
+        it.eta = first_minimiser(&q)
+        it.certified = fall(&q, it.eta) - 16.0 * U * q.a * it.eta
+
+
+cdef class Polyak(Rule):
+    """`eta = gap / ||grad L||^2`, the step to l* if the loss were linear (Polyak). No descent is promised.
+
+    Examples
+    --------
+    >>> Polyak()
+    Polyak()
+    """
+
+    needs_minimum = True
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        it.eta = it.gap / it.grad_sq

@@ -66,7 +66,7 @@ cdef void renew_largest(int n, int m, const double* A, double A_norm, Tracked* l
         largest.exact.lo = sqrt(greatest.lo) * (1.0 - 2.0 * U)
         largest.exact.hi = sqrt(greatest.hi) * (1.0 + 2.0 * U)
     else:
-        largest.exact.lo = A_norm / sqrt(<double> min(n, m)) * (1.0 - (<double> n * m + 8) * U)
+        largest.exact.lo = 0.0      # A_norm may be no more than an upper bound
         largest.exact.hi = A_norm * (1.0 + (<double> n * m + 8) * U)
     largest.drift = 0.0
     largest.now = largest.exact
@@ -156,16 +156,16 @@ cdef bint prove_largest(int n, int m, const double* A, double A_norm, double tol
 cdef void widen_layer(Layer* layer, bint full) noexcept nogil:
     """The brackets now, from the exact ones and the drift since: through the Gram matrix and the path."""
     cdef double path = layer.path
-    layer.max_sq.now.lo = fmax(positive_part(layer.max_sq.exact.lo - layer.max_sq.drift),
+    layer.max_sq.now.lo = fmax(positive_part(layer.max_sq.exact.lo - layer.max_sq.drift) * (1.0 - U),
                                square(positive_part(sqrt(layer.max_sq.exact.lo) * (1.0 - U) - path))
                                * (1.0 - 4.0 * U))
-    layer.max_sq.now.hi = fmin((layer.max_sq.exact.hi + layer.max_sq.drift) * (1.0 + U),
+    layer.max_sq.now.hi = fmin((layer.max_sq.exact.hi + layer.max_sq.drift) * (1.0 + 2.0 * U),
                                square(sqrt(layer.max_sq.exact.hi) + path) * (1.0 + 6.0 * U))
     if full:
         layer.min_sq.now.lo = fmax(positive_part(layer.min_sq.exact.lo - layer.min_sq.drift) * (1.0 - U),
                                    square(positive_part(sqrt(layer.min_sq.exact.lo) * (1.0 - U) - path))
                                    * (1.0 - 4.0 * U))
-        layer.min_sq.now.hi = fmin((layer.min_sq.exact.hi + layer.min_sq.drift) * (1.0 + U),
+        layer.min_sq.now.hi = fmin((layer.min_sq.exact.hi + layer.min_sq.drift) * (1.0 + 2.0 * U),
                                    square(sqrt(layer.min_sq.exact.hi) + path) * (1.0 + 6.0 * U))
 
 
@@ -326,14 +326,14 @@ cdef class Spectral:
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
         it.sigma_min_sq.lo = (one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U)
-        it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + U)
+        it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
-        it.sigma_max_sq.hi = (one.max_sq.now.hi + two.max_sq.now.hi) * (1.0 + U)
+        it.sigma_max_sq.hi = (one.max_sq.now.hi + two.max_sq.now.hi) * (1.0 + 2.0 * U)
         # W and G as computed are eps_W and K eps_W away from those of the stored layers
-        it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W)
-        it.sigma_max_W.hi = W_max.hi + it.eps_W
-        it.G_max.lo = positive_part(G_max.lo - it.K * it.eps_W)
-        it.G_max.hi = fmin(G_max.hi + it.K * it.eps_W, it.G_norm)
+        it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
+        it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
+        it.G_max.lo = positive_part(G_max.lo - it.K * it.eps_W) * (1.0 - 2.0 * U)
+        it.G_max.hi = fmin(G_max.hi + it.K * it.eps_W + 8.0 * U * it.G_norm, it.G_norm)
 
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""
@@ -343,8 +343,8 @@ cdef class Spectral:
 cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:
     """The bracket of a largest singular value after its matrix has moved by at most `distance`."""
     largest.drift = (largest.drift + distance) * (1.0 + 2.0 * U)
-    largest.now.lo = positive_part(largest.exact.lo - largest.drift)
-    largest.now.hi = (largest.exact.hi + largest.drift) * (1.0 + U)
+    largest.now.lo = positive_part(largest.exact.lo - largest.drift) * (1.0 - U)
+    largest.now.hi = (largest.exact.hi + largest.drift) * (1.0 + 2.0 * U)
 
 
 def _spectral(mode, tolerance):
