@@ -14,8 +14,9 @@ import numpy as np
 
 from lplfast.kernels.descent import CHECKS, COLUMNS, Descent
 from lplfast.kernels.loss import DiagonalQuadratic
-from lplfast.kernels.rule import Constant, Local, Sharp
+from lplfast.kernels.rule import Constant, Local
 from lplfast.kernels.spectral import Spectral
+from lplfast.steps import RULES
 from lplfast.threads import single_threaded_blas
 
 # The drift condition may fail for long constant steps: it is not a theorem.
@@ -65,11 +66,9 @@ def random_layers(rng, kind, n, h, m):
 
 def random_rule(rng, loss, W1, W2):
     """Return a rule; a constant step is from a hundredth to three times what descends for certain."""
-    name = rng.choice(["local", "sharp", "constant", "capped"])
-    if name == "local":
-        return Local()
-    if name == "sharp":
-        return Sharp()
+    name = str(rng.choice([*RULES, "constant", "capped"]))
+    if name in RULES:
+        return RULES[name]()
     at = Descent(loss, Local(), Spectral("exact"), W1, W2).local()
     K = loss.K * at["sigma_max_sq"][1] + at["G_max"][1]
     if not 0.0 < K < np.inf:

@@ -69,10 +69,11 @@ def local_constants(loss, W1, W2):
         "sigma_max_sq": s1[0] ** 2 + s2[0] ** 2,
         "sigma_max_W": np.linalg.norm(loss.basis.T @ W, 2),
         "mu_t": loss.mu * (smallest1**2 + smallest2**2),
-        # what the loss sees of the product moves by -eta tau + eta^2 B; a quadratic loss has differences of gradients for its Hessian
+        # what the loss sees of the product moves by -eta tau + eta^2 B
         "G": G,
         "tau": loss.basis @ (loss.basis.T @ (G @ W2.T @ W2 + W1 @ W1.T @ G)),
         "B": G @ W2.T @ W1.T @ G,
+        # of a quadratic, a difference of gradients
         "hessian": lambda V: loss.gradient(V) - loss.gradient(np.zeros_like(V)),
     }
 
