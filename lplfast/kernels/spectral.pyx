@@ -22,8 +22,8 @@ cdef double NEGLIGIBLE = 1e-8
 # What is known to this part of the tolerance need not be known better.
 cdef double SMALL_DRIFT = 1e-3
 
-# From this many rows on, a proof by Cholesky is faster than LAPACK's eigenvalues: measured 1.2 times at 4 rows, 2 at 12,
-# 2.4 at 20; the directions that it leaves behind save renewals, too. A single row has its eigenvalue for nothing.
+# From this many rows on, a proof by Cholesky is faster than LAPACK's eigenvalues: measured 1.2 times at 4 rows, 2
+# at 12, 2.4 at 20; the directions that it leaves behind save renewals, too. A single row needs neither.
 cdef int PROOF_FROM = 2
 
 # A certificate may take up this part of the tolerance; the rest is left for drift.
