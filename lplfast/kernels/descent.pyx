@@ -61,8 +61,8 @@ cdef inline bint note(Check* check, double t, double slack, double difference, d
 cdef class Descent:
     """Gradient descent on `l(W1 W2)`, with everything that is known along the way: a pure continuation.
 
-    No number depends on where one call of `advance` ends and the next begins. All state that matters is
-    `state()`: the layers, and what is remembered beside them.
+    No number depends on where one call of `advance` ends and the next begins. All state that matters are the
+    layers, and `memory`, what is remembered beside them.
 
     Parameters
     ----------
