@@ -1,5 +1,6 @@
 """Ctrl-C in a real process: what was computed is kept, and the answer comes at once."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -38,6 +39,18 @@ except lplfast.Interrupted as interrupt:
 """
 
 
+@contextlib.contextmanager
+def started(command, **options):
+    """Start a process that minds Ctrl-C, even where these tests run in the background of a shell and do not."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def interrupted(process, ready, seconds):
     """Wait for a line that starts with `ready`, and so many seconds more; send Ctrl-C; return when it was sent."""
     for line in process.stdout:
@@ -53,8 +66,7 @@ def interrupted(process, ready, seconds):
 @pytest.mark.parametrize("record_every", [1, 1000])
 def test_the_library(tmp_path, record_every, seconds):
     path = tmp_path / "run.npz"
-    with subprocess.Popen([sys.executable, "-c", LIBRARY.replace("{record_every}", str(record_every)), str(path)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started([sys.executable, "-c", LIBRARY.replace("{record_every}", str(record_every)), str(path)]) as process:
         sent = interrupted(process, "ready", seconds)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -82,8 +94,7 @@ def test_the_command_line(tmp_path):
         np.save(tmp_path / name, rng.standard_normal((120, 120)))
     command = [sys.executable, "-u", "-m", "lplfast", "train", "--x", "x.npy", "--y", "y.npy", "--step-size", "1e-9",
                "--max-iter", "1000000000000", "--tol", "0", "--out", "out"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env={**os.environ, "MPLBACKEND": "Agg"}) as process:
+    with started(command, cwd=tmp_path, env={**os.environ, "MPLBACKEND": "Agg"}) as process:
         interrupted(process, "network", 1.0)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
