@@ -2,7 +2,7 @@
 
 Two environment variables change the build:
 
-LPLFAST_DEBUG=1   every Cython check on, no optimisation: what the tests run once more with
+LPLFAST_DEBUG=1   every Cython check on that can be without the GIL, no optimisation: what the tests run once more with
 LPLFAST_NATIVE=1  instructions of this very machine (`-march=native`): a wheel that does not travel
 """
 
@@ -57,7 +57,6 @@ setup(
             "boundscheck": DEBUG,
             "wraparound": False,
             "initializedcheck": DEBUG,
-            "nonecheck": DEBUG,
             "cdivision": True,  # 1 / 0 is inf, as IEEE 754 has it
         },
     ),
