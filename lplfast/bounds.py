@@ -270,14 +270,15 @@ def guaranteed_rate(problem, network):
 def _best(theorem, shortest, longest):
     """Return what a theorem gives at the step length between these where it contracts most; None if nowhere."""
     grid = np.geomspace(min(shortest, 1e-3 * longest), longest, GRID)
-    contractions = [theorem(eta).contraction if theorem(eta) else 0.0 for eta in grid]
+    found = [theorem(eta) for eta in grid]
+    contractions = [rate.contraction if rate else 0.0 for rate in found]
     best = int(np.argmax(contractions))
     if not contractions[best] > 0:
         return None
     low, high = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, GRID - 1)])
     near = minimize_scalar(lambda power: -(rate.contraction if (rate := theorem(math.exp(power))) else 0.0),
                            bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    candidates = [theorem(grid[best]), theorem(math.exp(near.x))]
+    candidates = [found[best], theorem(math.exp(near.x))]
     return max((rate for rate in candidates if rate), key=lambda rate: rate.contraction)
 
 
