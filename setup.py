@@ -13,7 +13,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNELS = ["local", "loss", "rule", "extremes", "spectral", "descent"]
+KERNELS = ["local", "loss", "rule", "classical", "certified", "search", "earlier", "callable", "extremes", "tangent",
+           "spectral", "descent"]
 
 
 def switched_on(name):
@@ -38,9 +39,10 @@ if NATIVE:
 
 
 class build_kernels(build_ext):
-    """`build_ext` with flags chosen by the compiler found, not by the operating system."""
+    """`build_ext` with flags chosen by the compiler found, not by the operating system; on all cores."""
 
     def build_extensions(self):
+        self.parallel = os.cpu_count()
         for extension in self.extensions:
             extension.extra_compile_args = FLAGS["msvc" if self.compiler.compiler_type == "msvc" else "unix"]
         super().build_extensions()

@@ -13,16 +13,37 @@ from .constants import LocalConstants, local_constants
 from .network import Network
 from .problems import MatrixFactorization, Problem, SquaredLoss
 from .run import Interrupted, Run
-from .steps import Constant, ExactLineSearch, Local, Majorizer, Polyak, Rule, Sharp
+from .steps import (
+    AdGD,
+    Armijo,
+    Arora2018,
+    Constant,
+    Contraction,
+    Du2018,
+    ExactLineSearch,
+    IterateView,
+    Local,
+    Majorizer,
+    Polyak,
+    Rule,
+    Sharp,
+    Xu2023,
+)
 from .training import train
 from .versions import __version__, show_versions
 
 __all__ = [
+    "AdGD",
+    "Armijo",
+    "Arora2018",
     "Constant",
+    "Contraction",
+    "Du2018",
     "ExactLineSearch",
     "GuaranteedRate",
     "InitialBounds",
     "Interrupted",
+    "IterateView",
     "Local",
     "LocalConstants",
     "Majorizer",
@@ -34,6 +55,7 @@ __all__ = [
     "Run",
     "Sharp",
     "SquaredLoss",
+    "Xu2023",
     "__version__",
     "guaranteed_rate",
     "initial_bounds",

@@ -11,7 +11,9 @@ from .constants import check_pair
 from .kernels import local
 from .kernels.descent import Descent
 from .kernels.loss import DiagonalQuadratic
-from .kernels.rule import Constant, Rule, Sharp
+from .kernels.rule import Rule
+from .kernels.certified import Local, Sharp
+from .kernels.classical import Constant
 from .kernels.spectral import Spectral
 from .threads import single_threaded_blas
 
@@ -155,10 +157,10 @@ def _margins(problem, gap, loss, margins):
     """Return p1 <= s_min(W) and p2 >= s_max(W) for every W of at most this gap."""
     kernel = problem.kernel
     if margins == "xu2023":
-        target = getattr(problem, "target", None)
-        if target is None or problem.l2 > 0:
-            raise ValueError("margins: expected a SquaredLoss with l2 = 0 for 'xu2023', got another loss")
-        least, frobenius = target
+        aim = getattr(kernel, "aim", None)
+        if aim is None:
+            raise ValueError(f"margins: expected a squared loss without ridge for 'xu2023', got {problem!r}")
+        least, frobenius, _ = aim
         error = math.sqrt(2 * max(loss, 0.0))
         return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
     if not kernel.mu > 0:

@@ -3,12 +3,11 @@
 import dataclasses
 
 import numpy as np
-import scipy.linalg
 
 from .kernels import local
 from .kernels.descent import Descent
 from .kernels.loss import DiagonalQuadratic
-from .kernels.rule import Constant
+from .kernels.classical import Constant
 from .kernels.spectral import Spectral
 from .network import Network
 from .problems import Problem
@@ -124,7 +123,7 @@ def local_constants(problem, network):
         grad_norm=at["grad_norm"],
         G_norm=at["G_norm"],
         G_max=at["G_max"][1],
-        kernel_extremes=_kernel_extremes(problem.kernel, W1, W2),
+        kernel_extremes=at["nu"] if isinstance(problem.kernel, DiagonalQuadratic) else None,
         brackets={name: at[name] for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W", "G_max")},
         kind=spectral.mode,
     )
@@ -139,23 +138,3 @@ def check_pair(problem, network):
     if (network.n, network.m) != problem.shape:
         raise ValueError(f"network: expected {problem.shape[0]} inputs and {problem.shape[1]} outputs as in the "
                          f"problem, got {network.n} and {network.m}")
-
-
-def _kernel_extremes(kernel, W1, W2):
-    """Bracket the spectrum of `H (.) W2.T W2 + W1 W1.T H (.)` for a quadratic loss with Hessian H.
-
-    It is that of the m matrices `H^(1/2) (p I + W1 W1.T) H^(1/2)`, p over the eigenvalues of W2.T W2:
-    two n x n problems. The allowance is that of a Gram matrix (docs/theory.md), 10 units a row for LAPACK.
-    """
-    if not isinstance(kernel, DiagonalQuadratic):
-        return None
-    d = kernel.hessian
-    root = np.sqrt(d)
-    p = scipy.linalg.eigvalsh(W2.T @ W2)
-    gram = W1 @ W1.T
-    scaled = root[:, np.newaxis] * gram * root
-    size = d.max() * (np.trace(gram) + np.sqrt(d.size) * np.trace(W2.T @ W2))
-    error = (W1.shape[1] + 10 * max(kernel.shape) + 8) * EPS / 2 * size
-    lowest = scipy.linalg.eigvalsh(scaled + np.diag(d * max(p[0], 0.0)))[0]
-    highest = scipy.linalg.eigvalsh(scaled + np.diag(d * p[-1]))[-1]
-    return max(float(lowest - error), 0.0), float(highest + error)

@@ -110,8 +110,6 @@ class SquaredLoss(Problem):
         The numerical rank r of X.
     condition_number : float
         s_1(X) / s_r(X).
-    target : (float, float)
-        Least singular value and Frobenius norm of `Y - X offset` (divided by sqrt(N) for a mean).
 
     Raises
     ------
@@ -170,10 +168,10 @@ class SquaredLoss(Problem):
             raise ValueError("X, Y: expected a least-squares solution within float64, got one beyond; rescale X or Y")
         residual = Y - U @ c[: U.shape[1]]
         aimed_at = (Y - X @ frozen) / np.sqrt(rows)
-        self.target = (float(np.linalg.svd(aimed_at, compute_uv=False)[-1]), float(np.linalg.norm(aimed_at)))
         minimum = (np.vdot(residual, residual) / rows
                    + (self.l2 / rows / d) @ np.einsum("ij,ij->i", c, c)) / 2
-        kernel = DiagonalQuadratic(d, T - V.T @ frozen, minimum=minimum)
+        kernel = DiagonalQuadratic(d, T - V.T @ frozen, minimum=minimum,
+                                   aim=_aim(aimed_at) if self.l2 == 0 else None)
         super().__init__(kernel, rows=n, basis=V, minimizer=V @ kernel.minimizer)
 
     @property
@@ -215,8 +213,15 @@ class MatrixFactorization(Problem):
             W_star = Y - frozen
         if not np.isfinite(W_star).all():
             raise ValueError("Y, offset: expected a difference within float64, got one beyond")
-        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=_aim(W_star))
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
+
+
+def _aim(Y):
+    """Return the least singular value, the Frobenius norm and the rank of the targets."""
+    s = np.linalg.svd(Y, compute_uv=False)
+    norm = s[0] * np.linalg.norm(s / s[0]) if s[0] > 0 else 0.0     # no square that overflows
+    return float(s[-1]), float(norm), int((s > max(Y.shape) * np.finfo(float).eps * s[0]).sum())
 
 
 def _offset(offset, shape):

@@ -8,10 +8,13 @@ import collections
 import numpy as np
 from scipy.optimize import brentq
 
-__all__ = ["RULES", "K_t", "K_t_sharp", "Loss", "descend", "local_constants", "matrix_factorization", "squared_loss"]
+__all__ = ["RULES", "K_t", "K_t_sharp", "Loss", "adgd", "armijo", "arora2018", "descend", "local_constants",
+           "matrix_factorization", "rate_bound", "squared_loss", "xu2023"]
 
-# basis: orthonormal columns spanning the directions of W1 that the loss can see
-Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis")
+# basis: orthonormal columns spanning the directions of W1 that the loss can see; target: the Y of a squared loss without
+# ridge; hessian: for a quadratic loss, the (n, n) matrix H with l(W) = l* + <W - W*, H (W - W*)> / 2
+Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian",
+                              defaults=(None, None))
 
 
 def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
@@ -40,7 +43,8 @@ def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
 
     return Loss(value, gap, gradient, mu=weight * smallest**2 + l2, K=weight * s[0] ** 2 + l2,
                 minimum=0.5 * np.sum((stacked @ best - targets) ** 2), minimizer=best - offset,
-                basis=V if l2 > 0 else V[:, :rank])
+                basis=V if l2 > 0 else V[:, :rank], target=None if l2 > 0 else np.sqrt(weight) * (Y - X @ offset),
+                hessian=stacked.T @ stacked)
 
 
 def matrix_factorization(Y, *, offset=None):
@@ -58,8 +62,11 @@ def local_constants(loss, W1, W2):
     h = W1.shape[1]
     smallest1 = s1[-1] if h >= loss.basis.shape[1] else 0.0
     smallest2 = s2[-1] if h >= W2.shape[1] else 0.0
-    return {
+    at = {
         "K": loss.K,
+        "mu": loss.mu,
+        "target": loss.target,
+        "evaluate": (loss.gap, loss.gradient),
         "loss": loss.value(W),
         "gap": loss.gap(W),
         "grad_norm": np.hypot(np.linalg.norm(G @ W2.T), np.linalg.norm(W1.T @ G)),
@@ -69,13 +76,35 @@ def local_constants(loss, W1, W2):
         "sigma_max_sq": s1[0] ** 2 + s2[0] ** 2,
         "sigma_max_W": np.linalg.norm(loss.basis.T @ W, 2),
         "mu_t": loss.mu * (smallest1**2 + smallest2**2),
-        # what the loss sees of the product moves by -eta tau + eta^2 B
+        "W1": loss.basis.T @ W1,
+        "W2": W2,
+        "W": W,
         "G": G,
+        # what the loss sees of the product moves by -eta tau + eta^2 B
         "tau": loss.basis @ (loss.basis.T @ (G @ W2.T @ W2 + W1 @ W1.T @ G)),
         "B": G @ W2.T @ W1.T @ G,
-        # of a quadratic, a difference of gradients
-        "hessian": lambda V: loss.gradient(V) - loss.gradient(np.zeros_like(V)),
+        "gradient": np.concatenate([(G @ W2.T).ravel(), (W1.T @ G).ravel()]),
+        "hessian": loss.hessian,
     }
+    at["nu_lo"], at["nu_hi"] = at["mu_t"], np.nan
+    if loss.hessian is not None:
+        least, at["nu_hi"] = _tangent_extremes(loss, W1, W2)
+        at["nu_lo"] = max(at["nu_lo"], least)       # a least eigenvalue of 0 comes out as some -u
+    # a bound on ||H^(1/2) B||_F that needs no B
+    at["curve"] = np.sqrt(loss.K) * min(np.linalg.norm(G @ W2.T) * np.linalg.norm(W1.T @ G),
+                                        at["G_max"] * at["sigma_max_W"] * at["G_norm"])
+    return at
+
+
+def _tangent_extremes(loss, W1, W2):
+    """Return the extreme eigenvalues of the tangent kernel, `H U W2.T W2 + H^(1/2) W1 W1.T H^(1/2) U` as a map of U."""
+    values, vectors = np.linalg.eigh(loss.basis.T @ loss.hessian @ loss.basis)
+    root = vectors * np.sqrt(values) @ vectors.T
+    one = loss.basis.T @ W1
+    # on an eigenvector of W2.T W2, p its eigenvalue, it is an (n, n) matrix
+    spectra = [np.linalg.eigvalsh(root @ (p * np.eye(len(one)) + one @ one.T) @ root)
+               for p in np.linalg.eigvalsh(W2.T @ W2)]
+    return np.min(spectra), np.max(spectra)
 
 
 def K_t(at, eta):
@@ -118,29 +147,189 @@ def _fall(quartic, eta):
     return a * eta - b * eta**2 - c * eta**3 - d * eta**4
 
 
+def _curvature(at, U, V):
+    """Return <U, H V>, H the Hessian of a quadratic loss."""
+    return np.vdot(U, at["hessian"] @ V)
+
+
+def _exact_curve(at):
+    """Have the contraction bound use B itself, as the rules do that compute it."""
+    at["curve"] = np.sqrt(_curvature(at, at["B"], at["B"])) if at["hessian"] is not None else np.nan
+
+
 def _majorizer(at, t):
     K, tau, B = at["K"], at["tau"], at["B"]
+    _exact_curve(at)
     quartic = _quartic(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B)))
-    eta = max((_first_minimiser(*quartic), _root(K_t_sharp, at)), key=lambda eta: _fall(quartic, eta))
-    at["certified"] = _fall(quartic, eta)
-    return eta
+    return max((_first_minimiser(*quartic), _root(K_t_sharp, at)), key=lambda eta: _fall(quartic, eta))
 
 
 def _exact(at, t):
-    tau, B, H = at["tau"], at["B"], at["hessian"]
-    quartic = _quartic(at, (np.vdot(tau, H(tau)), np.vdot(tau, H(B)), np.vdot(B, H(B))))
-    eta = _first_minimiser(*quartic)
-    at["certified"] = _fall(quartic, eta)
-    return eta
+    tau, B = at["tau"], at["B"]
+    _exact_curve(at)
+    if at["hessian"] is not None:
+        return _first_minimiser(*_quartic(at, (_curvature(at, tau, tau), _curvature(at, tau, B),
+                                               _curvature(at, B, B))))
+    gradient = at["evaluate"][1]
+
+    def slope(eta):
+        return np.vdot(gradient(at["W"] - eta * tau + eta**2 * B), 2 * eta * B - tau)
+
+    K = at["K"]
+    low = 0.0
+    high = _first_minimiser(*_quartic(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B))))
+    while slope(high) < 0:
+        low, high = high, 2 * high
+    return brentq(slope, low, high, xtol=1e-300, rtol=1e-14)
 
 
+def _contraction(at, t):
+    _exact_curve(at)
+    q = at["curve"] / np.sqrt(2 * at["gap"])
+    eta, sharp = 2 / (at["nu_lo"] + at["nu_hi"]), _root(K_t_sharp, at)
+    if 2 * q * eta > at["nu_lo"]:
+        eta = at["nu_lo"] / (2 * q)
+    c = max(1 - eta * at["nu_lo"], eta * at["nu_hi"] - 1) + q * eta**2
+    return eta if c**2 < 1 - at["nu_lo"] * sharp * (2 - sharp * K_t_sharp(at, sharp)) else sharp
+
+
+def _printed_margins(at):
+    """Return p1, p2, alpha, beta as Xu et al. (2023) print them."""
+    n, m = at["W"].shape
+    n = at["W1"].shape[0]
+    E, s = np.sqrt(2 * at["loss"]), np.linalg.svd(at["target"], compute_uv=False)
+    p1 = max(s[-1] - E, 0) / np.sqrt(at["K"])
+    p2 = (np.linalg.norm(at["target"]) + E) / np.sqrt(at["mu"])
+    D = np.linalg.eigvalsh(at["W1"].T @ at["W1"] - at["W2"] @ at["W2"].T)
+    top, bottom = max(D[-1], 0), max(-D[0], 0)
+    nth, mth = max(D[-n], 0) if n <= D.size else 0, max(-D[m - 1], 0) if m <= D.size else 0
+    alpha = sum((-a + b + np.sqrt((a + b) ** 2 + 4 * p**2)) / 2 for a, b, p in (
+        (bottom, nth, p1 if n <= m else 0), (top, mth, p1 if m <= n else 0)))
+    beta = sum((x + np.sqrt(x**2 + 4 * p2**2)) / 2 for x in (top, bottom))
+    return p1, p2, alpha, beta
+
+
+def _xu_polynomial(at, low, high, p, g):
+    mu, K = at["mu"], at["K"]
+    return np.polynomial.Polynomial([1, -2 * mu * low, K * mu * high**2 + 2 * mu * p * g, 2 * mu * K * high * p * g,
+                                     mu * K * p**2 * g**2])
+
+
+def xu2023(bound, c1=0.5, c2=1.5):
+    """Return the rule of Xu et al. (2023), a function of (constants, t) that remembers t = 0."""
+    first = {}
+
+    def positive_root(polynomial):
+        roots = polynomial.roots()
+        return min(roots[(abs(roots.imag) < 1e-9 * abs(roots)) & (roots.real > 0)].real)
+
+    def choose(at, t):
+        g = np.sqrt(2 * at["K"] * at["gap"])
+        if t == 0:
+            _, p2, alpha, beta = _printed_margins(at)
+            first["bounds"] = c1 * alpha, c2 * beta, p2
+            f = _xu_polynomial(at, *first["bounds"], g).coef
+            extra = 4 * c2 * at["gap"] * at["K"] * np.array([1 / (c2 - 1), 2 * beta / ((1 - c1) * alpha)])
+            first["eta_max"] = min(positive_root(np.polynomial.Polynomial([f[1], f[2] + more, f[3], f[4]]))
+                                   for more in extra)
+        if bound == "rho":
+            f = _xu_polynomial(at, at["sigma_min_sq"], at["sigma_max_sq"], at["sigma_max_W"], at["G_norm"])
+        elif bound == "rho-hat":
+            _, p2, alpha, beta = _printed_margins(at)
+            f = _xu_polynomial(at, alpha, beta, p2, g)
+        elif bound == "f" or t == 0:
+            f = _xu_polynomial(at, *first["bounds"], g)
+        else:
+            return first["eta"]
+        first["eta"] = min(positive_root(f.deriv()), first["eta_max"])
+        return first["eta"]
+
+    return choose
+
+
+def arora2018():
+    """Return the rule of Arora et al. (2018), which remembers t = 0."""
+    first = {}
+
+    def choose(at, t):
+        if t == 0:
+            first["eta"] = _printed_margins(at)[0] ** 3 / (6144 * 8 * np.linalg.norm(at["target"]) ** 4)
+        return first["eta"]
+
+    return choose
+
+
+def _du(at, t):
+    norm = np.linalg.norm(at["target"])
+    return np.sqrt(norm / 2 / np.linalg.matrix_rank(at["target"])) / (100 * (t + 1) * norm**1.5)
+
+
+def armijo(c=0.5, shrink=0.5):
+    """Return the backtracking rule, which remembers its last step."""
+    last = {}
+
+    def choose(at, t):
+        _exact_curve(at)
+        eta = 2 * last["eta"] if t else 1 / (at["K"] * at["sigma_max_sq"])
+        gap = at["evaluate"][0]
+        while at["gap"] - gap(at["W"] - eta * at["tau"] + eta**2 * at["B"]) < c * eta * at["grad_norm"] ** 2:
+            eta *= shrink
+        last["eta"] = eta
+        return eta
+
+    return choose
+
+
+def adgd(initial=1e-10):
+    """Return the rule of Malitsky and Mishchenko (2020), which remembers two steps and a gradient."""
+    etas, gradients = [], []
+
+    def choose(at, t):
+        gradients.append(at["gradient"])
+        if t == 0:
+            etas.append(initial)
+        else:
+            growth = np.sqrt(1 + etas[-1] / etas[-2]) * etas[-1] if t > 1 else np.inf
+            curvature = np.linalg.norm(gradients[-1] - gradients[-2]) / np.linalg.norm(gradients[-2]) / etas[-1]
+            etas.append(min(growth, 1 / (2 * curvature)))
+        return etas[-1]
+
+    return choose
+
+
+# name -> function without arguments that returns the rule, a function of (constants, t)
 RULES = {
-    "local": lambda at, t: _root(K_t, at),
-    "sharp": lambda at, t: _root(K_t_sharp, at),
-    "majorizer": _majorizer,
-    "exact": _exact,
-    "polyak": lambda at, t: at["gap"] / at["grad_norm"] ** 2,
+    "local": lambda: lambda at, t: _root(K_t, at),
+    "sharp": lambda: lambda at, t: _root(K_t_sharp, at),
+    "majorizer": lambda: _majorizer,
+    "contraction": lambda: _contraction,
+    "exact": lambda: _exact,
+    "xu-rho": lambda: xu2023("rho"),
+    "xu-rho-hat": lambda: xu2023("rho-hat"),
+    "xu-f": lambda: xu2023("f"),
+    "xu-f0": lambda: xu2023("f0"),
+    "arora": arora2018,
+    "du": lambda: _du,
+    "polyak": lambda: lambda at, t: at["gap"] / at["grad_norm"] ** 2,
+    "armijo": armijo,
+    "adgd": adgd,
 }
+
+
+def rate_bound(at, eta):
+    """Return the best guaranteed ratio of gaps for a step of size eta."""
+    K, PL, smoothness = at["K"], at["nu_lo"], min(K_t(at, eta), K_t_sharp(at, eta))
+    rates = [1 - PL * eta * (2 - eta * smoothness) if eta * smoothness <= 2
+             else 1 + eta * (eta * smoothness - 2) * K * at["sigma_max_sq"]]
+    move = -eta * at["tau"] + eta**2 * at["B"]
+    square = K * np.vdot(move, move) if at["hessian"] is None else _curvature(at, move, move)
+    decrease = -np.vdot(at["G"], move) - square / 2
+    if decrease > 0:
+        rates.append(1 - 2 * PL * decrease / at["grad_norm"] ** 2)
+    if at["hessian"] is not None:
+        rates.append((max(1 - eta * at["nu_lo"], eta * at["nu_hi"] - 1)
+                      + eta**2 * at["curve"] / np.sqrt(2 * at["gap"])) ** 2)
+    return min(rates)
 
 
 def descend(loss, W1, W2, choose, steps):
@@ -172,10 +361,6 @@ def descend(loss, W1, W2, choose, steps):
             return W1, W2, history
         eta = at["step_size"] = choose(at, t)
         at["K_t"], at["K_t_sharp"] = K_t(at, eta), K_t_sharp(at, eta)
-        K = min(at["K_t"], at["K_t_sharp"])
-        at["rate_bound"] = (1 - at["mu_t"] * eta * (2 - eta * K) if eta * K <= 2
-                            else 1 + eta * (eta * K - 2) * at["K"] * at["sigma_max_sq"])
-        if at.get("certified", -1) >= 0:
-            at["rate_bound"] = min(at["rate_bound"], 1 - 2 * at["mu_t"] * at["certified"] / at["grad_norm"] ** 2)
+        at["rate_bound"] = rate_bound(at, eta)
         G = loss.gradient(W1 @ W2)
         W1, W2 = W1 - eta * G @ W2.T, W2 - eta * W1.T @ G

@@ -1,23 +1,44 @@
-"""The step-size rules by name."""
+"""The step-size rules by name, and what they need of a problem."""
 
 import numbers
 
+import numpy as np
+
+from .bounds import initial_bounds
+from .kernels.callable import CallableRule, IterateView
+from .kernels.certified import Contraction, Local, Sharp
+from .kernels.classical import AdGD, Constant, Polyak
+from .kernels.earlier import Arora2018, Du2018, Xu2023
+from .kernels.loss import DiagonalQuadratic
 from .kernels.options import as_number
-from .kernels.rule import Constant, ExactLineSearch, Local, Majorizer, Polyak, Rule, Sharp
+from .kernels.rule import Rule
+from .kernels.search import Armijo, ExactLineSearch, Majorizer
 
-__all__ = ["RULES", "Constant", "ExactLineSearch", "Local", "Majorizer", "Polyak", "Rule", "Sharp", "rule_from"]
+__all__ = ["NEEDS", "RULES", "AdGD", "Armijo", "Arora2018", "CallableRule", "Constant", "Contraction", "Du2018",
+           "ExactLineSearch", "IterateView", "Local", "Majorizer", "Polyak", "Rule", "Sharp", "Xu2023", "missing_for",
+           "rule_from"]
 
+# name -> function that makes the rule with its default options
 RULES = {
     "local": Local,
     "sharp": Sharp,
     "majorizer": Majorizer,
+    "contraction": Contraction,
     "exact": ExactLineSearch,
+    "xu-rho": lambda: Xu2023("rho"),
+    "xu-rho-hat": lambda: Xu2023("rho-hat"),
+    "xu-f": lambda: Xu2023("f"),
+    "xu-f0": lambda: Xu2023("f0"),
+    "arora": Arora2018,
+    "du": Du2018,
     "polyak": Polyak,
+    "armijo": Armijo,
+    "adgd": AdGD,
 }
 
 
 def rule_from(step_size):
-    """Return the rule that a `step_size` means: a rule itself, a name in `RULES`, or a positive number.
+    """Return the rule that a `step_size` means: a rule, a name in `RULES`, a positive number, or a function.
 
     Raises
     ------
@@ -41,4 +62,63 @@ def rule_from(step_size):
         return RULES[step_size]()
     if isinstance(step_size, numbers.Real) and not isinstance(step_size, bool):
         return Constant(as_number("step_size", step_size, positive=True))
-    raise TypeError(f"step_size: expected a positive number, a rule or the name of one, got {step_size!r}")
+    if isinstance(step_size, type) and issubclass(step_size, Rule):
+        raise TypeError(f"step_size: expected a rule, got its class; call it: {step_size.__name__}(...)")
+    if callable(step_size):
+        return CallableRule(step_size)
+    raise TypeError(f"step_size: expected a positive number, a rule, the name of one or a function, got {step_size!r}")
+
+
+def missing_for(rule, problem, network):
+    """Return what the rule needs that the problem or the network does not have, in words; None if nothing."""
+    found = (NEEDS[need](problem, network) for need in rule.needs)
+    return next((words for words in found if words), None)
+
+
+def _minimum(problem, network):
+    if np.isnan(problem.minimum):
+        return f"the minimum of the loss, which this {type(problem).__name__} does not know"
+
+
+def _quadratic(problem, network):
+    if not isinstance(problem.kernel, DiagonalQuadratic):
+        return f"a squared loss, which {type(problem).__name__} is not"
+
+
+def _target(problem, network):
+    aim = getattr(problem.kernel, "aim", None)
+    if aim is None:
+        return f"a squared loss without ridge, which {problem!r} is not"
+    if aim[1] == 0:
+        return "targets that are not all zero"
+
+
+def _orthogonal(problem, network):
+    # of orthonormal columns to rounding, by the singular values of X
+    if abs(problem.mu - 1) > 1e-12 or abs(problem.K - 1) > 1e-12:
+        return f"data with X.T X = I, so that mu = K = 1, got mu = {problem.mu:.4g} and K = {problem.K:.4g}"
+
+
+def _alpha(problem, network):
+    bounds = initial_bounds(problem, network, margins="xu2023")
+    if not bounds.alpha > 0:
+        return ("alpha_0 > 0, got 0: at this initialization, by the formulas of Xu et al. (2023), the loss leaves no "
+                "margin, and the imbalance W1.T W1 - W2 W2.T has too few eigenvalues of one sign. Start from a smaller "
+                "loss or wider independent layers, or use step_size='local'")
+
+
+def _margin(problem, network):
+    bounds = initial_bounds(problem, network, margins="xu2023")
+    if not bounds.p1 > 0:
+        return (f"a margin p1 = s_min(Y) - ||Y - X W||_F > 0 at t = 0, got {bounds.p1:.3g}: start from a smaller loss")
+
+
+# what a rule may need -> function of (problem, network) that returns what is missing, or None
+NEEDS = {
+    "minimum": _minimum,
+    "quadratic": _quadratic,
+    "target": _target,
+    "orthogonal": _orthogonal,
+    "alpha": _alpha,
+    "margin": _margin,
+}

@@ -10,12 +10,11 @@ import scipy
 
 from .constants import check_pair
 from .kernels.descent import COLUMNS, Descent
-from .kernels.loss import DiagonalQuadratic
 from .kernels.options import as_count, as_number
 from .kernels.spectral import Spectral
 from .outcome import outcome_message
 from .run import Interrupted, Run, recorded
-from .steps import rule_from
+from .steps import missing_for, rule_from
 from .threads import single_threaded_blas
 
 __all__ = ["train"]
@@ -36,9 +35,9 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
         The loss l of the product W1 W2.
     network : Network
         Where to start; not modified.
-    step_size : str, float or Rule
-        `"local"`: the root of `eta K_t(eta) = 1` (Xu et al. 2025); `"sharp"`: the same with `K_t_sharp`;
-        `"majorizer"`, `"exact"`, `"polyak"`: see the rules of these names; a number: that step; or a rule object.
+    step_size : str, float, Rule or callable
+        `"local"`: the root of `eta K_t(eta) = 1` (Xu et al. 2025); another name in `lplfast.steps.RULES`; a number:
+        that step throughout; a rule object; or a function that is given an `IterateView` and returns the step size.
     max_iter : int
         How many steps at most.
     tol : float
@@ -70,7 +69,9 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     Raises
     ------
     TypeError, ValueError
-        On bad arguments, before any work.
+        On bad arguments, before any work; if the rule needs what the problem or the network does not have.
+    Exception
+        What a step-size function raises; its `run` attribute holds everything computed so far.
     Interrupted
         On Ctrl-C; its `run` holds everything computed so far.
 
@@ -84,10 +85,9 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     """
     check_pair(problem, network)
     rule = rule_from(step_size)
-    if rule.needs_minimum and math.isnan(problem.minimum):
-        raise ValueError(f"step_size: {rule!r} needs the minimum of the loss, which this problem does not know")
-    if rule.needs_quadratic and not isinstance(problem.kernel, DiagonalQuadratic):
-        raise ValueError(f"step_size: {rule!r} needs a quadratic loss, which {type(problem).__name__} is not")
+    missing = missing_for(rule, problem, network)
+    if missing:
+        raise ValueError(f"step_size: {rule!r} needs {missing}")
     spectral = Spectral(constants) if isinstance(constants, str) else constants
     if not isinstance(spectral, Spectral):
         raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
@@ -109,6 +109,10 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
                 status = loop.go(max_iter, max_time, callback, callback_every, advanced)
             except KeyboardInterrupt:
                 raise Interrupted(loop.result("interrupted")) from None
+            except Exception as error:
+                # the user's own code: whatever it raises, nothing computed so far is lost
+                error.run = loop.result("stopped")
+                raise
         return loop.result(status)
 
 
@@ -150,7 +154,11 @@ class _Loop:
         if not len(room):
             self.full.append(self.rows[:, self.columns])
             room = self.rows = np.empty((ROWS_PER_CHUNK, len(COLUMNS)))
-        return self.descent.advance(room, every=self.record_every, max_iter=max_iter, tol=self.tol, budget=budget)
+        outcome = self.descent.advance(room, every=self.record_every, max_iter=max_iter, tol=self.tol, budget=budget)
+        error = self.descent.take_error()
+        if error is not None:
+            raise error
+        return outcome
 
     def result(self, status):
         """Return the run so far."""

@@ -3,18 +3,17 @@
 import numpy as np
 
 from lplfast import (
+    AdGD,
+    Armijo,
     Constant,
-    ExactLineSearch,
     Local,
-    Majorizer,
     MatrixFactorization,
     Network,
-    Polyak,
-    Sharp,
     SquaredLoss,
     reference,
 )
 from lplfast.constants import local_constants
+from lplfast.steps import RULES as BY_NAME
 
 
 def _data(rng, rows, n, m, condition):
@@ -101,17 +100,32 @@ NETWORKS = {
     "duplicated-units": _duplicated_units,
 }
 
+def _named(name):
+    return lambda problem, network: (BY_NAME[name](), reference.RULES[name]())
+
+
+def small_loss(rng, Y, h, *, distance=0.1):
+    """Return layers whose product is near Y, with an imbalance: what the rules of earlier papers start from."""
+    network = Network.balanced(Y + distance * rng.standard_normal(Y.shape) / np.sqrt(Y.size), h)
+    scale = 1 + 0.5 * rng.random(h)
+    return Network(network.W1 * scale, network.W2 / scale[:, np.newaxis])
+
+
 # name -> function of (problem, network): the rule, and its twin, a function of (constants, t)
 RULES = {
     "constant": lambda problem, network: _constant(0.5 / local_constants(problem, network).K_t_sharp(0.0)),
-    "local": lambda problem, network: (Local(), reference.RULES["local"]),
-    "sharp": lambda problem, network: (Sharp(), reference.RULES["sharp"]),
-    "majorizer": lambda problem, network: (Majorizer(), reference.RULES["majorizer"]),
-    "exact": lambda problem, network: (ExactLineSearch(), reference.RULES["exact"]),
-    "polyak": lambda problem, network: (Polyak(), reference.RULES["polyak"]),
+    **{name: _named(name) for name in BY_NAME if name not in ("adgd", "armijo")},
+    # with c = 1/2 the condition is an equality at the minimizer of a quadratic in one variable
+    "armijo": lambda problem, network: (Armijo(c=0.4), reference.armijo(c=0.4)),
+    "adgd": lambda problem, network: _adgd(0.1 / local_constants(problem, network).K_t_sharp(0.0)),
     "local-capped": lambda problem, network: _capped(problem, network),
     "local-grown": lambda problem, network: _grown(problem, network),
 }
+
+
+def _adgd(initial):
+    # its default first step is so short that the change of the gradient drowns in rounding
+    return AdGD(initial=initial), reference.adgd(initial)
 
 
 def _constant(eta):
@@ -120,13 +134,13 @@ def _constant(eta):
 
 def _capped(problem, network):
     cap = 1.5 / local_constants(problem, network).K_t(0.0)
-    return Local(cap=cap), lambda at, t: min(cap, reference.RULES["local"](at, t))
+    return Local(cap=cap), lambda at, t: min(cap, reference.RULES["local"]()(at, t))
 
 
 def _grown(problem, network):
     first = 0.1 / local_constants(problem, network).K_t(0.0)
     return (Local(growth_from=first),
-            lambda at, t: min(first * (1 + first**2) ** (t / 2), reference.RULES["local"](at, t)))
+            lambda at, t: min(first * (1 + first**2) ** (t / 2), reference.RULES["local"]()(at, t)))
 
 
 # (n, h, m): around every switch of the code, h = n+m-1, n+m, n+m+1 among them, and h below n or m

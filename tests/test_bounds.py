@@ -15,7 +15,7 @@ from lplfast import (
     local_constants,
     train,
 )
-from lplfast.kernels.rule import Constant, Sharp
+from lplfast import Constant, Sharp
 
 
 @st.composite

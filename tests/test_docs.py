@@ -15,7 +15,8 @@ MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(
                  - {"lplfast.__main__"})
 WITH_EXAMPLES = {"lplfast.problems", "lplfast.network", "lplfast.constants", "lplfast.bounds", "lplfast.training",
                  "lplfast.steps", "lplfast.kernels.local",
-                 "lplfast.kernels.loss", "lplfast.kernels.rule", "lplfast.kernels.spectral"}
+                 "lplfast.kernels.loss", "lplfast.kernels.classical", "lplfast.kernels.certified",
+                 "lplfast.kernels.search", "lplfast.kernels.earlier", "lplfast.kernels.spectral"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -15,6 +15,13 @@ cdef struct Row:
     double sigma_min_sq
     double sigma_max_sq
     double sigma_max_W
+    double nu_lo
+    double nu_hi
+    double drift
+    double loss_evaluations
+    double gradient_evaluations
+    double eigenproblems
+    double backtracks
     double floor
     double bracket_width
     double time
@@ -37,6 +44,8 @@ cdef class Descent:
     cdef Iterate it
     cdef double* Z              # where the stack [W1; W2.T] rests between calls
     cdef double* Z_spare        # where the loop writes the next one
+    cdef double* g_home         # where the previous gradients rest between calls, for rules that look at them
+    cdef double* g_spare        # where the next ones go
     cdef double* scratch
     cdef Row* row
     cdef bint evaluated

@@ -7,12 +7,13 @@ from libc.string cimport memcpy, memset
 
 from .blas cimport add_matmul_nt, dot, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
-from .iterate cimport Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
+from .iterate cimport NO_FAILURE, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport Loss, Value
 from .rounding cimport U
 from .rule cimport Rule
 from .spectral cimport EXACT_WIDTH, Spectral, widest
+from .sums cimport displacement, weighted_square
 
 # A gap this many times the first one is a divergence: nothing comes back from there.
 cdef double DIVERGED_AT = 1e8
@@ -58,6 +59,39 @@ cdef inline bint note(Check* check, double t, double slack, double difference, d
     return violated
 
 
+cdef double guaranteed_contraction(Iterate* old, Iterate* new, double K_best) noexcept nogil:
+    """1 - rate for the step from `old` to `new`: the best of what is known to hold, from what is known at `old` and
+    of where the step leads. `K_best` is the smaller of the local smoothness constants.
+    """
+    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, moved_sq, slope, forms, uncertain, curve, short
+    cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
+    # the descent lemma and the PL inequality; or, for longer steps, ||grad L||^2 <= 2 K s_max(T)^2 gap
+    if eta * K_best <= 2.0:
+        best = PL * eta * (2.0 - eta * K_best)
+    else:
+        best = -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
+    # L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K; less the rounding of both W
+    moved_sq = displacement(old.n, old.m, old.W, new.W, old.G, old.hessian, &slope, &forms)
+    if old.hessian == NULL:
+        forms = old.K * moved_sq
+    uncertain = old.eps_W + new.eps_W
+    decrease = (-slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
+                - (size + 8) * U * (old.G_norm * sqrt(moved_sq) + forms))
+    if decrease > 0.0:
+        best = fmax(best, 2.0 * PL * decrease / old.grad_sq * (1.0 - 8.0 * U))
+    # the tangent kernel of a quadratic loss contracts the gap
+    if old.hessian != NULL:
+        if old.B != NULL:
+            curve = sqrt(weighted_square(old.n, old.m, old.hessian, old.B))
+        else:
+            curve = sqrt(old.K) * fmin(old.g1_norm * old.g2_norm, old.G_max.hi * old.sigma_max_W.hi * old.G_norm)
+        # 1 - c^2 = (1 - c) (1 + c)
+        short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
+                 - eta * eta * curve / sqrt(2.0 * old.gap) * (1.0 + (size + 16) * U))
+        best = fmax(best, short * (2.0 - short))
+    return best
+
+
 cdef class Descent:
     """Gradient descent on `l(W1 W2)`, with everything that is known along the way: a pure continuation.
 
@@ -83,27 +117,40 @@ cdef class Descent:
         self.it.n, self.it.k, self.it.m = <int> n, <int> k, <int> m
         cdef Py_ssize_t header = sizeof(Memory) // sizeof(double)
         cdef Py_ssize_t layers = (n + m) * k, product = n * m, directions = directions_size(<int> n, <int> m)
-        cdef Py_ssize_t ray = 2 * product if rule.needs_ray else 0
-        cdef Py_ssize_t scratch = max(loss.scratch(), spectral.scratch(<int> n, <int> k, <int> m), 1)
+        cdef Py_ssize_t ray = 2 * product if rule.needs_B else 0
+        cdef Py_ssize_t previous = layers if rule.needs_previous else 0
+        # a rule may evaluate the loss: the two work side by side
+        cdef Py_ssize_t scratch = max(loss.scratch() + rule.scratch(<int> n, <int> k, <int> m),
+                                      spectral.scratch(<int> n, <int> k, <int> m), 1)
         # np.empty: pages that are never touched cost nothing
-        self._block = np.empty(header + directions + 3 * layers + 4 * product + ray + COLUMN_COUNT + scratch)
+        self._block = np.empty(header + directions + 3 * layers + 3 * previous + 4 * product + ray + COLUMN_COUNT
+                               + scratch)
         cdef double[::1] block = self._block
         cdef double* free = &block[0]
         self.it.memory = <Memory*> free
         self.it.directions = free + header
         free += header + directions
+        if previous:
+            self.g_home = free
+            memset(free, 0, previous * sizeof(double))
+            free += previous
         self.Z, self.Z_spare = free, free + layers
         self.it.g1, self.it.g2t = free + 2 * layers, free + 2 * layers + n * k
         free += 3 * layers
         self.it.W, self.it.W_old = free, free + product
         self.it.G, self.it.G_old = free + 2 * product, free + 3 * product
         free += 4 * product
-        self.it.tau, self.it.B = free, free + product
+        if previous:
+            # three gradients take turns: that of the step before, this one, and the next
+            self.it.g_old, self.g_spare = free, free + previous
+            free += 2 * previous
+        if ray:
+            self.it.tau, self.it.B = free, free + product
         self.row = <Row*> (free + ray)
         self.scratch = free + ray + COLUMN_COUNT
-        self.it.mu, self.it.K = loss.mu, loss.K
+        self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
         memset(self.it.memory, 0, sizeof(Memory))
-        self._remembered = header + directions
+        self._remembered = header + directions + previous
         # orthogonal to no eigenvector but by accident, which costs time and nothing else
         self._block[header:header + directions] = np.cos(np.arange(directions))
         self._point(self.Z)
@@ -160,7 +207,19 @@ cdef class Descent:
     def counters(self):
         """How much work was done, and how often the brackets were narrow."""
         cdef Memory* memory = self.it.memory
-        return {"renewals": int(memory.renewals), "redone": int(memory.redone), "narrow": int(memory.narrow)}
+        return {name: int(value) for name, value in (
+            ("loss_evaluations", memory.evaluations), ("gradient_evaluations", memory.gradients),
+            ("eigenproblems", memory.eigenproblems), ("backtracks", memory.backtracks),
+            ("renewals", memory.renewals), ("redone", memory.redone), ("narrow", memory.narrow))}
+
+    @property
+    def search_failure(self):
+        """Why the rule found no step, as `lplfast.outcome` numbers the reasons."""
+        return self.it.failure
+
+    def take_error(self):
+        """Return the exception that Python code has raised inside the loop in this thread, once."""
+        return self.rule.take_error()
 
     @property
     def checks(self):
@@ -182,6 +241,7 @@ cdef class Descent:
             "sigma_max_sq": (it.sigma_max_sq.lo, it.sigma_max_sq.hi),
             "sigma_max_W": (it.sigma_max_W.lo, it.sigma_max_W.hi),
             "G_max": (it.G_max.lo, it.G_max.hi),
+            "nu": (it.nu.lo, it.nu.hi),
         }
 
     def _start(self, double wanted=EXACT_WIDTH):
@@ -189,12 +249,14 @@ cdef class Descent:
         """
         if self.evaluated:
             return
+        if self.rule.needs_previous:
+            memcpy(self.it.g_old, self.g_home, (<Py_ssize_t> self.it.n + self.it.m) * self.it.k * sizeof(double))
         with nogil:
             self._evaluate()
             if not self._finite():
                 # nothing can be said here, and zeros would say something
                 self.it.sigma_min_sq.lo = self.it.sigma_min_sq.hi = NAN
-                self.it.sigma_max_sq = self.it.sigma_max_W = self.it.G_max = self.it.sigma_min_sq
+                self.it.sigma_max_sq = self.it.sigma_max_W = self.it.G_max = self.it.nu = self.it.sigma_min_sq
                 self.it.memory.gap_0 = self.it.memory.gap_bound = NAN
             else:
                 if self.it.memory.t == 0:
@@ -241,6 +303,8 @@ cdef class Descent:
         # W = W1 @ W2
         matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
         self.loss.evaluate(it.W, &value, it.G, self.scratch)
+        it.memory.evaluations += 1
+        it.memory.gradients += 1
         # g1 = G @ W2.T
         matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
         # g2.T = G.T @ W1
@@ -278,6 +342,13 @@ cdef class Descent:
         row.sigma_max_sq = it.sigma_max_sq.hi
         row.sigma_max_W = it.sigma_max_W.hi
         row.floor = it.floor
+        row.nu_lo = it.nu.lo
+        row.nu_hi = it.nu.hi
+        row.drift = memory.drifted
+        row.loss_evaluations = memory.evaluations
+        row.gradient_evaluations = memory.gradients
+        row.eigenproblems = memory.eigenproblems
+        row.backtracks = memory.backtracks
         row.bracket_width = widest(it)
         row.time = memory.seconds
         # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
@@ -287,8 +358,13 @@ cdef class Descent:
 
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
         """Go back one step: every number there is a function of the layers and the memory."""
+        cdef double evaluations = self.it.memory.evaluations, gradients = self.it.memory.gradients
+        if self.rule.needs_previous:
+            self.g_spare = self.it.g1
         self.it = old[0]
         self.it.memory[0] = before[0]
+        # what was done was done
+        self.it.memory.evaluations, self.it.memory.gradients = evaluations, gradients
         self._evaluate()
 
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
@@ -313,13 +389,14 @@ cdef class Descent:
         old = it[0]
         before = memory[0]
 
-        if self.rule.needs_ray:
+        if self.rule.needs_tau:
             # tau = g1 @ W2 + W1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.W2t, it.tau)
             add_matmul_nt(it.n, it.k, it.m, it.W1, it.g2t, it.tau)
+        if self.rule.needs_B:
             # B = g1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
-        it.certified = -INFINITY
+        it.eta, it.failure = NAN, NO_FAILURE
         self.rule.choose(it, self.loss, self.scratch)
         eta = it.eta
         if not 0.0 < eta < INFINITY:
@@ -328,19 +405,15 @@ cdef class Descent:
         K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
         K_best = fmin(K_t, K_t_sharp)
-        # the guaranteed rate is 1 - contraction
-        if eta * K_best <= 2.0:
-            contraction = row.mu_t * eta * (2.0 - eta * K_best)
-        else:
-            contraction = -eta * (eta * K_best - 2.0) * it.K * it.sigma_max_sq.hi
-        if it.certified >= 0.0:
-            contraction = fmax(contraction, 2.0 * row.mu_t * it.certified / it.grad_sq)
 
         self.spectral.drift(it, self.scratch)
         # Z = Z - eta * [g1; g2.T]
         for i in range(size):
             other[i] = it.W1[i] - eta * it.g1[i]
         self._point(other)
+        if self.rule.needs_previous:
+            it.g_old, self.g_spare, it.g1 = it.g1, it.g_old, self.g_spare
+            it.g2t = it.g1 + <Py_ssize_t> it.n * it.k
         it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
         self._evaluate()
         if not self._finite():
@@ -368,6 +441,7 @@ cdef class Descent:
         if not redo and not fall - promised >= -allowance:
             self._undo(&old, &before)
             return REDO
+        contraction = guaranteed_contraction(&old, it, K_best)
         row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
         row.slack_descent = (fall - promised) / first_order
         row.slack_drift = 2.0 * fall / first_order - 1.0
@@ -381,6 +455,7 @@ cdef class Descent:
                  uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
                  + share * (terms + fabs(contraction) * old.gap))
         memory.gap_bound *= row.rate_bound
+        memory.drifted = (memory.drifted + eta * first_order) * (1.0 + 8.0 * U)
         memory.eta = eta
         memory.t += 1
         self.spectral.measure(it, self.scratch)
@@ -414,7 +489,7 @@ cdef class Descent:
         cdef double started = seconds(), spent_before = memory.seconds
         cdef Row* row = self.row
         cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap, off
-        cdef Py_ssize_t filled_before = self.filled
+        cdef Py_ssize_t filled_before = self.filled, size = (<Py_ssize_t> it.n + it.m) * it.k * sizeof(double)
         cdef int outcome
         while True:
             outcome = self._verdict(max_iter, tol)
@@ -440,6 +515,8 @@ cdef class Descent:
                 break
         if it.W1 != self.Z:
             # the layers rest where the memory's array says they are
-            memcpy(self.Z, it.W1, (<Py_ssize_t> it.n + it.m) * it.k * sizeof(double))
+            memcpy(self.Z, it.W1, size)
             self._point(self.Z)
+        if self.rule.needs_previous:
+            memcpy(self.g_home, it.g_old, size)
         return outcome

@@ -2,14 +2,17 @@
 
 from .iterate cimport Bracket
 
-# Squares of norms outside this range have lost digits to underflow, or are about to overflow.
+# Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
+# NEGLIGIBLE beside the greatest is not chased with renewals.
 cdef extern from *:
     """
     #define LPL_TINY 1e-280
     #define LPL_HUGE 1e290
+    #define LPL_NEGLIGIBLE 1e-8
     """
     const double TINY "LPL_TINY"
     const double HUGE "LPL_HUGE"
+    const double NEGLIGIBLE "LPL_NEGLIGIBLE"
 
 
 cdef inline double square(double x) noexcept nogil:
@@ -30,8 +33,11 @@ cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
     return max(34 * p, 5 * p + 34 * (<Py_ssize_t> n + k))
 
 
+cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil
 cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
                         double* scratch) noexcept nogil
+cdef bint symmetric_extremes(int p, double formed, double F_sq, double* gram, int lwork, Bracket* least,
+                             Bracket* greatest, double* work) noexcept nogil
 cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
                        double* scratch) noexcept nogil
 cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil

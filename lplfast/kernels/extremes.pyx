@@ -47,37 +47,44 @@ cdef int jacobi_values(int n, int k, double* A, double* values, double* work, in
     return info
 
 
-cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
-                        double* scratch) noexcept nogil:
-    """Bracket the extreme eigenvalues of the smaller of A A.T and A.T A, for A (n, k).
-
-    The Gram product of inner length q is within (q + 2) u ||A||_F^2 of the exact one, LAPACK's eigenvalues
-    within 10 p u ||gram||_F of those of what it was given. False where squares over- or underflow.
+cdef bint symmetric_extremes(int p, double formed, double F_sq, double* gram, int lwork, Bracket* least,
+                             Bracket* greatest, double* work) noexcept nogil:
+    """Bracket the extreme eigenvalues of a positive semidefinite matrix of which gram (p, p), destroyed, is
+    the computed form, within `formed` u F_sq. LAPACK's are within 10 p u ||gram||_F of those of what it was given.
     """
-    cdef int p = min(n, k), q = max(n, k)
-    cdef double* values = scratch
-    cdef double* gram = values + p
-    cdef double* work = gram + <Py_ssize_t> p * p
-    cdef double F_sq = A_norm * A_norm, error, low, high
+    cdef double* values = work
+    cdef double error, low, high
     cdef Py_ssize_t i
-    if not TINY < F_sq < HUGE:
-        return False
-    if n <= k:
-        gram_rows(n, k, A, gram)
-    else:
-        gram_columns(n, k, A, gram)
-    if eigenvalues(p, gram, values, work, <int> lapack_work(n, k)):
+    if not TINY < F_sq < HUGE or eigenvalues(p, gram, values, work + p, lwork):
         return False
     # ||gram||_F from its eigenvalues, whose squares may leave float64; they are not needed any more
     low, high = values[0], values[p - 1]
     for i in range(p):
         values[i] /= F_sq
-    error = U * F_sq * ((q + 2) + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
+    error = U * F_sq * (formed + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
     least.lo = positive_part(low - error)
     least.hi = positive_part(low) + error
     greatest.lo = positive_part(high - error)
     greatest.hi = high + error
     return True
+
+
+cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
+                        double* scratch) noexcept nogil:
+    """Bracket the extreme eigenvalues of the smaller of A A.T and A.T A, for A (n, k).
+
+    The Gram product of inner length q is within (q + 2) u ||A||_F^2 of the exact one.
+    """
+    cdef int p = min(n, k), q = max(n, k)
+    cdef double F_sq = A_norm * A_norm
+    if not TINY < F_sq < HUGE:
+        return False
+    if n <= k:
+        gram_rows(n, k, A, scratch)
+    else:
+        gram_columns(n, k, A, scratch)
+    return symmetric_extremes(p, q + 2, F_sq, scratch, <int> lapack_work(n, k), least, greatest,
+                              scratch + <Py_ssize_t> p * p)
 
 
 cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,

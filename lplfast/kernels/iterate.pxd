@@ -9,6 +9,14 @@ from .rounding cimport U
 cdef enum:
     RULE_MEMORY = 8
 
+# Why a rule found no step: `lplfast.outcome` has the sentences.
+cdef enum:
+    NO_FAILURE
+    TOO_MANY_BACKTRACKS
+    BELOW_ROUNDING
+    BOUND_VACUOUS
+    NOT_A_STEP
+
 
 cdef struct Bracket:
     double lo
@@ -31,6 +39,16 @@ cdef struct Layer:
     double path
 
 
+# The extreme eigenvalues of the tangent kernel of a quadratic loss: a lower and an upper bound at the last
+# computation, how far the Gram matrices of both layers have moved since, and what they were safely above then.
+cdef struct Tangent:
+    double lo
+    double hi
+    double drift
+    double least        # s_n(W1)^2 + p, the p of W2.T W2 that `lo` was computed with: its smallest
+    double most         # likewise, the p of `hi`: its largest
+
+
 # One inequality, checked at every step.
 cdef struct Check:
     double steps            # how many times it was checked
@@ -41,7 +59,7 @@ cdef struct Check:
 
 
 cdef inline Py_ssize_t directions_size(int n, int m) noexcept nogil:
-    return 2 * <Py_ssize_t> n + 2 * <Py_ssize_t> m + 2 * <Py_ssize_t> min(n, m)
+    return 4 * <Py_ssize_t> n + 2 * <Py_ssize_t> m + 2 * <Py_ssize_t> min(n, m)
 
 
 # All that a continued run needs beside the layers; doubles only, so that it is saved as an array.
@@ -52,12 +70,18 @@ cdef struct Memory:
     double gap_bound        # gap_0 times the guaranteed contractions so far
     double eta              # the last step taken, 0 before the first
     double redone           # steps taken back and redone with exact singular values
-    double renewals         # exact eigenvalue problems of the layers, W and G
+    double renewals         # brackets computed anew: of the layers, W, G, and the tangent kernel
+    double eigenproblems    # calls of LAPACK for eigenvalues or singular values
+    double evaluations      # of the loss
+    double gradients        # of the loss
+    double backtracks       # steps that a search tried and turned down
+    double drifted          # sum of eta^2 ||grad L||^2, rounded up: how far the imbalance can have moved
     double narrow           # iterates at which every bracket was within the tolerance
     Layer layer1
     Layer layer2
     Tracked W_max           # s_max(W)
     Tracked G_max           # ||G||_2
+    Tangent tangent
     Check pl
     Check descent
     Check rate
@@ -78,11 +102,14 @@ cdef struct Iterate:
     double* G_old
     double* g1
     double* g2t
-    # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G
+    double* g_old       # [g1; g2t] one step ago, for the rules that ask for it; zeros at t = 0
+    # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G, the
+    # tangent kernel (least, greatest)
     double* directions
-    # the constants of the loss
+    # the constants of the loss; the (n,) diagonal of its Hessian if it is a quadratic, else NULL
     double mu
     double K
+    const double* hessian
     # the loss here: gap = loss - minimum (NaN if the minimum is unknown), known to +- gap_error;
     # at floor = K eps_W^2 or below, the rounding of W1 W2 alone could be the whole gap
     double loss
@@ -103,12 +130,15 @@ cdef struct Iterate:
     Bracket sigma_max_sq
     Bracket sigma_max_W
     Bracket G_max
-    # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves
+    # the tangent kernel of a quadratic loss: lo is below its spectrum, hi above; hi is NaN for other losses, and lo
+    # the local PL constant mu s_min(T)^2
+    Bracket nu
+    # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves, else NULL
     double* tau
     double* B
-    # the step size, set by the rule, and the decrease that the rule certifies for it; -inf if it certifies none
+    # the step size, set by the rule; where a search fails, why
     double eta
-    double certified
+    int failure
     Memory* memory
 
 

@@ -6,6 +6,13 @@ cdef struct Value:
     double gap_error    # what gap may be off by beyond rounding of W: the uncertainty of l*
 
 
+# What a squared loss without ridge, ||X W - Y||_F^2 / 2, is aimed at, for the rules whose formulas speak of Y.
+cdef struct Target:
+    double least        # s_min(Y)
+    double norm         # ||Y||_F
+    double rank         # of Y
+
+
 cdef class Loss:
     cdef readonly int n
     cdef readonly int m
@@ -15,7 +22,8 @@ cdef class Loss:
 
     cdef Py_ssize_t scratch(self) noexcept nogil
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil
-    cdef bint hessian_forms(self, const double* U, const double* V, double* UU, double* UV, double* VV) noexcept nogil
+    cdef const double* curvature(self) noexcept nogil
+    cdef bint target(self, Target* target) noexcept nogil
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil
 
@@ -23,3 +31,7 @@ cdef class Loss:
 cdef class DiagonalQuadratic(Loss):
     cdef double[::1] d
     cdef double[:, ::1] W_star
+    cdef readonly object aim
+    cdef double least
+    cdef double norm
+    cdef double rank

@@ -6,8 +6,7 @@ import numpy as np
 
 from libc.math cimport NAN, fabs
 
-from .blas cimport dot
-from .sums cimport difference_of_squares, scaled_difference
+from .sums cimport difference_of_squares, distance_sq, scaled_difference
 
 
 cdef class Loss:
@@ -46,11 +45,15 @@ cdef class Loss:
         return 0
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        """Fill `value`, and G with the (n, m) gradient, at the row-major W."""
+        """Fill `value`, and G with the (n, m) gradient unless it is NULL, at the row-major W."""
         value.loss = value.gap = value.gap_error = NAN
 
-    cdef bint hessian_forms(self, const double* U, const double* V, double* UU, double* UV, double* VV) noexcept nogil:
-        """For a quadratic loss with Hessian H: fill <U, H U>, <U, H V>, <V, H V> and return True."""
+    cdef const double* curvature(self) noexcept nogil:
+        """The Hessian of a loss that is quadratic row by row: the (n,) factors of the rows of W. NULL otherwise."""
+        return NULL
+
+    cdef bint target(self, Target* target) noexcept nogil:
+        """Fill `target` and return True, for a squared loss without ridge."""
         return False
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
@@ -91,6 +94,8 @@ cdef class DiagonalQuadratic(Loss):
         l*.
     mu, K : float, optional
         Default to the true constants, `min(d)` and `max(d)`.
+    aim : (float, float, int), optional
+        Least singular value, Frobenius norm and rank of Y, for a loss that is `||X W - Y||_F^2 / 2`.
 
     Examples
     --------
@@ -103,7 +108,7 @@ cdef class DiagonalQuadratic(Loss):
     (8.5, [1.0, 8.0])
     """
 
-    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None):
+    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None, aim=None):
         d = np.array(d, dtype=np.float64, ndmin=1)
         W_star = np.array(W_star, dtype=np.float64, ndmin=2, order="C")
         if d.ndim != 1 or W_star.ndim != 2 or W_star.shape[0] != d.size:
@@ -117,7 +122,9 @@ cdef class DiagonalQuadratic(Loss):
             raise ValueError("W_star: expected finite numbers, got NaN or inf")
         super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
                          minimum=minimum)
-        self.d, self.W_star = d, W_star
+        self.d, self.W_star, self.aim = d, W_star, aim
+        if aim is not None:
+            self.least, self.norm, self.rank = aim
 
     @property
     def hessian(self):
@@ -133,7 +140,7 @@ cdef class DiagonalQuadratic(Loss):
         return f"DiagonalQuadratic(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
 
     def __reduce__(self):
-        return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K)
+        return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K, self.aim)
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         cdef Py_ssize_t i
@@ -141,19 +148,22 @@ cdef class DiagonalQuadratic(Loss):
         cdef double gap = 0.0
         # E = W - W_star; G = d[:, None] * E; gap = (d[:, None] * E**2).sum() / 2
         for i in range(self.n):
-            gap += self.d[i] * scaled_difference(self.m, self.d[i], W + i * self.m, W_star + i * self.m, G + i * self.m)
+            if G == NULL:
+                gap += self.d[i] * distance_sq(self.m, W + i * self.m, W_star + i * self.m)
+            else:
+                gap += self.d[i] * scaled_difference(self.m, self.d[i], W + i * self.m, W_star + i * self.m,
+                                                     G + i * self.m)
         value.gap = 0.5 * gap
         value.gap_error = 0.0
         value.loss = self.minimum + value.gap
 
-    cdef bint hessian_forms(self, const double* U, const double* V, double* UU, double* UV, double* VV) noexcept nogil:
-        cdef Py_ssize_t i, at
-        UU[0] = UV[0] = VV[0] = 0.0
-        for i in range(self.n):
-            at = i * self.m
-            UU[0] += self.d[i] * dot(self.m, U + at, U + at)
-            UV[0] += self.d[i] * dot(self.m, U + at, V + at)
-            VV[0] += self.d[i] * dot(self.m, V + at, V + at)
+    cdef const double* curvature(self) noexcept nogil:
+        return &self.d[0]
+
+    cdef bint target(self, Target* target) noexcept nogil:
+        if self.aim is None:
+            return False
+        target.least, target.norm, target.rank = self.least, self.norm, self.rank
         return True
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
@@ -171,5 +181,5 @@ cdef class DiagonalQuadratic(Loss):
         return 0.5 * fall
 
 
-def _diagonal_quadratic(d, W_star, minimum, mu, K):
-    return DiagonalQuadratic(d, W_star, minimum=minimum, mu=mu, K=K)
+def _diagonal_quadratic(d, W_star, minimum, mu, K, aim):
+    return DiagonalQuadratic(d, W_star, minimum=minimum, mu=mu, K=K, aim=aim)

@@ -5,35 +5,16 @@ from .loss cimport Loss
 
 
 cdef class Rule:
-    cdef readonly bint needs_ray        # whether `tau` and `B` of the iterate must be there
+    # what the loop has to prepare: `tau` and `B` of the iterate, three products a step, or `B` alone, one product;
+    # the gradients of one step ago
+    cdef readonly bint needs_tau
+    cdef readonly bint needs_B
+    cdef readonly bint needs_previous
 
+    cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil
 
 
-cdef class Majorizer(Rule):
-    cdef readonly object cap
-    cdef double longest
-
-
-cdef class ExactLineSearch(Rule):
-    pass
-
-
-cdef class Polyak(Rule):
-    pass
-
-
-cdef class Constant(Rule):
-    cdef readonly double eta
-
-
-cdef class Local(Rule):
-    cdef readonly object cap
-    cdef readonly object growth_from
-    cdef double longest
-    cdef double first
-
-
-cdef class Sharp(Rule):
+cdef class Capped(Rule):
     cdef readonly object cap
     cdef double longest

@@ -9,15 +9,13 @@ from libc.math cimport INFINITY, fmax, fmin, sqrt
 
 from .blas cimport gram_columns, gram_rows, matmul_nt, matmul_tn, norm
 from .extremes cimport (
-    HUGE, TINY, bracket_greatest, bracket_least, gram_extremes, inverse_iterate, lapack_work, positive_part,
+    HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, gram_extremes, inverse_iterate, lapack_work, positive_part,
     power_iterate, quotient, square, svd_extremes, width,
 )
 from .iterate cimport Bracket, Iterate, Layer, Memory, Tracked
 from .rounding cimport U
 from .sums cimport distance_sq
-
-# A value this much smaller than the largest one is not chased with renewals.
-cdef double NEGLIGIBLE = 1e-8
+from .tangent cimport publish_tangent, renew_tangent, tangent_is_narrow
 
 # What is known to this part of the tolerance need not be known better.
 cdef double SMALL_DRIFT = 1e-3
@@ -170,10 +168,11 @@ cdef void widen_layer(Layer* layer, bint full) noexcept nogil:
                                    square(sqrt(layer.min_sq.exact.hi) + path) * (1.0 + 6.0 * U))
 
 
-cdef void drift_layer(Layer* layer, int n, int k, int m, double* W, double* G, bint first, double A_norm,
-                      double other_norm, double g_norm, double G_norm, double eta, double tolerance,
-                      double* scratch) noexcept nogil:
-    """Add what one step `A - eta g` adds to the drift of the layer A (n, k) and of its Gram matrix."""
+cdef double drift_layer(Layer* layer, int n, int k, int m, double* W, double* G, bint first, double A_norm,
+                        double other_norm, double g_norm, double G_norm, double eta, double tolerance,
+                        double* scratch) noexcept nogil:
+    """Add what one step `A - eta g` adds to the drift of the layer A (n, k) and of its Gram matrix; return the
+    latter."""
     cdef double step = (1.0 + (<double> n * k + 6) * U) * eta * g_norm
     cdef double rounding = U * (1.0 + 8.0 * U) * (A_norm * (1.0 + (<double> n * k + 6) * U) + 2.0 * step)
     cdef double e = step + rounding
@@ -194,6 +193,7 @@ cdef void drift_layer(Layer* layer, int n, int k, int m, double* W, double* G, b
     layer.min_sq.drift = (layer.min_sq.drift + moved) * (1.0 + 2.0 * U)
     layer.max_sq.drift = layer.min_sq.drift
     layer.path = (layer.path + e) * (1.0 + 2.0 * U)
+    return moved
 
 
 cdef class Spectral:
@@ -235,7 +235,7 @@ cdef class Spectral:
         """How many doubles the other methods work in."""
         cdef Py_ssize_t rows = max(n, m)
         return (2 * rows + max(2 * rows * rows, rows * k)
-                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m)))
+                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m), lapack_work(n, n)))
 
     cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil:
         """Compute everything by LAPACK, at the evaluated iterate: s_min^2 of the layers by their Gram matrices if
@@ -245,17 +245,23 @@ cdef class Spectral:
         renew_largest(it.n, it.m, it.W, it.W_norm, &it.memory.W_max, scratch)
         renew_largest(it.n, it.m, it.G, it.G_norm, &it.memory.G_max, scratch)
         it.memory.renewals += 4
+        it.memory.eigenproblems += 4
         self.publish(it)
+        if it.hessian != NULL and not self.estimates:
+            it.memory.renewals += 1
+            renew_tangent(it, True, self.tolerance, NULL, scratch)
+            publish_tangent(it)
         self._count(it)
 
     cdef void drift(self, Iterate* it, double* scratch) noexcept nogil:
         """Before the step of size `it.eta` is taken: add what it will move the layers by."""
         if self.always or self.estimates:
             return
-        drift_layer(&it.memory.layer1, it.n, it.k, it.m, it.W, it.G, True, it.W1_norm, it.W2_norm, it.g1_norm,
-                    it.G_norm, it.eta, self.tolerance, scratch)
-        drift_layer(&it.memory.layer2, it.m, it.k, it.n, it.W, it.G, False, it.W2_norm, it.W1_norm, it.g2_norm,
-                    it.G_norm, it.eta, self.tolerance, scratch)
+        cdef double moved = drift_layer(&it.memory.layer1, it.n, it.k, it.m, it.W, it.G, True, it.W1_norm, it.W2_norm,
+                                        it.g1_norm, it.G_norm, it.eta, self.tolerance, scratch)
+        moved += drift_layer(&it.memory.layer2, it.m, it.k, it.n, it.W, it.G, False, it.W2_norm, it.W1_norm,
+                             it.g2_norm, it.G_norm, it.eta, self.tolerance, scratch)
+        it.memory.tangent.drift = (it.memory.tangent.drift + moved) * (1.0 + 2.0 * U)
 
     cdef void measure(self, Iterate* it, double* scratch) noexcept nogil:
         """After the step: the brackets at the evaluated iterate, renewed where they have become too wide."""
@@ -296,6 +302,7 @@ cdef class Spectral:
         if not width(&memory.W_max.now) <= least:
             memory.renewals += 1
             if not prove_largest(it.n, it.m, it.W, it.W_norm, self.tolerance, &memory.W_max, directions, scratch):
+                memory.eigenproblems += 1
                 renew_largest(it.n, it.m, it.W, it.W_norm, &memory.W_max, scratch)
         directions += min(it.n, it.m)
         # ||G||_2 matters only beside K s_max(T)^2
@@ -303,8 +310,14 @@ cdef class Spectral:
         if not width(&memory.G_max.now) <= self.tolerance * greatest:
             memory.renewals += 1
             if not prove_largest(it.n, it.m, it.G, it.G_norm, self.tolerance, &memory.G_max, directions, scratch):
+                memory.eigenproblems += 1
                 renew_largest(it.n, it.m, it.G, it.G_norm, &memory.G_max, scratch)
+        directions += min(it.n, it.m)
         self.publish(it)
+        if it.hessian != NULL and not tangent_is_narrow(it, self.tolerance):
+            memory.renewals += 1
+            renew_tangent(it, False, PROOF_WIDTH * self.tolerance, directions, scratch)
+            publish_tangent(it)
         self._count(it)
 
     cdef void _keep_narrow(self, Memory* memory, Layer* layer, int n, int k, const double* A, double A_norm,
@@ -318,6 +331,7 @@ cdef class Spectral:
                 return
         memory.renewals += 1
         if not prove_layer(n, k, A, A_norm, self.tolerance, layer, directions, scratch):
+            memory.eigenproblems += 1
             renew_layer(n, k, A, A_norm, SMALL_DRIFT * self.tolerance, layer, scratch)
 
     cdef void publish(self, Iterate* it) noexcept nogil:
@@ -333,8 +347,12 @@ cdef class Spectral:
         # W and G as computed are eps_W and K eps_W away from those of the stored layers
         it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
         it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
+        if it.W_norm * it.W_norm < TINY:
+            # its square has underflowed: s_max(W) <= s_max(W1) s_max(W2)
+            it.sigma_max_W.hi = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
         it.G_max.lo = positive_part(G_max.lo - it.K * it.eps_W) * (1.0 - 2.0 * U)
         it.G_max.hi = fmin(G_max.hi + it.K * it.eps_W + 8.0 * U * it.G_norm, it.G_norm)
+        publish_tangent(it)
 
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""

@@ -2,6 +2,8 @@
 
 from libc.math cimport fabs
 
+from .blas cimport dot
+
 
 cdef inline double distance_sq(Py_ssize_t size, const double* x, const double* y) noexcept nogil:
     """((x - y)**2).sum()"""
@@ -63,3 +65,46 @@ cdef inline double difference_of_squares(Py_ssize_t size, const double* x, const
         a[0] += fabs(e)
     absolute[0] = (a[0] + a[1]) + (a[2] + a[3])
     return (s[0] + s[1]) + (s[2] + s[3])
+
+
+cdef inline double weighted_cross(Py_ssize_t n, Py_ssize_t m, const double* d, const double* U,
+                                  const double* V) noexcept nogil:
+    """(d[:, None] * U * V).sum() of (n, m) matrices"""
+    cdef double s = 0.0
+    cdef Py_ssize_t i
+    for i in range(n):
+        s += d[i] * dot(m, U + i * m, V + i * m)
+    return s
+
+
+cdef inline double weighted_square(Py_ssize_t n, Py_ssize_t m, const double* d, const double* U) noexcept nogil:
+    """(d[:, None] * U**2).sum() of an (n, m) matrix"""
+    return weighted_cross(n, m, d, U, U)
+
+
+cdef inline double displacement(Py_ssize_t n, Py_ssize_t m, const double* W, const double* W_new, const double* G,
+                                const double* d, double* slope, double* forms) noexcept nogil:
+    """M = W_new - W; slope = (G * M).sum(); forms = (d[:, None] * M**2).sum() unless d is NULL; return (M**2).sum()"""
+    cdef double[4] s
+    cdef double[4] a
+    cdef double e, row, total = 0.0
+    cdef Py_ssize_t i, j, r
+    slope[0] = forms[0] = 0.0
+    for r in range(n):
+        for j in range(4):
+            s[j] = a[j] = 0.0
+        for i in range(r * m, r * m + m - 3, 4):
+            for j in range(4):
+                e = W_new[i + j] - W[i + j]
+                s[j] += e * e
+                a[j] += G[i + j] * e
+        for i in range(r * m + m - m % 4, r * m + m):
+            e = W_new[i] - W[i]
+            s[0] += e * e
+            a[0] += G[i] * e
+        slope[0] += (a[0] + a[1]) + (a[2] + a[3])
+        row = (s[0] + s[1]) + (s[2] + s[3])
+        total += row
+        if d != NULL:
+            forms[0] += d[r] * row
+    return total

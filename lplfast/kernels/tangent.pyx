@@ -1,0 +1,94 @@
+"""The extreme eigenvalues nu_lo, nu_hi of the tangent kernel of a quadratic loss with diagonal Hessian H = diag(d).
+
+The spectrum of `M(Q) = H Q W2.T W2 + H^(1/2) W1 W1.T H^(1/2) Q` is that of the matrices
+`H^(1/2) (p I + W1 W1.T) H^(1/2)`, p over the eigenvalues of W2.T W2: its extremes are two (n, n) eigenproblems.
+Any p below the least eigenvalue gives a lower, any above the greatest an upper bound. docs/theory.md, section 9.
+"""
+
+from libc.math cimport NAN, fmax, fmin, sqrt
+
+from .blas cimport gram_rows, norm
+from .extremes cimport (
+    HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, lapack_work, positive_part, symmetric_extremes,
+)
+from .iterate cimport Bracket, Iterate, Tangent
+from .rounding cimport U
+
+
+cdef inline bint chased(Tangent* tangent) noexcept nogil:
+    """Whether the least eigenvalue is worth a computation."""
+    return tangent.least > NEGLIGIBLE * tangent.most
+
+
+cdef double tangent_gram(Iterate* it, double p, double* gram) noexcept nogil:
+    """gram = H^(1/2) (W1 @ W1.T + p I) H^(1/2), the lower triangle; returns an upper bound on its size. It is within
+    (k + 8) u times that of the exact one: the product, two roots, two scalings, and the sum on the diagonal."""
+    cdef const double* d = it.hessian
+    cdef Py_ssize_t n = it.n, i, j
+    gram_rows(it.n, it.k, it.W1, gram)
+    for i in range(n):
+        for j in range(i):
+            gram[i * n + j] *= sqrt(d[i]) * sqrt(d[j])
+        gram[i * n + i] = d[i] * (gram[i * n + i] + p)
+    return (it.K * (it.W1_norm * it.W1_norm) + p * norm(n, d)) * (1.0 + (n * it.k + n + 16) * U)
+
+
+cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* direction,
+                        double* scratch) noexcept nogil:
+    """Compute both extremes anew, at the brackets of the layers as they are; `direction` has room for two vectors.
+
+    Where nothing can be computed, the bounds are those of the layers alone: mu s_min(T)^2 and K s_max(T)^2.
+    """
+    cdef Tangent* tangent = &it.memory.tangent
+    cdef Bracket* one = &it.memory.layer1.min_sq.now
+    cdef double p_lo = it.memory.layer2.min_sq.now.lo, p_hi = it.memory.layer2.max_sq.now.hi, size
+    cdef Bracket least, greatest, unused
+    cdef Py_ssize_t n = it.n
+    cdef double* work = scratch + n * n
+    cdef int lwork = <int> lapack_work(it.n, it.n)
+    cdef bint found
+    tangent.drift = 0.0
+    tangent.least = (one.lo + p_lo) * (1.0 - U)
+    tangent.most = (one.lo + p_hi) * (1.0 - U)
+    tangent.lo, tangent.hi = 0.0, it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
+    if chased(tangent):
+        size = tangent_gram(it, p_lo, scratch)
+        found = not by_lapack and TINY < size < HUGE and bracket_least(it.n, it.k + 8, scratch, size, direction,
+                                                                       tolerance, &least, work)
+        if not found:
+            it.memory.eigenproblems += 1
+            found = symmetric_extremes(it.n, it.k + 8, size, scratch, lwork, &least, &unused, work)
+        if found:
+            tangent.lo = least.lo
+    size = tangent_gram(it, p_hi, scratch)
+    found = not by_lapack and TINY < size < HUGE and bracket_greatest(it.n, it.k + 8, scratch, size, direction + n,
+                                                                      tolerance, &greatest, work)
+    if not found:
+        it.memory.eigenproblems += 1
+        found = symmetric_extremes(it.n, it.k + 8, size, scratch, lwork, &unused, &greatest, work)
+    if found:
+        tangent.hi = greatest.hi
+
+
+cdef bint tangent_is_narrow(Iterate* it, double tolerance) noexcept nogil:
+    """Whether the drift has moved the bounds by no more than this part of themselves."""
+    cdef Tangent* tangent = &it.memory.tangent
+    return tangent.drift <= tolerance * (tangent.least if chased(tangent) else tangent.most)
+
+
+cdef void publish_tangent(Iterate* it) noexcept nogil:
+    """The bounds now. With E the drift of both Gram matrices, `p I + W1 W1.T` has lost at most `E I`, which is at most
+    the part `E / least` of itself: so have the matrices between H^(1/2), and their eigenvalues."""
+    cdef Tangent* tangent = &it.memory.tangent
+    it.nu.lo = it.mu * it.sigma_min_sq.lo * (1.0 - 2.0 * U)
+    it.nu.hi = NAN
+    if it.hessian == NULL:
+        return
+    it.nu.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
+    if chased(tangent):
+        it.nu.lo = fmax(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.drift / tangent.least * (1.0 + 2.0 * U))
+                        * (1.0 - 4.0 * U))
+    if tangent.most > 0.0:
+        it.nu.hi = fmin(it.nu.hi, tangent.hi * (1.0 + tangent.drift / tangent.most * (1.0 + 2.0 * U))
+                        * (1.0 + 4.0 * U))
+        it.nu.hi = fmin(it.nu.hi, (tangent.hi + it.K * tangent.drift) * (1.0 + 4.0 * U))
