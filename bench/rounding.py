@@ -22,6 +22,9 @@ from lplfast.threads import single_threaded_blas
 # The drift condition may fail for long constant steps: it is not a theorem.
 THEOREMS = ("pl", "descent", "rate")
 
+# Rules that need no more than a quadratic loss of known minimum.
+APPLICABLE = [name for name, make in RULES.items() if set(make().needs) <= {"minimum", "quadratic"}]
+
 LAYERS = ("gaussian", "graded", "rank-one", "balanced", "one-zero", "twins")
 STARTS = ("anywhere", "near", "at the floor")
 
@@ -66,7 +69,7 @@ def random_layers(rng, kind, n, h, m):
 
 def random_rule(rng, loss, W1, W2):
     """Return a rule; a constant step is from a hundredth to three times what descends for certain."""
-    name = str(rng.choice([*RULES, "constant", "capped"]))
+    name = str(rng.choice([*APPLICABLE, "constant", "capped"]))
     if name in RULES:
         return RULES[name]()
     at = Descent(loss, Local(), Spectral("exact"), W1, W2).local()
@@ -124,7 +127,7 @@ def narrow(descent, times):
     """Break the brackets of a fresh descent: move the safe ends inward by so many times their width."""
     descent.last_row()      # evaluates the first iterate
     memory = descent.memory
-    for layer in (8, 19):   # where the brackets of each layer lie: exact (lo, hi), drift, now (lo, hi)
+    for layer in (13, 24):  # where the brackets of each layer lie: exact (lo, hi), drift, now (lo, hi)
         least, greatest = memory[layer:layer + 5], memory[layer + 5:layer + 10]
         least[[0, 3]] += times * (least[1] - least[0])
         greatest[[1, 4]] -= times * (greatest[1] - greatest[0])

@@ -75,7 +75,7 @@ def test_xu2023_prints_what_the_paper_prints():
     assert np.allclose([found.p1, found.p2], [p1, p2], rtol=1e-12)
     # D = 0: alpha = 2 p1, beta = 2 p2
     assert np.allclose([found.alpha, found.beta], [2 * p1, 2 * p2], rtol=1e-9)
-    with pytest.raises(ValueError, match="expected a SquaredLoss with l2 = 0"):
+    with pytest.raises(ValueError, match="expected a squared loss without ridge"):
         initial_bounds(SquaredLoss(X, Y, l2=0.1), network, margins="xu2023")
 
 

@@ -14,7 +14,8 @@ def test_nothing_is_violated_beyond_rounding(seed):
     assert "guarantee_failed" not in found["outcomes"]
     for name in THEOREMS:
         check = found["checks"][name, "anywhere"]
-        assert check["uninformative"] < 0.01 * check["steps"], name
+        # fast rules soon leave directions alone along which a step gains less than rounding
+        assert check["uninformative"] < 0.02 * check["steps"], name
 
 
 def test_narrowed_brackets_are_found_out():

@@ -134,7 +134,7 @@ def test_an_estimate_that_is_wrong_is_noticed_and_redone():
     rows = np.empty((40, len(COLUMNS)))
     descent.advance(rows, max_iter=1, tol=0.0)
     memory = descent.memory
-    memory[-12:] = np.tile([0.0, 1.0], 6)
+    memory[-16:] = np.tile([0.0, 1.0], 8)
     descent.memory = memory
     outcome = descent.advance(rows[1:], max_iter=20, tol=0.0)
     assert descent.counters["redone"] > 0

@@ -56,7 +56,7 @@ def test_same_trajectory_and_constants(problem, network, shape):
                 seen[-1] = False
             ours, theirs, absolute = ours[seen], theirs[seen], 1e-6
         elif column in ("loss", "gap"):
-            absolute = 1e-12 * (scale + abs(twin.minimum))
+            absolute = tolerance * (scale + abs(twin.minimum))
         else:
             # within a run, exact means s_min^2 to a relative 1e-10; near 0 it is known to u s_max only
             absolute = 1e-9 * max(1.0, np.nanmax(theirs))

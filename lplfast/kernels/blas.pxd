@@ -4,7 +4,7 @@ Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swappe
 """
 
 from libc.math cimport sqrt
-from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk
+from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
 # Below this many multiplications a plain loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
@@ -107,3 +107,9 @@ cdef inline double dot(Py_ssize_t size, const double* x, const double* y) noexce
 cdef inline double norm(Py_ssize_t size, const double* x) noexcept nogil:
     """sqrt(x @ x): overflows and underflows with the square, which the loop reports."""
     return sqrt(dot(size, x, x))
+
+
+cdef inline Py_ssize_t largest_at(int size, const double* x) noexcept nogil:
+    """abs(x).argmax()"""
+    cdef int one = 1
+    return idamax(&size, <double*> x, &one) - 1

@@ -6,7 +6,7 @@ from .iterate cimport Iterate, gap_above
 from .local cimport local_step, sharp_smoothness, sharp_step
 from .loss cimport Loss
 from .options import as_number
-from .sums cimport weighted_square
+from .tangent cimport second_order
 
 
 cdef class Local(Capped):
@@ -93,7 +93,7 @@ cdef class Contraction(Capped):
         self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef double q = sqrt(weighted_square(it.n, it.m, it.hessian, it.B) / (2.0 * it.gap))
+        cdef double q = second_order(it) / sqrt(2.0 * it.gap)
         cdef double eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest), short
         cdef double sharp = fmin(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi,
                                                           it.G_norm))

@@ -7,13 +7,15 @@ from libc.string cimport memcpy, memset
 
 from .blas cimport add_matmul_nt, dot, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
+from .extremes cimport TINY
 from .iterate cimport NO_FAILURE, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport Loss, Value
 from .rounding cimport U
 from .rule cimport Rule
 from .spectral cimport EXACT_WIDTH, Spectral, widest
-from .sums cimport displacement, weighted_square
+from .sums cimport displacement
+from .tangent cimport second_order
 
 # A gap this many times the first one is a divergence: nothing comes back from there.
 cdef double DIVERGED_AT = 1e8
@@ -47,12 +49,20 @@ OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "
 CHECKS = ("pl", "descent", "rate", "drift")
 
 
-cdef inline bint note(Check* check, double t, double slack, double difference, double allowance) noexcept nogil:
-    """Count one checked inequality `difference >= 0`; return whether it fails by more than rounding explains."""
+# An inequality that is checked to this part of what it claims has been checked, even if it is an equality.
+cdef double SHARP = 1e-6
+
+
+cdef inline bint note(Check* check, double t, double slack, double difference, double claim,
+                      double allowance) noexcept nogil:
+    """Count one checked inequality `difference >= 0`; return whether it fails by more than rounding explains.
+
+    It is uninformative if rounding may take more than its slack, and more than a millionth of the claim.
+    """
     cdef bint violated = not difference >= -allowance
     check.steps += 1
     check.violations += violated
-    check.uninformative += allowance > difference
+    check.uninformative += allowance > difference and not allowance <= SHARP * fabs(claim)
     if check.steps == 1 or slack < check.smallest:
         check.smallest = slack
         check.smallest_at = t
@@ -63,7 +73,7 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, double K_best) no
     """1 - rate for the step from `old` to `new`: the best of what is known to hold, from what is known at `old` and
     of where the step leads. `K_best` is the smaller of the local smoothness constants.
     """
-    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, moved_sq, slope, forms, uncertain, curve, short
+    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, moved_sq, slope, forms, uncertain, short
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
     # the descent lemma and the PL inequality; or, for longer steps, ||grad L||^2 <= 2 K s_max(T)^2 gap
     if eta * K_best <= 2.0:
@@ -77,17 +87,13 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, double K_best) no
     uncertain = old.eps_W + new.eps_W
     decrease = (-slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
                 - (size + 8) * U * (old.G_norm * sqrt(moved_sq) + forms))
-    if decrease > 0.0:
+    if decrease > 0.0 and forms > TINY:     # squares that have underflowed certify nothing
         best = fmax(best, 2.0 * PL * decrease / old.grad_sq * (1.0 - 8.0 * U))
     # the tangent kernel of a quadratic loss contracts the gap
     if old.hessian != NULL:
-        if old.B != NULL:
-            curve = sqrt(weighted_square(old.n, old.m, old.hessian, old.B))
-        else:
-            curve = sqrt(old.K) * fmin(old.g1_norm * old.g2_norm, old.G_max.hi * old.sigma_max_W.hi * old.G_norm)
         # 1 - c^2 = (1 - c) (1 + c)
         short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
-                 - eta * eta * curve / sqrt(2.0 * old.gap) * (1.0 + (size + 16) * U))
+                 - eta * eta * second_order(old) / sqrt(2.0 * old.gap) * (1.0 + (size + 16) * U))
         best = fmax(best, short * (2.0 - short))
     return best
 
@@ -446,12 +452,12 @@ cdef class Descent:
         row.slack_descent = (fall - promised) / first_order
         row.slack_drift = 2.0 * fall / first_order - 1.0
         row.slack_rate = fall / old.gap - contraction
-        failed = note(&memory.descent, memory.t, row.slack_descent, fall - promised, allowance)
+        failed = note(&memory.descent, memory.t, row.slack_descent, fall - promised, promised, allowance)
         if failed:
             self.promised, self.measured = promised, fall
-        note(&memory.drift, memory.t, row.slack_drift, 2.0 * fall - first_order, 2.0 * allowance)
+        note(&memory.drift, memory.t, row.slack_drift, 2.0 * fall - first_order, first_order, 2.0 * allowance)
         if known:
-            note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap,
+            note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap,
                  uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
                  + share * (terms + fabs(contraction) * old.gap))
         memory.gap_bound *= row.rate_bound
@@ -500,7 +506,7 @@ cdef class Descent:
                 # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
                 P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
                 off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
-                note(&memory.pl, memory.t, row.slack_pl, P - mu_gap,
+                note(&memory.pl, memory.t, row.slack_pl, P - mu_gap, mu_gap,
                      share * (P + mu_gap) + off + row.mu_t * it.gap_error)
             outcome = self._step(row, False)
             if outcome == REDO:

@@ -76,16 +76,17 @@ cdef Quartic polynomial(double mu, double K, double low, double high, double p, 
     """1 - 2 mu lo eta + (K mu hi^2 + 2 mu p g) eta^2 + 2 mu K hi p g eta^3 + mu K p^2 g^2 eta^4"""
     cdef Quartic q
     q.a = 2.0 * mu * low
-    q.b = q.b0 = mu * (K * high * high + 2.0 * p * g)
-    q.c = 2.0 * mu * K * high * p * g
-    q.d = mu * K * p * p * g * g
+    q.b0 = mu * (K * high * high + 2.0 * p * g)
+    q.b = 1.0
+    q.c = 2.0 * mu * K * high * p * g / q.b0
+    q.d = mu * K * p * p * g * g / q.b0
     return q
 
 
 cdef double longest(Quartic* q, double extra) noexcept nogil:
-    """The positive root of d e^3 + c e^2 + (b + extra) e = a."""
-    cdef double b = q.b + extra, scale = q.a / b
-    return scale * cubic_root((q.d / b) * scale * scale, (q.c / b) * scale)
+    """The positive root of b0 (d e^3 + c e^2 + e) + extra e = a."""
+    cdef double b = q.b0 + extra, scale = q.a / b
+    return scale * cubic_root((q.b0 / b) * q.d * scale * scale, (q.b0 / b) * q.c * scale)
 
 
 cdef class Xu2023(Rule):

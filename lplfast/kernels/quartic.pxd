@@ -1,4 +1,7 @@
-"""The quartic L - a eta + b eta^2 + c eta^3 + d eta^4 that the loss is, or is below, along a step."""
+"""The quartic L - a eta + b0 (b eta^2 + c eta^3 + d eta^4) that the loss is, or is below, along a step.
+
+Its coefficients are kept relative to b0, the part of the second one that is a square: they leave float64 last.
+"""
 
 from libc.math cimport fabs, sqrt
 
@@ -10,15 +13,15 @@ cdef enum:
 
 cdef struct Quartic:
     double a        # ||grad L||^2 > 0
-    double b        # <G, B> + b0
-    double b0       # the part of b that is a square, > 0
+    double b0       # > 0
+    double b        # 1 + <G, B> / b0
     double c
     double d        # >= 0
 
 
 cdef inline double fall(Quartic* q, double eta) noexcept nogil:
-    """a eta - b eta^2 - c eta^3 - d eta^4: how much lower the quartic is after a step."""
-    return eta * (q.a - eta * (q.b + eta * (q.c + eta * q.d)))
+    """How much lower the quartic is after a step."""
+    return eta * (q.a - eta * q.b0 * (q.b + eta * (q.c + eta * q.d)))
 
 
 cdef inline double first_minimiser(Quartic* q) noexcept nogil:
@@ -27,7 +30,7 @@ cdef inline double first_minimiser(Quartic* q) noexcept nogil:
     In x = 2 b0 eta / a the derivative is `p(x) = D x^3 + C x^2 + B x - 1`, ratios only.
     """
     cdef double scale = 0.5 * q.a / q.b0
-    cdef double B = q.b / q.b0, C = 1.5 * (q.c / q.b0) * scale, D = 2.0 * (q.d / q.b0) * scale * scale
+    cdef double B = q.b, C = 1.5 * q.c * scale, D = 2.0 * (q.d * scale) * scale
     cdef double low = 0.0, high = 1.0, x, p, slope, root, first, second
     cdef int _i
     # p rises from -1; where it can turn back are the roots of p' = 3 D x^2 + 2 C x + B

@@ -3,7 +3,8 @@ matrices, whatever the width."""
 
 from libc.math cimport NAN, fabs, fmin, isfinite
 
-from .blas cimport dot
+from .blas cimport dot, largest_at
+from .extremes cimport TINY
 from .iterate cimport BELOW_ROUNDING, TOO_MANY_BACKTRACKS, Iterate
 from .local cimport sharp_step
 from .loss cimport Loss, Value
@@ -27,15 +28,29 @@ cdef inline double cross(Iterate* it, const double* x, const double* y) noexcept
     return dot(<Py_ssize_t> it.n * it.m, x, y)
 
 
-cdef Quartic majorizer(Iterate* it) noexcept nogil:
-    """The quartic that the loss is below along the ray, whatever the loss."""
-    cdef Quartic q
+cdef inline double sharp(Iterate* it) noexcept nogil:
+    return sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)
+
+
+cdef bint quartic(Iterate* it, double scale, const double* hessian, Quartic* q) noexcept nogil:
+    """The quartic along the ray whose curvature is that of the Hessian, or of `scale I` if it is NULL; False where a
+    square of tau or B has underflowed."""
+    cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
+    cdef double tt, tb, bb
+    if hessian != NULL:
+        tt = weighted_square(it.n, it.m, hessian, it.tau)
+        tb = weighted_cross(it.n, it.m, hessian, it.tau, it.B)
+        bb = weighted_square(it.n, it.m, hessian, it.B)
+    else:
+        tt, tb, bb = dot(size, it.tau, it.tau), dot(size, it.tau, it.B), dot(size, it.B, it.B)
+    if not tt > TINY or (not bb > TINY and it.B[largest_at(it.n * it.m, it.B)] != 0.0):
+        return False
     q.a = it.grad_sq
-    q.b0 = 0.5 * it.K * cross(it, it.tau, it.tau)
-    q.b = cross(it, it.G, it.B) + q.b0
-    q.c = -it.K * cross(it, it.tau, it.B)
-    q.d = 0.5 * it.K * cross(it, it.B, it.B)
-    return q
+    q.b0 = 0.5 * scale * tt
+    q.b = 1.0 + dot(size, it.G, it.B) / q.b0
+    q.c = -2.0 * tb / tt
+    q.d = bb / tt
+    return True
 
 
 cdef void move(Iterate* it, double eta, double* W) noexcept nogil:
@@ -79,12 +94,13 @@ cdef class Majorizer(Capped):
         self.needs_tau = self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef Quartic q = majorizer(it)
-        cdef double sharp = fmin(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi,
-                                                          it.G_norm))
-        it.eta = fmin(self.longest, first_minimiser(&q))
-        if not fall(&q, it.eta) >= fall(&q, sharp):
-            it.eta = sharp
+        cdef Quartic q
+        cdef double other = fmin(self.longest, sharp(it))
+        it.eta = other
+        if quartic(it, it.K, NULL, &q):
+            it.eta = fmin(self.longest, first_minimiser(&q))
+            if not fall(&q, it.eta) >= fall(&q, other):
+                it.eta = other
 
 
 cdef class ExactLineSearch(Rule):
@@ -111,20 +127,16 @@ cdef class ExactLineSearch(Rule):
         cdef Quartic q
         if it.hessian == NULL:
             self._search(it, loss, scratch)
-            return
-        q.a = it.grad_sq
-        q.b0 = 0.5 * weighted_square(it.n, it.m, it.hessian, it.tau)
-        q.b = cross(it, it.G, it.B) + q.b0
-        q.c = -weighted_cross(it.n, it.m, it.hessian, it.tau, it.B)
-        q.d = 0.5 * weighted_square(it.n, it.m, it.hessian, it.B)
-        it.eta = first_minimiser(&q)
+        else:
+            it.eta = first_minimiser(&q) if quartic(it, 1.0, it.hessian, &q) else sharp(it)
 
     cdef void _search(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef double* W = scratch
         cdef double* G = W + <Py_ssize_t> it.n * it.m
         cdef double* rest = G + <Py_ssize_t> it.n * it.m
-        cdef Quartic q = majorizer(it)
-        cdef double low = 0.0, at_low = -it.grad_sq, high = first_minimiser(&q), at_high, middle, at_middle
+        cdef Quartic q
+        cdef double high = first_minimiser(&q) if quartic(it, it.K, NULL, &q) else sharp(it)
+        cdef double low = 0.0, at_low = -it.grad_sq, at_high, middle, at_middle
         cdef bint falls_left, fell_left = False
         cdef int i
         it.eta = high

@@ -7,3 +7,4 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
                         double* scratch) noexcept nogil
 cdef bint tangent_is_narrow(Iterate* it, double tolerance) noexcept nogil
 cdef void publish_tangent(Iterate* it) noexcept nogil
+cdef double second_order(Iterate* it) noexcept nogil

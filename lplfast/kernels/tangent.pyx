@@ -13,6 +13,7 @@ from .extremes cimport (
 )
 from .iterate cimport Bracket, Iterate, Tangent
 from .rounding cimport U
+from .sums cimport weighted_square
 
 
 cdef inline bint chased(Tangent* tangent) noexcept nogil:
@@ -92,3 +93,12 @@ cdef void publish_tangent(Iterate* it) noexcept nogil:
         it.nu.hi = fmin(it.nu.hi, tangent.hi * (1.0 + tangent.drift / tangent.most * (1.0 + 2.0 * U))
                         * (1.0 + 4.0 * U))
         it.nu.hi = fmin(it.nu.hi, (tangent.hi + it.K * tangent.drift) * (1.0 + 4.0 * U))
+
+
+cdef double second_order(Iterate* it) noexcept nogil:
+    """||H^(1/2) B||_F, where B is known and its square has not underflowed, else an upper bound."""
+    cdef double square = weighted_square(it.n, it.m, it.hessian, it.B) if it.B != NULL else 0.0
+    if square > TINY:
+        return sqrt(square) * (1.0 + (<Py_ssize_t> it.n * it.m + 16) * U)
+    # B = g1 g2 = G W.T G
+    return sqrt(it.K) * fmin(it.g1_norm * it.g2_norm, it.G_max.hi * it.sigma_max_W.hi * it.G_norm) * (1.0 + 16.0 * U)
