@@ -9,11 +9,11 @@ from scipy.optimize import brentq, minimize_scalar
 
 from .constants import check_pair
 from .kernels import local
+from .kernels.certified import Local, Sharp
+from .kernels.classical import Constant
 from .kernels.descent import Descent
 from .kernels.loss import DiagonalQuadratic
 from .kernels.rule import Rule
-from .kernels.certified import Local, Sharp
-from .kernels.classical import Constant
 from .kernels.spectral import Spectral
 from .threads import single_threaded_blas
 
@@ -194,7 +194,8 @@ class GuaranteedRate:
     eta_min, eta_cap : float
         All its steps lie between these.
     A, B : float
-        `A <= s_min(T)^2 <= s_max(T)^2 <= B` along the whole run.
+        `A <= s_min(T)^2 <= s_max(T)^2 <= B` along the whole run. Other rules whose steps lie between eta_min and
+        eta_cap and pass the drift condition (history `slack_drift`) contract by `1 - mu A eta_min`.
     vacuous : bool
         Whether nothing is guaranteed.
     message : str
@@ -229,7 +230,7 @@ class GuaranteedRate:
         return math.ceil(math.log(factor) / math.log1p(-self.contraction) * (1 - 1e-12))
 
 
-def guaranteed_rate(problem, network):
+def guaranteed_rate(problem, network, *, rule=None):
     """Return the best linear rate that is guaranteed for a whole run, before its first step.
 
     Two theorems (docs/theory.md). For any loss, `Sharp(cap=eta_cap)`: the imbalance drifts by at most
@@ -244,11 +245,13 @@ def guaranteed_rate(problem, network):
         The loss of the product.
     network : Network
         The initialization, of any width.
+    rule : Rule, optional
+        The rate of this rule instead: `Sharp` or `Local` with a cap, or `Constant` for a squared loss.
 
     Raises
     ------
     TypeError, ValueError
-        If these are no problem and network of one shape.
+        If these are no problem and network of one shape, or no theorem speaks of the rule.
 
     Examples
     --------
@@ -257,9 +260,17 @@ def guaranteed_rate(problem, network):
     >>> found.vacuous, found.rate < 0.2
     (False, True)
     """
+    if rule is not None and _theorem_for(rule, problem) is None:
+        raise ValueError("rule: expected Sharp or Local with a cap, or Constant for a squared loss, got "
+                         f"{rule!r}, for which there is no theorem")
     bounds = initial_bounds(problem, network)
     if not (bounds.alpha > 0 and problem.mu > 0):
         return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, _missing(problem, network, bounds))
+    if rule is not None:
+        return rate_of(rule, problem, bounds) or GuaranteedRate(
+            1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True,
+            f"Vacuous for {rule!r}: its steps are too long for the drift of the imbalance to be bounded. Shorten them: "
+            "guaranteed_rate without a rule finds the best.")
     # below these lengths drift and curvature are small against alpha, and contraction is proportional to the step
     mu, K, gap = problem.mu, problem.K, max(bounds.gap, np.finfo(float).tiny)
     short = 1e-3 * min(bounds.alpha / (2 * gap), mu * bounds.alpha / (K**1.5 * bounds.p2 * math.sqrt(2 * gap)))
@@ -284,27 +295,47 @@ def _best(theorem, shortest, longest):
     return max((rate for rate in candidates if rate), key=lambda rate: rate.contraction)
 
 
-def _descent_theorem(problem, bounds, eta):
-    """What the drift lemma and the descent lemma give for `Sharp(cap=eta)`; None if nothing."""
+def _theorem_for(rule, problem):
+    """Return the function of (problem, bounds) that gives the rate of a rule; None if no theorem speaks of it."""
+    if isinstance(rule, Sharp | Local) and rule.cap is not None and not rule.options.get("growth_from"):
+        return lambda problem, bounds: _descent_theorem(problem, bounds, rule.cap, type(rule))
+    if isinstance(rule, Constant) and isinstance(problem.kernel, DiagonalQuadratic):
+        return lambda problem, bounds: _contraction_theorem(problem, bounds, rule.eta)
+    return None
+
+
+def rate_of(rule, problem, bounds):
+    """Return the GuaranteedRate of one rule from `initial_bounds`, or None if nothing is guaranteed for it."""
+    theorem = _theorem_for(rule, problem)
+    return theorem(problem, bounds) if theorem and bounds.alpha > 0 and problem.mu > 0 else None
+
+
+# the rule -> its local smoothness constant at (K, B, p2, gap_0, eta)
+SMOOTHNESS = {
+    Sharp: lambda K, B, p2, gap, eta: local.K_t_sharp(K, B, p2, math.sqrt(2 * K * gap), math.sqrt(2 * K * gap), eta),
+    Local: local.K_t,
+}
+
+
+def _descent_theorem(problem, bounds, eta, rule=Sharp):
+    """What the drift lemma and the descent lemma give for `rule(cap=eta)`; None if nothing."""
     mu, K, gap = problem.mu, problem.K, bounds.gap
     delta = 2 * eta * gap
     A, B = max(bounds.alpha - delta, bounds.imbalance.alpha(bounds.p1, delta)), bounds.beta + delta
     if not A > 0:
         return None
-    g = math.sqrt(2 * K * gap)
     # the rule sees brackets, not values: its steps may be that much shorter
-    Kbar = local.K_t_sharp(K, B * (1 + BRACKETS), bounds.p2 * (1 + BRACKETS), g, g, eta)
+    Kbar = SMOOTHNESS[rule](K, B * (1 + BRACKETS), bounds.p2 * (1 + BRACKETS), gap, eta)
     eta_min = min(eta, 1 / Kbar)
     contraction = mu * A * eta_min * (2 - Kbar * eta_min)
-    return _rate(contraction, Sharp(cap=eta), eta_min, eta, A, B, "the descent lemma with steps of the sharp constant")
+    return _rate(contraction, rule(cap=eta), eta_min, eta, A, B, "the descent lemma and the drift of the imbalance")
 
 
 def _longest_cap(problem, bounds):
     """Return the root of `eta Kbar(eta) = 1`, above which caps never help."""
     K, gap = problem.K, bounds.gap
-    g = math.sqrt(2 * K * gap)
-    first = 1 / (K * bounds.beta + g)
-    return brentq(lambda eta: eta * local.K_t_sharp(K, bounds.beta + 2 * eta * gap, bounds.p2, g, g, eta) - 1,
+    first = 1 / (K * bounds.beta + math.sqrt(2 * K * gap))
+    return brentq(lambda eta: eta * SMOOTHNESS[Sharp](K, bounds.beta + 2 * eta * gap, bounds.p2, gap, eta) - 1,
                   0.0, 2 * first)
 
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from .kernels import local
+from .kernels.classical import Constant
 from .kernels.descent import Descent
 from .kernels.loss import DiagonalQuadratic
-from .kernels.classical import Constant
 from .kernels.spectral import Spectral
 from .network import Network
 from .problems import Problem

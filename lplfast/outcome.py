@@ -78,7 +78,21 @@ def _overflow(facts):
     return f"Stopped {facts.where}, before a step that overflows float64. {LONG_STEP}"
 
 
+# why a rule found no step, by the name that the kernels give the reason
+SEARCHES = {
+    "too many backtracks": "backtracking found no step along which the loss falls as much as Armijo's condition asks. "
+                           "The loss or its gradient is not what it declares, or c is too close to 1",
+    "below rounding": "the decrease that Armijo's condition asks for is below the rounding of the loss it is measured "
+                      "with: float64 sees no progress from here on. Raise tol, or use step_size='sharp', which needs "
+                      "no trial steps",
+    "vacuous bound": "the bound that the step size minimises has become vacuous (alpha = 0): use step_size='local'",
+    "not a step": "the step-size function returned a number that is not positive and finite",
+}
+
+
 def _stalled(facts):
+    if facts.descent.search_failure:
+        return f"Stalled {facts.where}: {SEARCHES[facts.descent.search_failure]}."
     if facts.last["grad_norm"] < 1e-140:
         return (f"Stalled {facts.where}: the squares of the gradient underflow, though the loss is not at its minimum. "
                 "Either a saddle is near: start elsewhere; or layers and data are too small for float64: rescale them.")

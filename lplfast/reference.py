@@ -11,8 +11,9 @@ from scipy.optimize import brentq
 __all__ = ["RULES", "K_t", "K_t_sharp", "Loss", "adgd", "armijo", "arora2018", "descend", "local_constants",
            "matrix_factorization", "rate_bound", "squared_loss", "xu2023"]
 
-# basis: orthonormal columns spanning the directions of W1 that the loss can see; target: the Y of a squared loss without
-# ridge; hessian: for a quadratic loss, the (n, n) matrix H with l(W) = l* + <W - W*, H (W - W*)> / 2
+# basis: orthonormal columns spanning the directions of W1 that the loss can see
+# target: the Y of a squared loss without ridge
+# hessian: for a quadratic loss, the (n, n) matrix H with l(W) = l* + <W - W*, H (W - W*)> / 2
 Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian",
                               defaults=(None, None))
 
@@ -130,15 +131,19 @@ def _quartic(at, curvature):
     return a, np.vdot(at["G"], at["B"]) + tt / 2, -tb, bb / 2
 
 
-def _first_minimiser(a, b, c, d):
-    """Return the first positive root of the quartic's derivative, from the eigenvalues of a companion matrix."""
-    slope = np.polynomial.Polynomial([-a, 2 * b, 3 * c, 4 * d])
-    roots = np.roots(slope.coef[::-1])
+def _first_positive_root(polynomial):
+    """Return the first positive root of a polynomial, from the eigenvalues of its companion matrix."""
+    roots = np.roots(polynomial.coef[::-1])
     real = roots[abs(roots.imag) <= 1e-9 * abs(roots)].real
-    eta = real[real > 0].min()
+    x = real[real > 0].min()
     for _ in range(2):      # a companion matrix knows small roots to u times the large ones only
-        eta -= slope(eta) / slope.deriv()(eta)
-    return eta
+        x -= polynomial(x) / polynomial.deriv()(x)
+    return x
+
+
+def _first_minimiser(a, b, c, d):
+    """Return the first positive root of the quartic's derivative."""
+    return _first_positive_root(np.polynomial.Polynomial([-a, 2 * b, 3 * c, 4 * d]))
 
 
 def _fall(quartic, eta):
@@ -203,8 +208,10 @@ def _printed_margins(at):
     D = np.linalg.eigvalsh(at["W1"].T @ at["W1"] - at["W2"] @ at["W2"].T)
     top, bottom = max(D[-1], 0), max(-D[0], 0)
     nth, mth = max(D[-n], 0) if n <= D.size else 0, max(-D[m - 1], 0) if m <= D.size else 0
-    alpha = sum((-a + b + np.sqrt((a + b) ** 2 + 4 * p**2)) / 2 for a, b, p in (
-        (bottom, nth, p1 if n <= m else 0), (top, mth, p1 if m <= n else 0)))
+    # the larger root x of (x + a) (x - b) = p^2, from the product of both where b - a would cancel
+    alpha = sum((b - a + root) / 2 if b > a else 2 * (a * b + p**2) / max(a - b + root, np.finfo(float).tiny)
+                for a, b, p in ((bottom, nth, p1 if n <= m else 0), (top, mth, p1 if m <= n else 0))
+                for root in [np.sqrt((a + b) ** 2 + 4 * p**2)])
     beta = sum((x + np.sqrt(x**2 + 4 * p2**2)) / 2 for x in (top, bottom))
     return p1, p2, alpha, beta
 
@@ -219,10 +226,6 @@ def xu2023(bound, c1=0.5, c2=1.5):
     """Return the rule of Xu et al. (2023), a function of (constants, t) that remembers t = 0."""
     first = {}
 
-    def positive_root(polynomial):
-        roots = polynomial.roots()
-        return min(roots[(abs(roots.imag) < 1e-9 * abs(roots)) & (roots.real > 0)].real)
-
     def choose(at, t):
         g = np.sqrt(2 * at["K"] * at["gap"])
         if t == 0:
@@ -230,7 +233,7 @@ def xu2023(bound, c1=0.5, c2=1.5):
             first["bounds"] = c1 * alpha, c2 * beta, p2
             f = _xu_polynomial(at, *first["bounds"], g).coef
             extra = 4 * c2 * at["gap"] * at["K"] * np.array([1 / (c2 - 1), 2 * beta / ((1 - c1) * alpha)])
-            first["eta_max"] = min(positive_root(np.polynomial.Polynomial([f[1], f[2] + more, f[3], f[4]]))
+            first["eta_max"] = min(_first_positive_root(np.polynomial.Polynomial([f[1], f[2] + more, f[3], f[4]]))
                                    for more in extra)
         if bound == "rho":
             f = _xu_polynomial(at, at["sigma_min_sq"], at["sigma_max_sq"], at["sigma_max_W"], at["G_norm"])
@@ -241,7 +244,7 @@ def xu2023(bound, c1=0.5, c2=1.5):
             f = _xu_polynomial(at, *first["bounds"], g)
         else:
             return first["eta"]
-        first["eta"] = min(positive_root(f.deriv()), first["eta_max"])
+        first["eta"] = min(_first_positive_root(f.deriv()), first["eta_max"])
         return first["eta"]
 
     return choose

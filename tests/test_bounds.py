@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lplfast import (
+    Constant,
     MatrixFactorization,
     Network,
+    Sharp,
     SquaredLoss,
     guaranteed_rate,
     initial_bounds,
     local_constants,
     train,
 )
-from lplfast import Constant, Sharp
 
 
 @st.composite

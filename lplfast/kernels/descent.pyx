@@ -46,6 +46,9 @@ cdef enum:
 OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "overflow", "stalled",
             "guarantee_failed")
 
+# in the order of their names in iterate.pxd
+FAILURES = (None, "too many backtracks", "below rounding", "vacuous bound", "not a step")
+
 CHECKS = ("pl", "descent", "rate", "drift")
 
 
@@ -220,8 +223,8 @@ cdef class Descent:
 
     @property
     def search_failure(self):
-        """Why the rule found no step, as `lplfast.outcome` numbers the reasons."""
-        return self.it.failure
+        """Why the rule found no step, in two or three words; None if it did."""
+        return FAILURES[self.it.failure]
 
     def take_error(self):
         """Return the exception that Python code has raised inside the loop in this thread, once."""

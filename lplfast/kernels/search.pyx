@@ -137,11 +137,10 @@ cdef class ExactLineSearch(Rule):
         cdef Quartic q
         cdef double high = first_minimiser(&q) if quartic(it, it.K, NULL, &q) else sharp(it)
         cdef double low = 0.0, at_low = -it.grad_sq, at_high, middle, at_middle
-        cdef bint falls_left, fell_left = False
-        cdef int i
+        cdef int _i, side = 0       # which end moved last: -1 the left one, 1 the right one
         it.eta = high
         at_high = slope(it, loss, high, W, G, rest)
-        for i in range(DOUBLINGS):
+        for _i in range(DOUBLINGS):
             if not at_high < 0.0:
                 break
             low, at_low, it.eta = high, at_high, high
@@ -149,7 +148,7 @@ cdef class ExactLineSearch(Rule):
             at_high = slope(it, loss, high, W, G, rest)
         if not at_high > 0.0:
             return      # a minimizer, or beyond float64: the last step that was good
-        for i in range(REFINEMENTS):
+        for _i in range(REFINEMENTS):
             middle = low - at_low * ((high - low) / (at_high - at_low))
             if not low < middle < high:
                 middle = 0.5 * (low + high)
@@ -157,16 +156,17 @@ cdef class ExactLineSearch(Rule):
             it.eta = middle
             if fabs(at_middle) <= FLAT * it.grad_sq or high - low <= NARROW * high or not isfinite(at_middle):
                 break
-            falls_left = at_middle < 0.0
-            if falls_left:
+            # the Illinois method: the slope at an end that stays twice counts half
+            if at_middle < 0.0:
                 low, at_low = middle, at_middle
-                if i > 0 and fell_left:
-                    at_high *= 0.5      # the Illinois method: an end that stays twice counts half
+                if side == -1:
+                    at_high *= 0.5
+                side = -1
             else:
                 high, at_high = middle, at_middle
-                if i > 0 and not fell_left:
+                if side == 1:
                     at_low *= 0.5
-            fell_left = falls_left
+                side = 1
 
 
 cdef class Armijo(Rule):
