@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
          "audit", "run", "outcome", "training", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "quartic", "loss",
+KERNELS = ["options", "rounding", "compress", "clock", "sums", "blas", "iterate", "local", "quartic", "loss",
            "rule", "extremes", "spectral",
            "descent"]
 
