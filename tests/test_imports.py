@@ -13,7 +13,7 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
-         "audit", "run", "outcome", "training", "data", "plots", "cli"]
+         "settings", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots", "cli"]
 KERNELS = ["options", "rounding", "compress", "clock", "sums", "blas", "iterate", "local", "quartic", "loss",
            "rule", "extremes", "spectral",
            "descent"]

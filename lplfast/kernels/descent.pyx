@@ -1,5 +1,7 @@
 """The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated."""
 
+import hashlib
+
 import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
@@ -44,6 +46,10 @@ OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "
             "guarantee_failed")
 
 CHECKS = ("pl", "descent", "rate", "drift")
+
+# What the first doubles of a state mean, by name: states of another layout are of no use.
+cdef Memory NO_MEMORY
+LAYOUT = hashlib.sha256(repr(NO_MEMORY).encode()).hexdigest()[:16]
 
 
 cdef inline bint note(Check* check, double t, double slack, double difference, double allowance) noexcept nogil:
@@ -154,6 +160,23 @@ cdef class Descent:
     @memory.setter
     def memory(self, saved):
         self._block[:self._remembered] = saved
+        self.evaluated = False
+
+    def state(self):
+        """All that a run carries from step to step, as a new array of doubles: the memory, then the layers."""
+        return self._block[:self._remembered + self._layers().size].copy()
+
+    def restore(self, saved, *, same_rule=True):
+        """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
+        cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
+        if not same_rule:
+            kept = sizeof(Memory) // sizeof(double) + directions_size(self.it.n, self.it.m)
+        if saved.ndim != 1 or saved.size < kept + layers or (same_rule and saved.size != kept + layers):
+            raise ValueError(f"state: expected {kept + layers} numbers, got an array of shape {saved.shape}")
+        self._block[:kept] = saved[:kept]
+        self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
+        if not same_rule:
+            memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
         self.evaluated = False
 
     @property
