@@ -10,6 +10,7 @@ except ImportError as error:
 
 from .bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
 from .constants import LocalConstants, local_constants
+from .many import train_many
 from .network import Network
 from .problems import MatrixFactorization, Problem, SquaredLoss
 from .run import Interrupted, Run
@@ -62,4 +63,5 @@ __all__ = [
     "local_constants",
     "show_versions",
     "train",
+    "train_many",
 ]

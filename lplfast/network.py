@@ -2,12 +2,15 @@
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg import lapack
 
 from .arrays import as_matrix, read_matrix
+from .kernels.compress import orthonormal_rows, triangular_factor
 from .kernels.options import as_count, as_number
+from .threads import single_threaded_blas
 
 __all__ = ["Network"]
+
+COLUMNS_PER_PRODUCT = 4096
 
 
 class Network:
@@ -238,8 +241,8 @@ class Network:
         network = cls.__new__(cls)
         if "wide" in arrays:
             return network._set(int(arrays["n"]), wide=arrays["wide"])
-        if "qr" in arrays:
-            basis = _Reflectors(arrays["qr"], arrays["tau"])
+        if "basis" in arrays:
+            basis = _Rows(arrays["basis"])
         elif "seed" in arrays:
             basis = _Haar(int(arrays["width"]), arrays["seed"])
         else:
@@ -253,45 +256,63 @@ class Network:
         k, h = self._wide.shape
         if h <= k:
             self._small = self._wide
+            return
+        # scaled so that no norm overflows
+        peak = max(self._wide.max(), -self._wide.min())
+        scale = 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
+        with single_threaded_blas(), np.errstate(over="ignore"):
+            small = triangular_factor(self._wide, scale) / scale
+        if not np.isfinite(small).all():
+            small = self._wide      # columns of norms beyond float64 stay spread out
         else:
-            # in Fortran's eyes the wide stack is Z itself, (h, n + m); scaled so that no norm overflows
-            peak = max(self._wide.max(), -self._wide.min())
-            scale = 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
-            qr, tau, _, _ = lapack.dgeqrf(self._wide.T * scale if scale != 1.0 else self._wide.T)
-            with np.errstate(over="ignore"):
-                small = np.ascontiguousarray(np.triu(qr[:k]).T) / scale
-            if not np.isfinite(small).all():
-                self._small = self._wide    # columns of norms beyond float64 stay spread out
-                return
-            self._small = small
-            self._basis = _Reflectors(qr, tau)
+            # before `_small`, which other threads look at
+            self._basis = _Factor(self._wide, scale)
+        self._small = small
 
     def __repr__(self):
         return f"Network(n={self.n}, h={self.width}, m={self.m})"
 
 
-class _Reflectors:
-    """The orthonormal factor of a thin QR decomposition, as LAPACK's Householder reflectors."""
+class _Factor:
+    """The orthonormal factor of a thin QR decomposition of `scale` times a wide stack.
 
-    def __init__(self, qr, tau):
-        self.qr, self.tau = qr, tau
+    It would take as much room as the stack, so it is not kept but made again when it is needed: the same bits.
+    """
+
+    def __init__(self, wide, scale):
+        self.wide, self.scale = wide, scale
 
     def to_arrays(self):
-        return {"qr": self.qr, "tau": self.tau}
+        return {"basis": self.rows()}
 
     @property
     def width(self):
-        return self.qr.shape[0]
+        return self.wide.shape[1]
+
+    def rows(self):
+        with single_threaded_blas():
+            return orthonormal_rows(self.wide, self.scale)
 
     def widen(self, small):
-        k = small.shape[0]
-        padded = np.zeros((self.width, k), order="F")
-        padded[:k] = small.T
-        work = lapack.dormqr("L", "N", self.qr, self.tau, padded, lwork=-1)[1]
-        wide, _, info = lapack.dormqr("L", "N", self.qr, self.tau, padded, lwork=int(work[0]), overwrite_c=True)
-        if info:
-            raise RuntimeError(f"dormqr failed with code {info}")
-        return wide.T
+        rows = self.rows()
+        return _product(small, rows, out=rows)
+
+
+class _Rows:
+    """An orthonormal basis, as the rows of a matrix."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def to_arrays(self):
+        return {"basis": self.rows}
+
+    @property
+    def width(self):
+        return self.rows.shape[1]
+
+    def widen(self, small):
+        return _product(small, self.rows, out=np.empty_like(self.rows))
 
 
 class _Haar:
@@ -304,10 +325,11 @@ class _Haar:
         return {"seed": self.seed}
 
     def widen(self, small):
-        rng = np.random.default_rng(self.seed.tolist())
-        qr, tau, _, _ = lapack.dgeqrf(rng.standard_normal((small.shape[0], self.width)).T)
+        wide = np.random.default_rng(self.seed.tolist()).standard_normal((small.shape[0], self.width))
+        with single_threaded_blas():
+            signs = np.sign(np.diag(triangular_factor(wide, 1.0)))
         # Haar measure: the triangular factor has a positive diagonal
-        return _Reflectors(qr, tau).widen(small * np.sign(np.diag(qr)))
+        return _Factor(wide, 1.0).widen(small * signs)
 
 
 class _Padding:
@@ -323,6 +345,15 @@ class _Padding:
         wide = np.zeros((small.shape[0], self.width))
         wide[:, : small.shape[1]] = small
         return wide
+
+
+def _product(small, rows, *, out):
+    """Return small @ rows, block by block, so that `out` may be `rows`."""
+    with single_threaded_blas():
+        for at in range(0, rows.shape[1], COLUMNS_PER_PRODUCT):
+            columns = slice(at, at + COLUMNS_PER_PRODUCT)
+            out[:, columns] = small @ rows[:, columns]
+    return out
 
 
 def _read_only(array):

@@ -1,5 +1,8 @@
 """Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
 
+import functools
+import hashlib
+
 import numpy as np
 import scipy.linalg
 
@@ -56,6 +59,22 @@ class Problem:
         gradient = self._evaluate(W)[2]
         return gradient if self.basis is None else self.basis @ gradient
 
+    @functools.cached_property
+    def fingerprint(self):
+        """A digest of everything that the compiled loop knows of this problem: equal for equal problems alone."""
+        parts = self.kernel.parts if self.basis is None else (*self.kernel.parts, self.basis)
+        digest = hashlib.sha256(type(self.kernel).__qualname__.encode())
+        for part in parts:
+            part = np.ascontiguousarray(part, dtype=np.float64)
+            digest.update(repr(part.shape).encode())
+            digest.update(part)
+        return digest.hexdigest()
+
+    @property
+    def sees_everything(self):
+        """Whether l depends on all of W; where it does not, a part of W1 never moves."""
+        return self.basis is None or self.basis.shape[1] == self.shape[0]
+
     def to_kernel(self, W1):
         """Return the first layer (n, k) as the compiled loss wants it: `basis.T @ W1`."""
         return W1 if self.basis is None else self.basis.T @ W1
@@ -64,7 +83,7 @@ class Problem:
         """Return the first layer (n, k) whose kernel form is `W1`; what l cannot see stays as `before`."""
         if self.basis is None:
             return W1
-        if self.basis.shape[1] == self.shape[0]:
+        if self.sees_everything:
             return self.basis @ W1
         return before + self.basis @ (W1 - self.basis.T @ before)
 

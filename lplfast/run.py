@@ -1,29 +1,65 @@
 """What a training run returns: its history, how it ended, and whether every inequality held."""
 
-import io
 import json
 import math
 import os
 import tempfile
 import zipfile
+from dataclasses import dataclass
 
 import numpy as np
 
 from .audit import audit
-from .kernels.descent import COLUMNS
 from .network import Network
 
-__all__ = ["Interrupted", "Run"]
+__all__ = ["Continuation", "Interrupted", "Run"]
 
 class Interrupted(KeyboardInterrupt):
-    """Training was interrupted; `run` holds everything computed so far, and can be continued."""
+    """Training was interrupted. Everything computed so far is kept, and can be continued.
 
-    def __init__(self, run):
-        super().__init__(run.message)
-        self.run = run
+    Attributes
+    ----------
+    runs : list
+        What `train_many` had come to, in order; None where a run had not begun. A list of one from `train`.
+    run : Run
+        The first of them.
+
+    """
+
+    def __init__(self, *runs):
+        begun = [run for run in runs if run is not None]
+        ended = sum(run.status != "interrupted" for run in begun)
+        super().__init__(runs[0].message if len(runs) == 1 and begun else
+                         f"Interrupted: {ended} of {len(runs)} runs ended, {len(begun) - ended} under way; "
+                         "everything up to here is kept.")
+        self.runs = list(runs)
+
+    @property
+    def run(self):
+        """The run of `train`."""
+        return self.runs[0]
 
     def __reduce__(self):
-        return Interrupted, (self.run,)
+        return Interrupted, tuple(self.runs)
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What `train` needs, beside a run's history and network, to go on with it, bit for bit."""
+
+    settings: dict              # rule, mode, tol, record ...: what is not said anew
+    fingerprint: str            # of the problem
+    layout: str                 # of the state
+    state: np.ndarray           # memory and layers, as the compiled loop has them
+    start: np.ndarray | None    # the first layer at t = 0, if the problem cannot see all of it
+
+    def to_arrays(self):
+        """Return the arrays."""
+        return {"state": self.state} if self.start is None else {"state": self.state, "start": self.start}
+
+    def to_dict(self):
+        """Return the rest, plain enough for JSON."""
+        return {"settings": self.settings, "fingerprint": self.fingerprint, "layout": self.layout}
 
 
 class Run:
@@ -57,10 +93,12 @@ class Run:
         `renewals` of exact singular values, steps `redone` with exact ones, iterates with all brackets `narrow`.
     facts : dict
         What was run: problem, rule, constants, tolerance, versions.
+    continuation : Continuation
+        What `train(problem, run)` needs to go on.
 
     """
 
-    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts):
+    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation):
         self.history = history
         self.status = status
         self.message = message
@@ -69,6 +107,7 @@ class Run:
         self.checks = checks
         self.counters = counters
         self.facts = facts
+        self.continuation = continuation
 
     @property
     def converged(self):
@@ -139,15 +178,17 @@ class Run:
         """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all."""
         arrays = {f"history/{name}": column for name, column in self.history.items()}
         arrays.update({f"network/{name}": part for name, part in self.network.to_arrays().items()})
+        arrays.update({f"continuation/{name}": part for name, part in self.continuation.to_arrays().items()})
         about = {name: getattr(self, name) for name in
                  ("status", "message", "iterations", "checks", "counters", "facts")}
-        buffer = io.BytesIO()
-        np.savez(buffer, about=np.array(json.dumps(about)), **arrays)
+        about["continuation"] = self.continuation.to_dict()
+        # somebody's rule may have options that are no JSON
+        about = json.dumps(about, default=repr)
         path = os.fspath(path)
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getbuffer())
+                np.savez(file, about=np.array(about), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             mask = os.umask(0)
@@ -182,36 +223,15 @@ class Run:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         about = json.loads(str(arrays.pop("about")))
-        parts = {"history": {}, "network": {}}
+        parts = {"history": {}, "network": {}, "continuation": {"start": None}}
         for name, array in arrays.items():
             part, _, key = name.partition("/")
             parts[part][key] = array
-        return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), **about)
+        continuation = Continuation(**about.pop("continuation"), **parts["continuation"])
+        return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), continuation=continuation,
+                   **about)
 
     def __repr__(self):
         gap = self.history.get("gap")
         last = "" if gap is None else f", gap={gap[-1]:.3g}"
         return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={self.violations}>"
-
-
-def recorded(record):
-    """Return the columns that `record` asks for, as indices into COLUMNS.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it names a column that does not exist.
-
-    """
-    if isinstance(record, str):
-        if record != "all":
-            raise ValueError(f"record: expected 'all' or a list of column names, got {record!r}")
-        return list(range(len(COLUMNS)))
-    try:
-        names = list(record)
-    except TypeError:
-        raise TypeError(f"record: expected 'all' or a list of column names, got {record!r}") from None
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown or not names:
-        raise ValueError(f"record: expected names among {', '.join(COLUMNS)}; got {unknown or 'none'}")
-    return [COLUMNS.index(name) for name in names]

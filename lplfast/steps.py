@@ -16,7 +16,7 @@ from .kernels.search import Armijo, ExactLineSearch, Majorizer
 
 __all__ = ["NEEDS", "RULES", "AdGD", "Armijo", "Arora2018", "CallableRule", "Constant", "Contraction", "Du2018",
            "ExactLineSearch", "IterateView", "Local", "Majorizer", "Polyak", "Rule", "Sharp", "Xu2023", "missing_for",
-           "rule_from"]
+           "rule_again", "rule_from", "rule_parts"]
 
 # name -> function that makes the rule with its default options
 RULES = {
@@ -67,6 +67,42 @@ def rule_from(step_size):
     if callable(step_size):
         return CallableRule(step_size)
     raise TypeError(f"step_size: expected a positive number, a rule, the name of one or a function, got {step_size!r}")
+
+
+def rule_parts(rule):
+    """Return the name of a rule's class and its options, plain enough for JSON: what `rule_again` takes."""
+    return {"class": type(rule).__name__, "options": rule.options}
+
+
+def rule_again(parts):
+    """Return the rule that `rule_parts` has taken apart; its class may be anybody's, but has to be imported.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+
+    Examples
+    --------
+    >>> rule_again(rule_parts(Local(cap=0.5)))
+    Local(cap=0.5)
+
+    """
+    name = parts["class"]
+    if name == CallableRule.__name__:
+        raise ValueError(f"step_size: the run was made with a function, {parts['options']['function']}; expected it "
+                         "again, or another rule to go on with")
+    for rule in _subclasses(Rule):
+        if rule.__name__ == name:
+            return rule(**parts["options"])
+    raise ValueError(f"step_size: expected the rule of the run that is continued, {name}, got nothing of that name: "
+                     "import it, or say which rule to go on with")
+
+
+def _subclasses(cls):
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def missing_for(rule, problem, network):

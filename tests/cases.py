@@ -14,6 +14,7 @@ from lplfast import (
 )
 from lplfast.constants import local_constants
 from lplfast.steps import RULES as BY_NAME
+from lplfast.steps import missing_for
 
 
 def _data(rng, rows, n, m, condition):
@@ -141,6 +142,19 @@ def _grown(problem, network):
     first = 0.1 / local_constants(problem, network).K_t(0.0)
     return (Local(growth_from=first),
             lambda at, t: min(first * (1 + first**2) ** (t / 2), reference.RULES["local"]()(at, t)))
+
+
+def with_rule(name, rng, n, h, m):
+    """Return a problem, its twin, a network that the rule applies to, the rule, and its twin."""
+    problem, twin = PROBLEMS["squared"](rng, n, m)
+    network = NETWORKS["gaussian"](rng, n, h, m)
+    rule, choose = RULES[name](problem, network)
+    if missing_for(rule, problem, network):
+        # what the rules of earlier papers want: orthogonal data and a small loss
+        Y = rng.standard_normal((n, m))
+        problem, twin = MatrixFactorization(Y), reference.matrix_factorization(Y)
+        network = small_loss(rng, Y, h)
+    return problem, twin, network, rule, choose
 
 
 # (n, h, m): around every switch of the code, h = n+m-1, n+m, n+m+1 among them, and h below n or m

@@ -13,7 +13,7 @@ import lplfast
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
-WITH_EXAMPLES = {"lplfast.problems", "lplfast.network", "lplfast.constants", "lplfast.bounds", "lplfast.training",
+WITH_EXAMPLES = {"lplfast.many", "lplfast.problems", "lplfast.network", "lplfast.constants", "lplfast.bounds", "lplfast.training",
                  "lplfast.steps", "lplfast.kernels.local",
                  "lplfast.kernels.loss", "lplfast.kernels.classical", "lplfast.kernels.certified",
                  "lplfast.kernels.search", "lplfast.kernels.earlier", "lplfast.kernels.spectral"}
@@ -26,12 +26,18 @@ def test_examples_of_docstrings(name):
     assert (found.attempted > 0) == (name in WITH_EXAMPLES)
 
 
-def test_the_readme_trains_in_five_lines(capsys):
+def test_the_readme_trains_in_five_lines_and_goes_on(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    assert len(code.splitlines()) <= 5
-    exec(compile(code, "README.md", "exec"), {})
+    blocks, names = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL), {}
+    assert len(blocks) == 2
+    for code in blocks:
+        assert len(code.splitlines()) <= 5
+        exec(compile(code, "README.md", "exec"), names)
     assert "Converged" in capsys.readouterr().out
+    assert [run.converged for run in names["runs"]] == [True] * 3
+    assert names["run"].converged
+    assert names["run"].iterations > 50
 
 
 def test_every_relative_link_leads_somewhere():

@@ -17,6 +17,7 @@ from lplfast import (
     SquaredLoss,
     local_constants,
     train,
+    train_many,
 )
 
 HUGE = 10**400      # an int that no float64 holds
@@ -137,14 +138,17 @@ def test_what_is_not_a_problem_or_a_network_for_it(call, problem, network):
 
 
 BAD_OPTIONS = {
-    "step_size": [None, 0, 0.0, Local, Rule(), ["local"], "Local", ""],
+    "step_size": [0, 0.0, Local, Rule(), ["local"], "Local", ""],
     "max_iter": [-1, 1.0, True, None, "3", np.inf, np.nan, np.array([3]), np.array(2.5), HUGE],
-    "tol": [None],
+    "tol": ["x"],
     "max_time": ["1", np.nan, -1, True, [1], HUGE, 1j],
-    "constants": [None, "x", "", 1, b"exact", ["exact"]],
-    "record": [None, 5, [], ["x"], "gap", [1], [["gap"]], ["gap", None]],
-    "record_every": [0, -1, 1.5, None, True, "1", HUGE],
+    "constants": ["x", "", 1, b"exact", ["exact"]],
+    "record": [5, [], ["x"], "gap", [1], [["gap"]], ["gap", None]],
+    "record_every": [0, -1, 1.5, True, "1", HUGE],
     "callback": [1, "print", [print]],
+    "compress": [0, 1, "no", [True]],
+    "checkpoint": [1, 1.5, ["run.npz"]],
+    "checkpoint_every": [0, 0.0, "1", None],
     "callback_every": [0, -1, 1.5, None, True, "1"],
 }
 
@@ -157,6 +161,11 @@ def test_bad_options_of_train_are_refused_before_any_work(name, bad):
             raise AssertionError("train has begun to work")
 
     refused(train, SCALAR, Untouched([[1.0]], [[1.0]]), **{name: bad})
+
+
+@pytest.mark.parametrize("bad", [*(bad for bad in NOT_A_SIZE if bad is not None)], ids=repr)
+def test_what_is_not_a_number_of_threads(bad):
+    refused(train_many, SCALAR, ONES, n_threads=bad)
 
 
 @pytest.mark.parametrize("bad", ["x", None, [0.1], 1j, np.array([0.1, 0.2]), -1.0, np.nan], ids=repr)
@@ -209,6 +218,7 @@ BROKEN_RUNS = {
     "about-no-json": lambda folder: _saved(folder, about=np.array("{")),
     "about-list": lambda folder: _saved(folder, about=np.array("[1]")),
     "about-empty": lambda folder: _saved(folder, about=np.array("{}")),
+    "no-state": lambda folder: _saved(folder, **{"continuation/state": None}),
     "about-other": lambda folder: _saved(folder, about=np.array('{"colour": "red"}')),
     "no-network": lambda folder: _saved(folder, **{"network/n": None, "network/wide": None}),
     "another-part": lambda folder: _saved(folder, **{"parts/colour": np.ones(1)}),

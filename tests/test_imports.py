@@ -13,9 +13,9 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
-         "audit", "run", "outcome", "training", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "clock", "blas", "sums", "iterate", "local", "quartic", "loss", "extremes", "tangent",
-           "spectral", "rule", "classical", "certified", "search", "earlier", "callable", "descent"]
+         "settings", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots", "cli"]
+KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss", "extremes",
+           "tangent", "spectral", "rule", "classical", "certified", "search", "earlier", "callable", "descent"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}

@@ -1,11 +1,13 @@
 """Networks: initializations, compression and the way back."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from lplfast import MatrixFactorization, Network, train
+from lplfast.kernels.compress import orthonormal_rows, triangular_factor
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (3, 7, 4), (3, 6, 4), (3, 500, 4), (1, 1, 1), (5, 2, 3)], ids=str)
@@ -24,6 +26,55 @@ def test_compression_keeps_every_gram_matrix_and_comes_back(shape):
     assert np.allclose(back.W2, W2, rtol=0, atol=1e-14 * np.linalg.norm(Z))
     assert np.array_equal(network.W1, W1)
     assert back.width == h
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (2, 5000), (7, 1024), (7, 1025), (40, 1000), (40, 3000), (300, 1201),
+                                   (300, 2000)], ids=str)
+@pytest.mark.parametrize("scale", [1.0, 2.0**-500])
+def test_the_kernels_are_a_thin_qr_decomposition(shape, scale):
+    # around every switch: blocks of 1024 rows, or of four times the columns; panels of 8
+    k, h = shape
+    stack = np.random.default_rng(k).standard_normal((k, h))
+    if k > 2:
+        stack[1] = stack[0]     # of deficient rank
+    R, Q = triangular_factor(stack / scale, scale).T, orthonormal_rows(stack / scale, scale)
+    twin = np.linalg.qr(stack.T, "r")
+    assert np.array_equal(R, np.triu(R))
+    # both are those of a stack that is off by some u in each column, so they agree as far as it determines R
+    assert np.allclose(R.T @ R, twin.T @ twin, rtol=0, atol=1e-15 * h * k)
+    assert np.allclose(np.linalg.norm(R, axis=0), np.linalg.norm(stack, axis=1), rtol=1e-13)
+    assert np.allclose(Q @ Q.T, np.eye(k), rtol=0, atol=1e-15 * h)
+    assert np.allclose(R.T @ Q, stack, rtol=0, atol=1e-15 * h)
+    assert np.array_equal(orthonormal_rows(stack / scale, scale), Q)
+    unaligned = np.empty(stack.size + 1)[1:].reshape(stack.shape)
+    unaligned[:] = stack / scale
+    assert np.array_equal(orthonormal_rows(unaligned, scale), Q)
+
+
+def test_compression_and_the_way_back_take_one_copy_of_the_layers():
+    W1, W2 = np.ones((20, 50_000)), np.ones((50_000, 20))
+    wide = W1.nbytes + W2.nbytes
+    tracemalloc.start()
+    try:
+        network = Network(W1, W2)
+        network.stack()
+        # the copy, and blocks that fit into a cache
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * wide
+        trained = network.replace(network.stack().copy())
+        tracemalloc.reset_peak()
+        layer = trained.W1
+        # the copy and the result
+        assert tracemalloc.get_traced_memory()[1] < 2.2 * wide
+    finally:
+        tracemalloc.stop()
+    assert np.allclose(layer, W1)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-150, 1e150, 1e200])
+def test_compression_of_layers_whose_squares_leave_float64(size):
+    stack = np.random.default_rng(0).standard_normal((5, 60))
+    small, expected = Network(size * stack[:3], size * stack[3:].T).stack(), Network(stack[:3], stack[3:].T).stack()
+    assert np.allclose(small / size, expected, rtol=1e-12)
 
 
 def test_gaussian_has_the_deviations_asked_for():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import NETWORKS, PROBLEMS, RULES, small_loss
+from cases import NETWORKS, PROBLEMS, RULES, with_rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +10,6 @@ from lplfast import Constant, MatrixFactorization, Network, SquaredLoss, local_c
 from lplfast.kernels.descent import COLUMNS, Descent
 from lplfast.kernels.loss import DiagonalQuadratic
 from lplfast.kernels.spectral import Spectral
-from lplfast.steps import missing_for
 
 U = 2.0**-53
 
@@ -149,12 +148,7 @@ def test_width_below_the_smaller_side_claims_no_rate():
 @pytest.mark.parametrize("rule", RULES)
 def test_no_number_depends_on_where_chunks_end(rule):
     rng = np.random.default_rng(5)
-    problem, _ = PROBLEMS["squared"](rng, 6, 4)
-    network = NETWORKS["gaussian"](rng, 6, 50, 4)
-    rule = RULES[rule](problem, network)[0]
-    if missing_for(rule, problem, network):
-        problem = MatrixFactorization(Y := rng.standard_normal((6, 4)))
-        network = small_loss(rng, Y, 50)
+    problem, _, network, rule, _ = with_rule(rule, rng, 6, 50, 4)
     stack = network.stack()
     histories, layers = [], []
     for chunk in (1, 7, 300):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import NETWORKS, PROBLEMS, RULES, SHAPES, small_loss
+from cases import NETWORKS, PROBLEMS, RULES, SHAPES, with_rule
 
-from lplfast import MatrixFactorization, reference, train
+from lplfast import reference, train
 from lplfast.steps import missing_for
 
 STEPS = 12
@@ -73,15 +73,8 @@ def test_same_trajectory_and_constants(problem, network, shape):
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_on_a_longer_run(rule):
     rng = np.random.default_rng(7)
-    problem, twin = PROBLEMS["squared"](rng, 6, 4)
-    network = NETWORKS["gaussian"](rng, 6, 50, 4)
     steps = 2 * AMPLIFY.get(rule, 30)
-    rule, choose = RULES[rule](problem, network)
-    if missing_for(rule, problem, network):
-        # what the rules of earlier papers want: orthogonal data, a small loss, independent layers
-        Y = rng.standard_normal((6, 4))
-        problem, twin = MatrixFactorization(Y), reference.matrix_factorization(Y)
-        network = small_loss(rng, Y, 50)
+    problem, twin, network, rule, choose = with_rule(rule, rng, 6, 50, 4)
     run = train(problem, network, rule, max_iter=steps, tol=0.0, constants="exact")
     W1, W2, history = reference.descend(twin, network.W1, network.W2, choose, run.iterations)
     assert np.allclose(run.history["step_size"][:-1], [row["step_size"] for row in history[:-1]], rtol=1e-11)

@@ -5,11 +5,17 @@ Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swappe
 
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
+from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
 # Below this many multiplications a plain loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
 cdef enum:
     SMALL = 1000
+
+# Below this many rows symmetric matrices are worked on in plain loops, too: about as fast, and OpenBLAS takes a lock in
+# each of these calls, in which two threads of small problems would meet.
+cdef enum:
+    FEW_ROWS = 24
 
 
 cdef inline void matmul_nt(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
@@ -77,11 +83,70 @@ cdef inline void gram_columns(int n, int k, const double* A, double* C) noexcept
     dsyrk(b"u", b"n", &k, &n, &one, <double*> A, &k, &zero, C, &k)
 
 
+cdef inline double short_dot(int size, const double* x, const double* y) noexcept nogil:
+    """x @ y, in four lanes and without a call."""
+    cdef double[4] s
+    cdef int i, j
+    for j in range(4):
+        s[j] = 0.0
+    for i in range(0, size - 3, 4):
+        for j in range(4):
+            s[j] += x[i + j] * y[i + j]
+    for i in range(size - size % 4, size):
+        s[0] += x[i] * y[i]
+    return (s[0] + s[1]) + (s[2] + s[3])
+
+
+cdef inline void subtract(int size, double a, const double* x, double* y) noexcept nogil:
+    """y -= a * x"""
+    cdef int i
+    for i in range(size):
+        y[i] -= a * x[i]
+
+
 cdef inline void symmetric_times(int n, const double* A, const double* x, double* y) noexcept nogil:
     """y = A @ x with A (n, n) symmetric, of which only the row-major lower triangle is read."""
     cdef double one = 1.0, zero = 0.0
-    cdef int step = 1
-    dsymv(b"u", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
+    cdef int step = 1, i
+    if n >= FEW_ROWS:
+        dsymv(b"u", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
+        return
+    for i in range(n):
+        y[i] = short_dot(i + 1, A + i * n, x)
+        subtract(i, -x[i], A + i * n, y)
+
+
+cdef inline int cholesky(int n, double* A) noexcept nogil:
+    """A = L with L @ L.T = A: in the row-major lower triangle, nothing else is touched. Nonzero if there is none."""
+    cdef int info = 0, i, j
+    cdef double pivot
+    cdef double[FEW_ROWS] column
+    if n >= FEW_ROWS:
+        dpotrf(b"u", &n, A, &n, &info)
+        return info
+    for j in range(n):
+        if not A[j * n + j] > 0.0:
+            return j + 1
+        pivot = sqrt(A[j * n + j])
+        A[j * n + j] = pivot
+        for i in range(j + 1, n):
+            column[i] = A[i * n + j] / pivot
+            A[i * n + j] = column[i]
+            subtract(i - j, column[i], column + j + 1, A + i * n + j + 1)
+    return 0
+
+
+cdef inline void cholesky_solve(int n, const double* L, double* x) noexcept nogil:
+    """x = (L @ L.T)^-1 @ x, L from `cholesky`."""
+    cdef int info = 0, one = 1, i
+    if n >= FEW_ROWS:
+        dpotrs(b"u", &n, &one, <double*> L, &n, x, &n, &info)
+        return
+    for i in range(n):
+        x[i] = (x[i] - short_dot(i, L + i * n, x)) / L[i * n + i]
+    for i in range(n - 1, -1, -1):
+        x[i] /= L[i * n + i]
+        subtract(i, x[i], L + i * n, x)
 
 
 cdef inline void matvec_t(int n, int k, const double* A, const double* x, double* y) noexcept nogil:

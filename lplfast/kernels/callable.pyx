@@ -194,8 +194,17 @@ cdef class CallableRule(Rule):
 
     @property
     def options(self):
-        """The arguments that make this rule again, by name."""
-        return {"function": self.function}
+        """The function's name: a file cannot keep the function."""
+        return {"function": getattr(self.function, "__qualname__", type(self.function).__qualname__)}
+
+    def __reduce__(self):
+        return CallableRule, (self.function,)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.function == other.function
+
+    def __hash__(self):
+        return hash(self.function)
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         it.eta = NAN
@@ -221,4 +230,4 @@ cdef class CallableRule(Rule):
         return self.errors.pop(threading.get_ident(), None)
 
     def __repr__(self):
-        return f"CallableRule({getattr(self.function, '__qualname__', self.function)})"
+        return f"CallableRule({self.options['function']})"

@@ -1,5 +1,7 @@
 """The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated."""
 
+import hashlib
+
 import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
@@ -50,6 +52,10 @@ OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "
 FAILURES = (None, "too many backtracks", "below rounding", "vacuous bound", "not a step")
 
 CHECKS = ("pl", "descent", "rate", "drift")
+
+# What the first doubles of a state mean, by name: states of another layout are of no use.
+cdef Memory NO_MEMORY
+LAYOUT = hashlib.sha256(repr(NO_MEMORY).encode()).hexdigest()[:16]
 
 
 # An inequality that is checked to this part of what it claims has been checked, even if it is an equality.
@@ -212,6 +218,23 @@ cdef class Descent:
         self._block[:self._remembered] = saved
         self.evaluated = False
 
+    def state(self):
+        """All that a run carries from step to step, as a new array of doubles: the memory, then the layers."""
+        return self._block[:self._remembered + self._layers().size].copy()
+
+    def restore(self, saved, *, same_rule=True):
+        """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
+        cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
+        if not same_rule:
+            kept = sizeof(Memory) // sizeof(double) + directions_size(self.it.n, self.it.m)
+        if saved.ndim != 1 or saved.size < kept + layers or (same_rule and saved.size != kept + layers):
+            raise ValueError(f"state: expected {kept + layers} numbers, got an array of shape {saved.shape}")
+        self._block[:kept] = saved[:kept]
+        self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
+        if not same_rule:
+            memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
+        self.evaluated = False
+
     @property
     def counters(self):
         """How much work was done, and how often the brackets were narrow."""
@@ -262,6 +285,9 @@ cdef class Descent:
             memcpy(self.it.g_old, self.g_home, (<Py_ssize_t> self.it.n + self.it.m) * self.it.k * sizeof(double))
         with nogil:
             self._evaluate()
+            if self.it.memory.evaluations == 0:
+                # a continuation's evaluation has been counted when its iterate was reached
+                self._count_evaluation()
             if not self._finite():
                 # nothing can be said here, and zeros would say something
                 self.it.sigma_min_sq.lo = self.it.sigma_min_sq.hi = NAN
@@ -312,8 +338,6 @@ cdef class Descent:
         # W = W1 @ W2
         matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
         self.loss.evaluate(it.W, &value, it.G, self.scratch)
-        it.memory.evaluations += 1
-        it.memory.gradients += 1
         # g1 = G @ W2.T
         matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
         # g2.T = G.T @ W1
@@ -331,6 +355,10 @@ cdef class Descent:
         it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
         it.floor = it.K * it.eps_W * it.eps_W
         it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.K * it.eps_W
+
+    cdef void _count_evaluation(self) noexcept nogil:
+        self.it.memory.evaluations += 1
+        self.it.memory.gradients += 1
 
     cdef bint _finite(self) noexcept nogil:
         cdef Iterate* it = &self.it
@@ -375,6 +403,7 @@ cdef class Descent:
         # what was done was done
         self.it.memory.evaluations, self.it.memory.gradients = evaluations, gradients
         self._evaluate()
+        self._count_evaluation()
 
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
         """Choose and take a step, check it, fill the step's part of the row.
@@ -425,6 +454,7 @@ cdef class Descent:
             it.g2t = it.g1 + <Py_ssize_t> it.n * it.k
         it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
         self._evaluate()
+        self._count_evaluation()
         if not self._finite():
             self._undo(&old, &before)
             return OVERFLOWED

@@ -6,9 +6,11 @@ side, and a Cholesky factorization that completes proves the other. docs/theory.
 
 from libc.math cimport INFINITY, fabs, fmax, fmin
 from libc.string cimport memcpy
-from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dpotrf, dpotrs, dsyev
+from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
-from .blas cimport dot, gram_columns, gram_rows, matvec_t, norm, symmetric_times
+from .blas cimport (
+    cholesky, cholesky_solve, dot, gram_columns, gram_rows, matvec_t, norm, symmetric_times,
+)
 from .iterate cimport Bracket
 from .rounding cimport U
 
@@ -150,11 +152,10 @@ cdef double inverse_iterate(int p, const double* gram, double* v, double* w, dou
     """The Rayleigh quotient of gram (p, p) at v, after inverse iteration from v; never below the least
     eigenvalue but for rounding. `factor` receives the Cholesky factor; INFINITY if there is none."""
     cdef double size = norm(p, v), quotient = INFINITY, before
-    cdef int _step, info = 0, one = 1
+    cdef int _step
     cdef Py_ssize_t i
     memcpy(factor, gram, <Py_ssize_t> p * p * sizeof(double))
-    dpotrf(b"u", &p, factor, &p, &info)
-    if info:
+    if cholesky(p, factor):
         return INFINITY
     for _step in range(INVERSE_STEPS):
         if not 0.0 < size < INFINITY:
@@ -163,7 +164,7 @@ cdef double inverse_iterate(int p, const double* gram, double* v, double* w, dou
             v[i] /= size
         # w = gram^-1 v: then w.T gram w = w.T v
         memcpy(w, v, p * sizeof(double))
-        dpotrs(b"u", &p, &one, factor, &p, w, &p, &info)
+        cholesky_solve(p, factor, w)
         size = norm(p, w)
         if not 0.0 < size < INFINITY:
             return INFINITY
@@ -181,15 +182,13 @@ cdef double cholesky_excess(int p, double sign, const double* gram, double shift
     INFINITY if it does not. The allowance is a theorem, whatever the order of operations."""
     cdef Py_ssize_t i, j
     cdef double trace = 0.0, largest = 0.0, gamma = (p + 1) * U / (1.0 - (p + 1) * U)
-    cdef int info = 0
     for i in range(p):
         for j in range(i):
             work[i * p + j] = sign * gram[i * p + j]
         work[i * p + i] = sign * (gram[i * p + i] - shift)
         trace += work[i * p + i]
         largest = fmax(largest, fabs(work[i * p + i]))
-    dpotrf(b"u", &p, work, &p, &info)
-    if info:
+    if cholesky(p, work):
         return INFINITY
     return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
 

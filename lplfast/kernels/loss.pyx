@@ -40,6 +40,11 @@ cdef class Loss:
         """The shape (n, m) of W."""
         return self.n, self.m
 
+    @property
+    def parts(self):
+        """Numbers and arrays that tell this loss from all others of its class; a subclass adds its own."""
+        return self.shape, self.mu, self.K, self.minimum
+
     cdef Py_ssize_t scratch(self) noexcept nogil:
         """How many doubles `evaluate` wants to work in."""
         return 0
@@ -135,6 +140,11 @@ cdef class DiagonalQuadratic(Loss):
     def minimizer(self):
         """The (n, m) matrix W_star, as a new array."""
         return np.array(self.W_star)
+
+    @property
+    def parts(self):
+        """Numbers and arrays that tell this loss from all others of its class."""
+        return *super().parts, self.hessian, self.minimizer
 
     def __repr__(self):
         return f"DiagonalQuadratic(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
