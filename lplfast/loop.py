@@ -146,7 +146,8 @@ class Loop:
             "versions": {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
                          "scipy": scipy.__version__},
         }
-        message = outcome_message(status, descent, dict(zip(COLUMNS, last, strict=True)), settings.tol, network, history)
+        last = dict(zip(COLUMNS, last, strict=True))
+        message = outcome_message(status, descent, last, settings.tol, network, history)
         return Run(history=history, status=status, message=message, network=network.replace(stack),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=Continuation(settings=settings.to_dict(), fingerprint=problem.fingerprint,

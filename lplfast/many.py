@@ -67,19 +67,19 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
     n_threads = _cores() if n_threads is None else as_count("n_threads", n_threads)
 
     cancelled = threading.Event()
-    with single_threaded_blas(), progress_bar(progress, len(plans)) as advanced:
-        with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
-            futures = [pool.submit(_run, plan, cancelled) for plan in plans]
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    future.result()
-                    advanced(1)
-            except BaseException as error:
-                cancelled.set()
-                pool.shutdown(cancel_futures=True)
-                if not isinstance(error, KeyboardInterrupt):
-                    raise
-                raise Interrupted(*(None if future.cancelled() else future.result() for future in futures)) from None
+    with (single_threaded_blas(), progress_bar(progress, len(plans), "run") as advanced,
+          concurrent.futures.ThreadPoolExecutor(n_threads) as pool):
+        futures = [pool.submit(_run, plan, cancelled) for plan in plans]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+                advanced(1)
+        except BaseException as error:
+            cancelled.set()
+            pool.shutdown(cancel_futures=True)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            raise Interrupted(*(None if future.cancelled() else future.result() for future in futures)) from None
     return [future.result() for future in futures]
 
 
@@ -92,7 +92,8 @@ def _together(**arguments):
     """Return the arguments of each run, of lists and of what is the same for all."""
     lengths = {name: len(value) for name, value in arguments.items() if _is_list(value)}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"{', '.join(lengths)}: expected lists of one length, got {', '.join(map(str, lengths.values()))}")
+        raise ValueError(f"{', '.join(lengths)}: expected lists of one length, got "
+                         f"{', '.join(map(str, lengths.values()))}")
     count = next(iter(lengths.values()), 1)
     return zip(*(value if _is_list(value) else [value] * count for value in arguments.values()), strict=True)
 

@@ -36,9 +36,9 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
     max_time : float, optional
         How many seconds at most, from this call on; looked at after each step.
     constants : {"certified", "exact", "power"}, optional
-        `"certified"` by default. How singular values are found: brackets that contain the truth; LAPACK at every step; power and inverse
-        iteration, an estimate without a guarantee.
-        A continued run keeps its own, as it does with the next three.
+        How singular values are found: by `"certified"`, the default, brackets that contain the truth; by LAPACK at
+        every step; by power and inverse iteration, an estimate without a guarantee. A continued run keeps its own, as
+        it does with the next three.
     compress : bool, optional
         Whether to train at the equivalent width `min(h, n + m)`; True. Exact; `False` runs the full width.
     record : "all" or list of str, optional
@@ -54,7 +54,7 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
         A file that the run so far is written to: at the start, then every `checkpoint_every` seconds, and at the end.
         It is replaced at once or not at all: whatever happens, it can be loaded, and the run be continued.
     checkpoint_every : float
-        See `checkpoint`; 0.1 s is the least that has an effect for short steps.
+        See `checkpoint`. A run that is killed loses at most these seconds, a step, and the time that writing takes.
     progress : bool
         Whether to show a progress bar (tqdm).
 
@@ -91,6 +91,7 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
 
     with single_threaded_blas(), progress_bar(progress, plan.max_iter) as advanced:
         loop = Loop(plan)
+        advanced(loop.descent.t)
         try:
             if file is not None:
                 file.begin(loop.result("running"))
@@ -105,20 +106,20 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
     return run
 
 
-def progress_bar(progress, total):
+def progress_bar(progress, total, unit="step"):
     """Return a context manager that gives a function to call with the number of units just done."""
     if not progress:
-        return contextlib.nullcontext(lambda steps: None)
-    return _Tqdm(total)
+        return contextlib.nullcontext(lambda units: None)
+    return _Tqdm(total, unit)
 
 
 class _Tqdm:
-    def __init__(self, total):
+    def __init__(self, total, unit):
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
             raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
-        self.bar = tqdm(total=total, unit="step")
+        self.bar = tqdm(total=total, unit=unit)
 
     def __enter__(self):
         return self.bar.update

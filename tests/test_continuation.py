@@ -57,7 +57,8 @@ def test_split_anywhere(rule, constants):
         assert same(train(problem, part, max_iter=STEPS), whole)
 
 
-@pytest.mark.parametrize("options", [{"record": ["gap", "iteration"]}, {"record_every": 7}, {"compress": False}], ids=str)
+@pytest.mark.parametrize("options", [{"record": ["gap", "iteration"]}, {"record_every": 7}, {"compress": False}],
+                         ids=str)
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_split_on_every_problem_whatever_is_kept(problem, options):
     problem, network, _ = case(problem=problem)
@@ -110,7 +111,8 @@ def test_many_pieces_and_callbacks_change_nothing():
 
 def test_what_is_not_said_anew_is_the_runs_own():
     problem, network, _ = case()
-    run = train(problem, network, Local(cap=0.01), max_iter=5, tol=1e-3, constants="exact", record=["gap"], record_every=2)
+    run = train(problem, network, Local(cap=0.01), max_iter=5, tol=1e-3, constants="exact", record=["gap"],
+                record_every=2)
     on = train(problem, run, max_iter=10**6)
     assert on.status == "converged"
     assert on.facts == run.facts
@@ -141,9 +143,9 @@ def test_another_problem_is_refused():
     others = [MatrixFactorization(np.ones((6, 4))), SquaredLoss(X, Y[:, :4]), SquaredLoss(X, Y[:, :4], l2=1e-9)]
     assert len({other.fingerprint for other in others}) == 3
     for other in others:
-        with pytest.raises(ValueError, match=r"^problem: expected the one that the run was trained on, SquaredLoss\(sha"):
+        with pytest.raises(ValueError, match=r"^problem: expected the one that the run was trained on, Squa"):
             train(other, run, max_iter=10)
-    with pytest.raises(ValueError, match="^network: expected"):
+    with pytest.raises(ValueError, match=r"^network: expected"):
         train(MatrixFactorization([[1.0]]), run)
     assert case()[0].fingerprint == problem.fingerprint
 
@@ -178,7 +180,7 @@ def test_a_history_that_would_not_fit_is_refused_before_it_starts():
     problem, network, _ = case()
     with pytest.raises(ValueError, match=r"^record_every: expected a history of at most 2 GiB.* Use record_every=\d+"):
         train(problem, network, max_iter=10**9)
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match="record_every=") as refused:
         train(problem, network, max_iter=10**12, record=["gap", "iteration"])
     suggested = int(str(refused.value).partition("record_every=")[2].split()[0])
     for every, fits in ((suggested, True), (suggested - 1, False)):

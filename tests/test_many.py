@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 
 from lplfast import Local, MatrixFactorization, Network, SquaredLoss, train, train_many
 
+SCALAR, ONES = MatrixFactorization([[1.0]]), Network([[1.0]], [[1.0]])
 STEPS = ["local", "sharp", "majorizer", "exact", 1e-3, 1e6, Local(cap=0.01)]
 
 
@@ -71,11 +72,11 @@ def test_runs_go_on():
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    (([MatrixFactorization([[1.0]])] * 2, [Network([[1.0]], [[1.0]])] * 3), "^problems, networks: expected lists of one"),
-    ((MatrixFactorization([[1.0]]), [Network([[1.0]], [[1.0]])] * 2, ["local"]), "^networks, step_sizes: expected lists"),
-    ((MatrixFactorization([[1.0]]), [Network([[1.0]], [[1.0]]), None]), "^run 1: network: expected"),
-    ((MatrixFactorization([[1.0]]), Network([[1.0]], [[1.0]]), ["local", 0.1, "x"]), "^run 2: step_size: expected"),
-    ((None, Network([[1.0]], [[1.0]])), "^run 0: problem: expected"),
+    (([SCALAR] * 2, [ONES] * 3), "^problems, networks: expected lists of one length, got 2, 3"),
+    ((SCALAR, [ONES] * 2, ["local"]), "^networks, step_sizes: expected lists of one length, got 2, 1"),
+    ((SCALAR, [ONES, None]), "^run 1: network: expected"),
+    ((SCALAR, ONES, ["local", 0.1, "x"]), "^run 2: step_size: expected"),
+    ((None, ONES), "^run 0: problem: expected"),
 ], ids=lambda part: part if isinstance(part, str) else "")
 def test_bad_input_to_any_run_is_an_error_before_any_work(arguments, named, monkeypatch):
     def begun(self, **options):

@@ -123,7 +123,10 @@ def test_max_time_keeps_what_there_is():
 
 def test_progress_counts_every_step(capsys):
     problem, _ = PROBLEMS["squared"](np.random.default_rng(0), 6, 4)
-    train(problem, Network.gaussian(6, 50, 4, rng=1), max_iter=30, tol=0.0, progress=True)
+    network = Network.gaussian(6, 50, 4, rng=1)
+    train(problem, network, max_iter=30, tol=0.0, progress=True)
+    assert "30/30" in capsys.readouterr().err
+    train(problem, train(problem, network, max_iter=20, tol=0.0), max_iter=30, progress=True)
     assert "30/30" in capsys.readouterr().err
 
 

@@ -69,7 +69,7 @@ cdef void expand(Py_ssize_t h, int k, double* kept, double* panels, double* C, d
     while at >= 0:
         size = <int> min(rows, h - at)
         load(h, k, kept + at, size, 1.0, block)
-        memset(result, 0, size * k * sizeof(double))
+        memset(result, 0, <Py_ssize_t> size * k * sizeof(double))
         if at == 0:
             for j in range(k):
                 memcpy(result + j * size, C + j * k, k * sizeof(double))
@@ -84,28 +84,23 @@ cdef void expand(Py_ssize_t h, int k, double* kept, double* panels, double* C, d
 
 def triangular_factor(const double[:, ::1] stack not None, double scale):
     """Return the transpose of R, lower triangular (k, k), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
-    k, h = stack.shape[0], stack.shape[1]
+    cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0]
     factor = np.empty((k, k))
     cdef double[:, ::1] R = factor
-    cdef double[::1] work = np.empty(2 * PANEL * k + block_rows(k) * k)
+    cdef double[::1] block = np.empty(block_rows(k) * k), panels = np.empty(PANEL * k), work = np.empty(PANEL * k)
     with nogil:
-        factorize(stack.shape[1], <int> stack.shape[0], &stack[0, 0], scale, NULL, &work[0], &R[0, 0],
-                  &work[2 * PANEL * stack.shape[0]], &work[PANEL * stack.shape[0]])
+        factorize(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0], &work[0])
     return factor
 
 
 def orthonormal_rows(const double[:, ::1] stack not None, double scale):
-    """Return the transpose of Q, orthonormal rows (k, h), where `scale * stack.T = Q R`; one new array."""
-    k, h = stack.shape[0], stack.shape[1]
-    size = block_rows(k)
-    rows, identity = np.empty((k, h)), np.eye(k)
-    cdef double[:, ::1] Q = rows, C = identity, R = np.empty((k, k))
+    """Return the transpose of Q, orthonormal rows (k, h), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
+    cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0], size = block_rows(k)
+    rows = np.empty((k, h))
+    cdef double[:, ::1] Q = rows, R = np.empty((k, k)), identity = np.eye(k)
     cdef double[:, ::1] panels = np.empty(((h + size - 1) // size, PANEL * k))
-    cdef double[:, ::1] work = np.empty((2, size * k))
-    cdef double[::1] small = np.empty(PANEL * k)
+    cdef double[::1] block = np.empty(size * k), result = np.empty(size * k), work = np.empty(PANEL * k)
     with nogil:
-        factorize(stack.shape[1], <int> stack.shape[0], &stack[0, 0], scale, &Q[0, 0], &panels[0, 0], &R[0, 0],
-                  &work[0, 0], &small[0])
-        expand(stack.shape[1], <int> stack.shape[0], &Q[0, 0], &panels[0, 0], &C[0, 0], &work[0, 0], &work[1, 0],
-               &small[0])
+        factorize(h, <int> k, &stack[0, 0], scale, &Q[0, 0], &panels[0, 0], &R[0, 0], &block[0], &work[0])
+        expand(h, <int> k, &Q[0, 0], &panels[0, 0], &identity[0, 0], &block[0], &result[0], &work[0])
     return rows
