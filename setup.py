@@ -13,7 +13,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNELS = ["local", "loss", "rule", "extremes", "spectral", "descent"]
+KERNELS = ["local", "loss", "rowwise", "python", "rule", "extremes", "spectral", "descent"]
 
 
 def switched_on(name):

@@ -9,7 +9,7 @@ from .blas cimport add_matmul_nt, dot, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
 from .iterate cimport Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
-from .loss cimport Loss, Value
+from .loss cimport Loss, Value, forget
 from .rounding cimport U
 from .rule cimport Rule
 from .spectral cimport EXACT_WIDTH, Spectral, widest
@@ -240,11 +240,9 @@ cdef class Descent:
         cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
         # W = W1 @ W2
         matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
+        forget(&value)
         self.loss.evaluate(it.W, &value, it.G, self.scratch)
-        # g1 = G @ W2.T
-        matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
-        # g2.T = G.T @ W1
-        matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
+        self._gradients()
         it.W1_norm = sqrt(dot(nk, it.W1, it.W1))
         it.W2_norm = sqrt(dot(mk, it.W2t, it.W2t))
         it.W_norm = sqrt(dot(nm, it.W, it.W))
@@ -254,10 +252,20 @@ cdef class Descent:
         it.grad_sq += it.g2_norm
         it.g2_norm = sqrt(it.g2_norm)
         it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
+        it.rounding, it.gradient_error = value.rounding, value.gradient_error
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
         it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
         it.floor = it.K * it.eps_W * it.eps_W
-        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.K * it.eps_W
+        it.G_error = it.gradient_error + it.K * it.eps_W
+        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.G_error
+
+    cdef void _gradients(self) noexcept nogil:
+        """The gradients in both layers, from G."""
+        cdef Iterate* it = &self.it
+        # g1 = G @ W2.T
+        matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
+        # g2.T = G.T @ W1
+        matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
 
     cdef bint _finite(self) noexcept nogil:
         cdef Iterate* it = &self.it
@@ -286,10 +294,10 @@ cdef class Descent:
         row.slack_descent = row.slack_rate = row.slack_drift = NAN
 
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
-        """Go back one step: every number there is a function of the layers and the memory."""
+        """Go back one step. W and G are still there; the loss is not asked again, it might be Python that has failed."""
         self.it = old[0]
         self.it.memory[0] = before[0]
-        self._evaluate()
+        self._gradients()
 
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
         """Choose and take a step, check it, fill the step's part of the row.
@@ -353,13 +361,11 @@ cdef class Descent:
             fall = self.loss.decrease(it.W_old, it.W, old.gap, it.gap, &terms)
         else:
             fall = self.loss.decrease(it.W_old, it.W, old.loss, it.loss, &terms)
-        # both ends of the step: the rounding of W, and what the loss itself is unsure of
+        # rounding at both ends of the step; a wrong l* would be wrong at both
         uncertain = gap_tolerance(&old) + gap_tolerance(it)
-        if known:
-            uncertain += old.gap_error + it.gap_error
         # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
-        d1 = ((it.m + 4) * U * old.G_norm + it.K * old.eps_W) * old.W2_norm
-        d2 = ((it.n + 4) * U * old.G_norm + it.K * old.eps_W) * old.W1_norm
+        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * old.W2_norm
+        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * old.W1_norm
         r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm)
         r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm)
         uncertain += 1.01 * (it.G_norm * (r1 * it.W2_norm + r2 * it.W1_norm + r1 * r2)
@@ -392,9 +398,9 @@ cdef class Descent:
         cdef Memory* memory = it.memory
         if not self._finite():
             return OVERFLOWED
-        if it.gap <= tol * memory.gap_0:
+        if it.gap + it.gap_error <= tol * memory.gap_0:
             return CONVERGED
-        if it.gap <= it.floor:
+        if it.gap <= fmax(it.floor, it.gap_error):
             return FLOOR_REACHED
         if it.gap > DIVERGED_AT * memory.gap_0:
             return DIVERGED
@@ -425,8 +431,10 @@ cdef class Descent:
                 # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
                 P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
                 off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
+                # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
+                off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
                 note(&memory.pl, memory.t, row.slack_pl, P - mu_gap,
-                     share * (P + mu_gap) + off + row.mu_t * it.gap_error)
+                     share * (P + mu_gap) + off + row.mu_t * (it.gap_error + it.rounding))
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)

@@ -330,11 +330,11 @@ cdef class Spectral:
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
         it.sigma_max_sq.hi = (one.max_sq.now.hi + two.max_sq.now.hi) * (1.0 + 2.0 * U)
-        # W and G as computed are eps_W and K eps_W away from those of the stored layers
+        # W and G as computed are at most eps_W and G_error away from those of the stored layers
         it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
         it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
-        it.G_max.lo = positive_part(G_max.lo - it.K * it.eps_W) * (1.0 - 2.0 * U)
-        it.G_max.hi = fmin(G_max.hi + it.K * it.eps_W + 8.0 * U * it.G_norm, it.G_norm)
+        it.G_max.lo = positive_part(G_max.lo - it.G_error) * (1.0 - 2.0 * U)
+        it.G_max.hi = fmin(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
 
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""
