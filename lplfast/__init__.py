@@ -9,7 +9,10 @@ except ImportError as error:
     ) from error
 
 from .bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
+from .checking import LossReport, check_loss
+from .classification import LogisticLoss, SoftmaxLoss
 from .constants import LocalConstants, local_constants
+from .custom import CustomLoss
 from .network import Network
 from .problems import MatrixFactorization, Problem, SquaredLoss
 from .run import Interrupted, Run
@@ -19,6 +22,7 @@ from .versions import __version__, show_versions
 
 __all__ = [
     "Constant",
+    "CustomLoss",
     "ExactLineSearch",
     "GuaranteedRate",
     "InitialBounds",
@@ -26,6 +30,8 @@ __all__ = [
     "Local",
     "LocalConstants",
     "Majorizer",
+    "LogisticLoss",
+    "LossReport",
     "MatrixFactorization",
     "Network",
     "Polyak",
@@ -33,8 +39,10 @@ __all__ = [
     "Rule",
     "Run",
     "Sharp",
+    "SoftmaxLoss",
     "SquaredLoss",
     "__version__",
+    "check_loss",
     "guaranteed_rate",
     "initial_bounds",
     "local_constants",

@@ -11,6 +11,7 @@ from .kernels.options import as_number
 from .kernels.rowwise import Logistic, Softmax
 from .newton import newton
 from .problems import HUGE, Problem, as_offset, as_reduction, describe_conditioning
+from .threads import single_threaded_blas
 
 __all__ = ["LogisticLoss", "SoftmaxLoss"]
 
@@ -85,14 +86,18 @@ class Classification(Problem):
 
     @functools.cached_property
     def _kernel(self):
-        V, gradient = newton(self)
+        with single_threaded_blas():
+            return self._solve()
+
+    def _solve(self):
+        V, _ = newton(self)
         W_star = V - self._offset
         V = W_star + self._offset       # what the stored minimizer stands for
-        gradient = self.value_and_gradient(V)[1]
+        value, gradient = self.value_and_gradient(V)
         # rounding counts twice: in the gradient here, and in the probabilities that the kernel stores
         uncertainty = np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)
         return self.kind(self._X, self._X @ V, W_star, mu=self.mu, K=self.K,
-                         minimum=self.value_and_gradient(V)[0], weight=self._weight, l2=self.l2,
+                         minimum=float(value), weight=self._weight, l2=self.l2,
                          uncertainty=uncertainty * (1 + 1e-6))
 
     def value_and_gradient(self, V):
@@ -116,9 +121,6 @@ class Classification(Problem):
         R = self._tilt_bound(P, logits) + 8 * (m + 1) * U * (P + scipy.special.entr(P))
         sums = (N + 4) * U * (size.T @ (abs(P - self._targets) + R))
         return float(np.linalg.norm(self._weight * (size.T @ R + sums) + 4 * U * self.l2 * absolute))
-
-    def __getstate__(self):
-        return self.__dict__.copy()
 
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g})"

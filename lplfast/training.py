@@ -42,7 +42,7 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     max_iter : int
         How many steps at most.
     tol : float
-        Converged when `gap <= tol * gap[0]`.
+        Converged when `gap <= tol * gap[0]`, whatever l* is within what is known of it.
     max_time : float, optional
         How many seconds at most; looked at after each step.
     constants : {"certified", "exact", "power"}
@@ -73,6 +73,8 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
         On bad arguments, before any work.
     Interrupted
         On Ctrl-C; its `run` holds everything computed so far.
+    Exception
+        Whatever a callback or a `CustomLoss` raises; its attribute `run` holds everything computed so far.
 
     Examples
     --------
@@ -86,6 +88,9 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
     rule = rule_from(step_size)
     if rule.needs_minimum and math.isnan(problem.minimum):
         raise ValueError(f"step_size: {rule!r} needs the minimum of the loss, which this problem does not know")
+    if rule.needs_bound and math.isnan(problem.lower_bound):
+        raise ValueError(f"step_size: {rule!r} needs the minimum of the loss or a lower bound of it, expected one of "
+                         "`minimum`, `minimizer` and `lower_bound` in the problem, got none; or use 'sharp'")
     if rule.needs_quadratic and not isinstance(problem.kernel, DiagonalQuadratic):
         raise ValueError(f"step_size: {rule!r} needs a quadratic loss, which {type(problem).__name__} is not")
     spectral = Spectral(constants) if isinstance(constants, str) else constants
@@ -109,6 +114,9 @@ def train(problem, network, step_size="local", *, max_iter=1000, tol=1e-10, max_
                 status = loop.go(max_iter, max_time, callback, callback_every, advanced)
             except KeyboardInterrupt:
                 raise Interrupted(loop.result("interrupted")) from None
+            except Exception as error:
+                error.run = loop.result("interrupted")
+                raise
         return loop.result(status)
 
 

@@ -12,10 +12,11 @@ import lplfast
 
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
-ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
+ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "newton",
+         "classification", "custom", "network", "checking", "constants", "bounds", "steps",
          "audit", "run", "outcome", "training", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "quartic", "loss",
-           "rule", "extremes", "spectral",
+KERNELS = ["options", "rounding", "clock", "sums", "blas", "iterate", "local", "quartic", "loss", "rowwise",
+           "python", "rule", "extremes", "spectral",
            "descent"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.

@@ -142,6 +142,11 @@ cdef class Descent:
         return self.it.memory.gap_0
 
     @property
+    def gap_error(self):
+        """What the gap here may be off by, beyond rounding: l* is not known better."""
+        return self.it.gap_error
+
+    @property
     def failure(self):
         """The decrease that the descent lemma promised and the one measured, where it failed."""
         return self.promised, self.measured
@@ -176,7 +181,7 @@ cdef class Descent:
         self._start(wanted=0.0)
         cdef Iterate* it = &self.it
         return {
-            "loss": it.loss, "gap": it.gap, "gap_error": gap_above(it) - it.gap, "floor": it.floor,
+            "loss": it.loss, "gap": it.gap, "gap_above": gap_above(it), "floor": it.floor,
             "grad_norm": sqrt(it.grad_sq), "G_norm": it.G_norm,
             "sigma_min_sq": (it.sigma_min_sq.lo, it.sigma_min_sq.hi),
             "sigma_max_sq": (it.sigma_max_sq.lo, it.sigma_max_sq.hi),
@@ -205,6 +210,14 @@ cdef class Descent:
                     # renewing here would make a continuation's numbers depend on where it began
                     self.spectral.publish(&self.it)
         self.evaluated = True
+        self._raise_error()
+
+    def _raise_error(self):
+        """Raise what a Python part has raised inside the loop."""
+        for part in (self.loss,):
+            error = part.take_error()
+            if error is not None:
+                raise error
 
     def advance(self, double[:, ::1] rows, *, Py_ssize_t every=1, max_iter=1000, double tol=1e-10,
                 double budget=0.1):
@@ -216,6 +229,11 @@ cdef class Descent:
         -------
         str
             `"running"` if a further call would go on, else why it stopped.
+
+        Raises
+        ------
+        BaseException
+            Whatever a loss written in Python raised; layers and rows are those of the steps before.
         """
         cdef double limit = max_iter
         cdef int outcome
@@ -224,6 +242,7 @@ cdef class Descent:
         self._start()
         with nogil:
             outcome = self._run(&rows[0, 0], rows.shape[0], every, limit, tol, budget)
+        self._raise_error()
         return OUTCOMES[outcome]
 
     def last_row(self):
@@ -374,7 +393,9 @@ cdef class Descent:
         if not redo and not fall - promised >= -allowance:
             self._undo(&old, &before)
             return REDO
-        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
+        row.step_size, row.K_t, row.K_t_sharp = eta, K_t, K_t_sharp
+        # no rate is claimed of a gap that is not known
+        row.rate_bound = 1.0 - contraction if known else NAN
         row.slack_descent = (fall - promised) / first_order
         row.slack_drift = 2.0 * fall / first_order - 1.0
         row.slack_rate = fall / old.gap - contraction
@@ -405,7 +426,8 @@ cdef class Descent:
         if it.gap > DIVERGED_AT * memory.gap_0:
             return DIVERGED
         if it.grad_sq == 0.0:
-            return SADDLE
+            # where l* is not known, this may be it
+            return SADDLE if it.gap == it.gap else STALLED
         if it.grad_sq < UNDERFLOWN:
             return STALLED
         # the next step would not move the layers beyond their rounding

@@ -21,6 +21,8 @@ cdef class Rule:
         The arguments that make this rule again, by name.
     needs_minimum : bool
         Whether the rule needs l*.
+    needs_bound : bool
+        Whether the rule needs l* or a lower bound of it.
     needs_quadratic : bool
         Whether the rule is for quadratic losses.
     needs_ray : bool
@@ -28,6 +30,7 @@ cdef class Rule:
     """
 
     needs_minimum = False
+    needs_bound = False
     needs_quadratic = False
 
     @property
@@ -102,7 +105,7 @@ cdef class Local(Rule):
     Local(cap=0.5)
     """
 
-    needs_minimum = True
+    needs_bound = True
 
     def __init__(self, *, cap=None, growth_from=None):
         self.cap = None if cap is None else as_number("cap", cap, positive=True)
