@@ -4,10 +4,10 @@ import argparse
 import json
 import time
 
-from . import bare, environment, iteration, kernels, width
+from . import bare, environment, iteration, kernels, losses, width
 
 BENCHMARKS = {"kernels": kernels.tables, "iteration": iteration.tables, "width": width.tables,
-              "bare": bare.tables}
+              "bare": bare.tables, "losses": losses.tables}
 
 
 def main():
