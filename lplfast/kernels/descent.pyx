@@ -143,8 +143,8 @@ cdef class Descent:
 
     @property
     def gap_error(self):
-        """What the gap here may be off by, beyond rounding: l* is not known better."""
-        return self.it.gap_error
+        """What the gap here may be off by beyond rounding of W1 W2: l* is uncertain, and so may be the loss."""
+        return self.it.gap_error + self.it.rounding
 
     @property
     def failure(self):
@@ -417,11 +417,14 @@ cdef class Descent:
         """Whether to go on from the current iterate, and if not, why."""
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
+        cdef double unsure
         if not self._finite():
             return OVERFLOWED
-        if it.gap + it.gap_error <= tol * memory.gap_0:
+        # rounding and an uncertain l* may hide as much; neither may pass for convergence
+        unsure = it.gap_error + it.rounding
+        if it.gap + unsure <= tol * memory.gap_0:
             return CONVERGED
-        if it.gap <= fmax(it.floor, it.gap_error):
+        if it.gap <= fmax(it.floor, unsure):
             return FLOOR_REACHED
         if it.gap > DIVERGED_AT * memory.gap_0:
             return DIVERGED
