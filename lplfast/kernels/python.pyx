@@ -76,10 +76,11 @@ cdef class PythonLoss(Loss):
         given = self.function(array)
         try:
             value, gradient = given
-        except (TypeError, ValueError):
-            raise TypeError(f"value_and_gradient: expected a pair, a number and an array, got {given!r}") from None
-        loss[0] = value
-        gradient = np.ascontiguousarray(gradient, dtype=np.float64)
+            loss[0] = value
+            gradient = np.ascontiguousarray(gradient, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError("value_and_gradient: expected a pair, a number and an array, got "
+                            f"{given!r:.200}") from error
         if gradient.shape != self.shape:
             raise ValueError(f"value_and_gradient: expected a gradient of shape {self.shape}, got {gradient.shape}")
         if G != NULL:
