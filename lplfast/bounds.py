@@ -349,7 +349,7 @@ def _missing(problem, network, bounds):
         return (f"Vacuous: the width {network.width} is below min(n, m) = {min(n, m)}, so the network cannot reach "
                 "every W. Widen it.")
     if problem.minimizer is None:
-        return ("Vacuous: the imbalance is not large enough, and the minimizer is not known, so that there is no margin. "
+        return ("Vacuous: the imbalance is not large enough, and the minimizer is not known, so there is no margin. "
                 "Give the problem its minimizer, or use layers of width at least n + m, or scale one layer up.")
     least = float(np.linalg.svd(problem.to_kernel(problem.minimizer), compute_uv=False)[-1])
     r = math.sqrt(2 * bounds.gap / problem.mu)

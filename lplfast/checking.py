@@ -193,8 +193,8 @@ class _Check:
         # W + h direction is rounded, too
         moved = EPS * np.linalg.norm(W) * (np.linalg.norm(gradient) + K * h) / h
         allowed = K * h / 4 + off / h + moved + self._rounding(value(W), np.linalg.norm(gradient))
-        self.gradient.note(abs(measured - declared), allowed, f"{which} at {name}: the difference is {measured:.8g}, the "
-                           f"gradient has {declared:.8g}, {allowed:.1e} is allowed")
+        self.gradient.note(abs(measured - declared), allowed, f"{which} at {name}: the difference is {measured:.8g}, "
+                           f"the gradient has {declared:.8g}, {allowed:.1e} is allowed")
 
     def _steps(self, W):
         """Return two steps: one on which l hardly bends otherwise, for K, and a long one, for a mu far below K."""
@@ -241,7 +241,7 @@ class _Check:
 
     def _ties(self, top):
         """Try the curvature between two outputs where these two tie, far above or below all others."""
-        n, m = self.shape
+        m = self.shape[1]
         side = self._seen(np.linalg.svd(top)[0][:, :1])
         pairs = list(itertools.combinations(range(m), 2))
         for i in self.rng.choice(len(pairs), min(3, len(pairs)), replace=False):

@@ -1,4 +1,4 @@
-"""Newton's method for a smooth, strongly convex function of a matrix: minimizers to the last digits that float64 has."""
+"""Newton's method for a smooth, strongly convex function of a matrix: its minimizer, as well as float64 can say."""
 
 import numpy as np
 import scipy.linalg
@@ -16,15 +16,14 @@ EPS = float(np.finfo(float).eps)
 def newton(function, *, warm=200, steps=100):
     """Return a matrix near the minimizer of `function`, and the gradient there.
 
-    L-BFGS first, then Newton's method with a line search, and, where values no longer tell two matrices apart, full steps
-    as long as each at least halves the gradient.
+    L-BFGS first, then Newton's method with a line search, and, where values no longer tell two matrices apart, full
+    steps as long as each at least halves the gradient.
 
     Parameters
     ----------
     function : object
-        `shape`, and of a matrix V: `value_and_gradient(V)`, `hessian(V)`, its Hessian as an array of shape
-        (blocks, size, size) that acts on slices of V in C order of V.T or V (`blocks` is m or 1), and
-        `hessian_product(V, U)`.
+        Has `shape`, and of a matrix V `value_and_gradient(V)`; `hessian(V)`, of shape (blocks, size, size), the blocks
+        of its Hessian in the order of `V.T.ravel()`; `blocks`; and `hessian_product(V, U)`.
     warm, steps : int
         Iterations of either method at most.
     """

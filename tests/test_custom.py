@@ -109,8 +109,8 @@ def test_without_strong_convexity_there_is_no_rate():
     assert "mu = 0" in guaranteed_rate(loss(mu=0.0, minimum=7.0), NETWORK).message
 
 
-def failing(after, error=ZeroDivisionError("the user's own")):
-    count = 0
+def failing(after, error=None):
+    count, error = 0, error or ZeroDivisionError("the user's own")
 
     def function(W):
         nonlocal count

@@ -13,7 +13,8 @@ import lplfast
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
-WITH_EXAMPLES = {"lplfast.problems", "lplfast.classification", "lplfast.custom", "lplfast.checking", "lplfast.network", "lplfast.constants", "lplfast.bounds", "lplfast.training",
+WITH_EXAMPLES = {"lplfast.problems", "lplfast.classification", "lplfast.custom", "lplfast.checking",
+                 "lplfast.network", "lplfast.constants", "lplfast.bounds", "lplfast.training",
                  "lplfast.steps", "lplfast.kernels.local",
                  "lplfast.kernels.loss", "lplfast.kernels.rule", "lplfast.kernels.spectral"}
 

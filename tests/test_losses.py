@@ -46,7 +46,7 @@ def test_every_rule_runs_with_every_loss_but_where_the_library_says_why_not(caps
     assert all("needs a quadratic loss" in why for why in excluded.values())
     assert {name for name, _ in excluded} <= set(CONVEX)
     with capsys.disabled():
-        print(f"\n{len(set(ran))} of {len(PROBLEMS) * len(RULES)} pairs of loss and rule ran, each at two widths. Excluded:")
+        print(f"\n{len(set(ran))} of {len(PROBLEMS) * len(RULES)} pairs of loss and rule ran, at two widths. Excluded:")
         for why in sorted(set(excluded.values())):
             pairs = sorted(f"{name} with {rule}" for (name, rule), said in excluded.items() if said == why)
             print(f"    {', '.join(pairs)}: {why}")
@@ -70,9 +70,7 @@ def test_the_hessian_stays_between_mu_and_K(kind, reduction):
     found = []
     for W in (np.zeros((n, m)), rng.standard_normal((n, m)), 1e4 * rng.standard_normal((n, m)), tie,
               np.array(problem.minimizer)):
-        h = 1e-4
-
-        def product(v, W=W):
+        def product(v, W=W, h=1e-4):
             V = v.reshape(n, m)
             V = V / np.linalg.norm(V)
             return (problem.gradient(W + h * V) - problem.gradient(W - h * V)).ravel() / (2 * h) * np.linalg.norm(v)
@@ -168,7 +166,7 @@ def test_what_is_less_than_the_uncertainty_is_not_called_converged():
     X = 1e4 * rng.standard_normal((40, 2)) @ np.diag([1, 1e-4])
     problem = LogisticLoss(X, labels(rng, LogisticLoss, 40, 1), l2=1e-4)
     # nearer than what the gradient there could tell, though far from the rounding floor
-    near = problem.minimizer + [[0.0], [problem.kernel.uncertainty / 100]]
+    near = problem.minimizer + np.array([[0.0], [problem.kernel.uncertainty / 100]])
     run = train(problem, Network.balanced(near, 5), tol=1e-3)
     assert run.history["floor"][0] < run.history["gap"][0]
     assert run.status == "floor"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CONVEX, PROBLEMS, QUADRATIC
+from cases import PROBLEMS, QUADRATIC
 from scipy.optimize import minimize
 
 from lplfast import MatrixFactorization, SquaredLoss

@@ -313,7 +313,8 @@ cdef class Descent:
         row.slack_descent = row.slack_rate = row.slack_drift = NAN
 
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
-        """Go back one step. W and G are still there; the loss is not asked again, it might be Python that has failed."""
+        """Go back one step. W and G are still there: the loss, which may be Python that has failed, is not asked again.
+        """
         self.it = old[0]
         self.it.memory[0] = before[0]
         self._gradients()

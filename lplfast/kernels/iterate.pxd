@@ -118,7 +118,7 @@ cdef struct Iterate:
 
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
-    """What rounding in the product W1 W2 and in the loss may have done to it: ||G|| eps_W + K eps_W^2 / 2 + rounding."""
+    """What rounding in W1 W2 and in the loss may have done to its value: ||G|| eps_W + K eps_W^2 / 2 + rounding."""
     return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding
 
 

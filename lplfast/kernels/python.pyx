@@ -11,8 +11,8 @@ from libc.string cimport memcpy
 from .loss cimport Loss, Value
 from .rounding cimport U
 
-# A function is trusted to so many u of its value, and to as many of the gradient that goes with such a value. Nobody can
-# know how somebody else's sums round; 1e-13 is what NumPy's keep to on ten thousand rows.
+# A function is trusted to so many u of its value, and to as many of the gradient that goes with such a value. Nobody
+# can know how somebody else's sums round; 1e-13 is what NumPy's keep to on ten thousand rows.
 cdef double TRUSTED = 1000.0
 
 

@@ -1,3 +1,5 @@
+"""Compile the loss and the rule."""
+
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.math cimport exp, fabs, log1p, tanh
+from libc.math cimport exp, fabs, log1p, sinh, tanh
 
 from lplfast.kernels.loss cimport Loss, Value
 
@@ -27,10 +27,10 @@ cdef class LogCosh(Loss):
         cdef Py_ssize_t i
         for i in range(<Py_ssize_t> self.n * self.m):
             e = W[i] - Y[i]
-            # log(cosh(e)), which must not overflow; below 1e-4 it would cancel
-            s += (fabs(e) + log1p(exp(-2.0 * fabs(e))) - LOG_2 if fabs(e) > 1e-4 else e * e / 2.0) + self.l2 / 2.0 * e * e
+            # log(cosh(e)): cosh overflows far from 0, and near it the logarithm would cancel
+            s += fabs(e) + log1p(exp(-2.0 * fabs(e))) - LOG_2 if fabs(e) > 1.0 else log1p(2.0 * sinh(e / 2.0) ** 2)
+            s += self.l2 / 2.0 * e * e
             if G != NULL:
                 G[i] = tanh(e) + self.l2 * e
+        # to a few u, as a sum of positive numbers: `rounding` and `gradient_error` may stay 0
         value.loss = value.gap = s
-        # the cancellation above 1e-4: some 1e-16 an entry
-        value.rounding = 1e-15 * self.n * self.m if s > 1e-8 else 0.0

@@ -6,8 +6,7 @@ from lplfast.kernels.rule cimport Rule
 
 
 cdef class BarzilaiBorwein(Rule):
-    """`<S, S> / <S, Q>` with S, Q the last differences of W and of G, over s_max(T)^2; the first step is 1 / (K s^2 + |G|).
-    """
+    """`<S, S> / <S, Q>` with S, Q the last differences of W and of G, over s_max(T)^2; at first `1 / (K s^2 + |G|)`."""
 
     cdef readonly double factor
 
