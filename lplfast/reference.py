@@ -62,7 +62,10 @@ def logistic_loss(X, Y, *, l2, reduction="sum", offset=None):
 
     def divergence(Z, D):
         s = 1 / (1 + np.exp(-Z))
-        return np.log1p(s * np.expm1(D)) - s * D
+        # plain where the exponential would overflow, far from the minimizer
+        far = abs(D) > 500
+        plain = np.logaddexp(np.log(s) + D, np.log1p(-s)) - s * D
+        return np.where(far, plain, np.log1p(s * np.expm1(np.where(far, 0.0, D))) - s * D)
 
     return _classification(
         X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 4, curvature=curvature, divergence=divergence,
@@ -82,7 +85,10 @@ def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
     def divergence(Z, D):
         p = softmax(Z)
         C = D - (p * D).sum(axis=1, keepdims=True)
-        return np.log1p((p * np.expm1(C)).sum(axis=1))
+        # plain where the exponentials would overflow, far from the minimizer
+        far = abs(C).max(axis=1) > 500
+        plain = np.logaddexp.reduce(np.log(p) + C, axis=1)
+        return np.where(far, plain, np.log1p((p * np.expm1(np.where(far[:, np.newaxis], 0.0, C))).sum(axis=1)))
 
     return _classification(
         X, P.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 2, curvature=curvature, divergence=divergence,

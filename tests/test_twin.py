@@ -59,7 +59,7 @@ def test_same_trajectory_and_constants(kind, network, shape):
             if column != "slack_pl":
                 seen[:-1] &= gap[:-1] - gap[1:] > 1e-8 * scale
                 seen[-1] = False
-            ours, theirs, absolute = ours[seen], theirs[seen], max(1e-6, untrusted)
+            ours, theirs, absolute, relative = ours[seen], theirs[seen], max(1e-6, untrusted), 1e-6
         elif column in ("loss", "gap"):
             absolute = max(tolerance, untrusted) * (scale + abs(twin.minimum))
         else:

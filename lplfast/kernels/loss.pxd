@@ -6,8 +6,8 @@ from libc.math cimport NAN
 cdef struct Value:
     double loss         # l(W)
     double gap          # l(W) - l*, without cancellation where the loss knows how; NaN if l* is unknown
-    double gap_error    # what l(W) - l* may exceed `gap` by, l* being uncertain; if gap is NaN, what it may be
-    # What rounding inside `evaluate` may do, beyond a few u of the value and of each entry of G; 0 where nothing is said
+    double gap_error    # what l(W) - l* may exceed `gap` by, l* being uncertain; if gap is NaN, may be
+    # What rounding inside `evaluate` may do, beyond a few u of the value and of each entry of G; 0 if nothing is said
     double rounding         # to the loss and the gap
     double gradient_error   # to G, in the Frobenius norm
 
