@@ -13,6 +13,8 @@ CLAIMS = {
     "rate": ("guaranteed rate", "gap[t+1] <= rate_bound gap[t]", True),
     "drift": ("small drift", "decrease >= eta |grad L|^2 / 2 (a condition)", False),
     "gap_bound": ("accumulated rate", "gap[t] <= gap_bound[t]", True),
+    "initial": ("bounds from the start", "alpha <= s_min(T)^2, s_max(T)^2 <= beta", True),
+    "initial_rate": ("rate from the start", "gap[t] <= rate^t gap[0]", True),
 }
 
 
@@ -71,22 +73,51 @@ class Audit:
         return "\n".join(lines)
 
 
-def audit(checks, history):
-    """Return the Audit of the counts that the loop kept, and of the bound that it accumulated."""
+def audit(checks, history, promise=None):
+    """Return the Audit of the counts that the loop kept, the bound that it accumulated, and what the start promised."""
     claims = [Claim(name, *CLAIMS[name], check["steps"], check["violations"], check["uninformative"],
                     check["smallest"], check["smallest_at"]) for name, check in checks.items()]
-    if {"gap", "gap_bound", "floor"} <= history.keys() and checks["rate"]["steps"]:
-        claims.append(_accumulated(history))
+    if checks["rate"]["steps"] and {"iteration", "gap", "gap_bound", "floor"} <= history.keys():
+        claims.append(_decreases("gap_bound", history, history["gap_bound"]))
+    if promise is not None and checks["descent"]["steps"] and not np.isnan(promise.bounds.gap):
+        if {"iteration", "gap", "drift", "sigma_min_sq", "sigma_max_sq", "bracket_width"} <= history.keys():
+            claims.append(_bounded(history, promise.bounds))
+        if promise.contraction is not None and {"iteration", "gap", "floor"} <= history.keys():
+            log_rate = np.log1p(-promise.contraction) if promise.contraction < 1 else -np.inf
+            with np.errstate(invalid="ignore"):     # 0 times -inf, at t = 0
+                powers = np.where(history["iteration"] > 0, np.exp(history["iteration"] * log_rate), 1.0)
+            claims.append(_decreases("initial_rate", history, powers * history["gap"][0]))
     return Audit(tuple(claims))
 
 
-def _accumulated(history):
-    """Return the claim that the gap never exceeds the product of the guaranteed rates, at the recorded iterates."""
-    gap, bound, floor = (history[name] for name in ("gap", "gap_bound", "floor"))
+def _decreases(name, history, bound):
+    """Return the claim that the gap never exceeds a bound, at the recorded iterates."""
+    gap, floor = history["gap"], history["floor"]
     # each end of the run is known to sqrt(2 gap floor) + floor / 2, and a product of t rates to 2 t u
-    allowance = np.sqrt(2 * gap) * np.sqrt(floor) + floor + 1e-15 * gap.size * gap[0]
+    allowance = np.sqrt(2 * gap) * np.sqrt(floor) + floor + 1e-15 * (1 + history["iteration"]) * gap[0]
     slack = 1 - gap / np.where(bound > 0, bound, 1.0)
-    at = int(np.argmin(slack[1:])) + 1 if gap.size > 1 else 0
-    iteration = history["iteration"][at] if "iteration" in history else at
-    return Claim("gap_bound", *CLAIMS["gap_bound"], gap.size - 1, int((gap > bound + allowance).sum()),
-                 int((allowance > bound - gap)[1:].sum()), float(slack[at]), int(iteration))
+    return _claim(name, history, slack, gap > bound + allowance, allowance > bound - gap, gap.size > 1)
+
+
+def _bounded(history, bounds):
+    """Return the claim that the singular values stay within what the imbalance and its drift allow.
+
+    It is made of iterates whose gap is at most the first. The columns are the safe ends of brackets: the other ends
+    are `bracket_width` away.
+    """
+    low, high = bounds.after(history["drift"])
+    width = 1 + history["bracket_width"]
+    with np.errstate(invalid="ignore"):     # no lower bound on s_min: 0 times infinity
+        least = np.where(history["sigma_min_sq"] > 0, history["sigma_min_sq"] * width, np.inf)
+    slack = np.minimum(1 - low / least, 1 - history["sigma_max_sq"] / width / high)
+    claimed = history["gap"] <= bounds.gap
+    slack = np.where(claimed | np.isnan(history["gap"]), slack, np.inf)
+    # both sides are computed to some u, rounded outward
+    return _claim("initial", history, slack, slack < -1e-12, np.zeros(slack.size, dtype=bool), slack.size > 1)
+
+
+def _claim(name, history, slack, violated, uninformative, any_step):
+    """Return a claim about the recorded iterates; the first is where it starts from."""
+    at = int(np.argmin(slack[1:])) + 1 if any_step else 0
+    return Claim(name, *CLAIMS[name], slack.size - 1, int(violated[1:].sum()), int(uninformative[1:].sum()),
+                 float(slack[at]), int(history["iteration"][at]))

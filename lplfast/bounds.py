@@ -56,6 +56,13 @@ class InitialBounds:
     K: float
     imbalance: "Imbalance"
 
+    def after(self, drift):
+        """Return `alpha - drift` or better, and `beta + drift`: bounds once the imbalance has moved by at most `drift`.
+
+        As long as the gap is at most this one. `drift` may be an array, such as a run's column of that name.
+        """
+        return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
+
     def K_upper(self, eta):
         """Return an upper bound on K_t(eta): the formula of Xu et al. (2025) at beta, p2 and this gap."""
         return local.K_t(self.K, self.beta, self.p2, self.gap, eta)
@@ -83,9 +90,12 @@ class Imbalance:
     mth: float
 
     def alpha(self, p1, delta=0.0):
-        """Return a lower bound on s_min(T)^2 after every eigenvalue has drifted by at most delta (Min et al. 2022)."""
-        return (_phi(self.bottom + delta, max(self.nth - delta, 0.0), p1 if self.n <= self.m else 0.0)
-                + _phi(self.top + delta, max(self.mth - delta, 0.0), p1 if self.m <= self.n else 0.0))
+        """Return a lower bound on s_min(T)^2 after every eigenvalue has drifted by at most delta (Min et al. 2022).
+
+        delta may be an array, and so is what is returned then.
+        """
+        return (_phi(self.bottom + delta, np.maximum(self.nth - delta, 0.0), p1 if self.n <= self.m else 0.0)
+                + _phi(self.top + delta, np.maximum(self.mth - delta, 0.0), p1 if self.m <= self.n else 0.0))
 
     def beta(self, p2):
         """Return an upper bound on s_max(T)^2 (Min et al. 2022, Xu et al. 2023)."""
@@ -94,7 +104,7 @@ class Imbalance:
 
 def _phi(a, b, p):
     """(-a + b + sqrt((a + b)^2 + 4 p^2)) / 2 without cancellation."""
-    return b if p == 0 else b + 2 * p * p / ((a + b) + math.hypot(a + b, 2 * p))
+    return b if p == 0 else b + 2 * p * p / ((a + b) + np.hypot(a + b, 2 * p))
 
 
 def initial_bounds(problem, network, *, margins="best"):
@@ -142,7 +152,7 @@ def initial_bounds(problem, network, *, margins="best"):
     off = (max(n, m) + 2 + 10 * values.size) * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
     imbalance = Imbalance(n, m, top=_largest(values, 1) + off, bottom=_largest(-values, 1) + off,
                           nth=max(_largest(values, n) - off, 0.0), mth=max(_largest(-values, m) - off, 0.0))
-    alpha = imbalance.alpha(p1)
+    alpha = float(imbalance.alpha(p1))
     return InitialBounds(alpha=alpha, beta=imbalance.beta(p2), p1=p1, p2=p2, mu_lower=problem.mu * alpha, gap=gap,
                          K=problem.K, imbalance=imbalance)
 
@@ -329,7 +339,7 @@ def _descent_theorem(problem, bounds, eta, rule=Sharp):
     """What the drift lemma and the descent lemma give for `rule(cap=eta)`; None if nothing."""
     mu, K, gap = problem.mu, problem.K, bounds.gap
     delta = 2 * eta * gap
-    A, B = max(bounds.alpha - delta, bounds.imbalance.alpha(bounds.p1, delta)), bounds.beta + delta
+    A, B = map(float, bounds.after(delta))
     if not A > 0:
         return None
     # the rule sees brackets, not values: its steps may be that much shorter
@@ -353,7 +363,7 @@ def _contraction_theorem(problem, bounds, eta):
     curve = eta**2 * K**1.5 * bounds.p2 * math.sqrt(2 * gap)
     delta = 0.0
     for _ in range(200):
-        A, B = max(bounds.alpha - delta, bounds.imbalance.alpha(bounds.p1, delta)), bounds.beta + delta
+        A, B = map(float, bounds.after(delta))
         # 1 - c, which keeps its digits where c is near 1
         short = min(eta * mu * A, 2 - eta * K * B) - curve
         if not (A > 0 and short > 0):

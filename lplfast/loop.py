@@ -10,6 +10,7 @@ import scipy
 
 from .kernels.descent import COLUMNS, LAYOUT, Descent
 from .outcome import outcome_message
+from .promise import Promise
 from .run import Continuation, Run
 from .steps import rule_parts
 from .versions import __version__
@@ -61,6 +62,7 @@ class Loop:
             self.start = None if problem.sees_everything else stack[:n]
             W1, W2, before = problem.to_kernel(stack[:n]), stack[n:].T, []
             self.rule_said = repr(settings.rule)
+            self.promise = Promise(problem, plan.network, settings.rule)
         else:
             state, self.start = run.continuation.state, run.continuation.start
             rows, m = problem.kernel.shape
@@ -74,6 +76,11 @@ class Loop:
         self.descent = Descent(problem.kernel, settings.rule, settings.spectral, W1, W2)
         if run is not None:
             self.descent.restore(state, same_rule=same)
+            self.promise = run.promise
+            if self.promise is None:
+                self.promise = Promise(problem, plan.network, settings.rule)    # no step has been taken yet
+            elif not same:
+                self.promise = self.promise.without_rate()
             # a function may add up in another order from time to time; another loss is farther off
             if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
                 raise ValueError(f"problem: expected the one that the run was trained on, of loss "
@@ -154,4 +161,5 @@ class Loop:
         return Run(history=history, status=status, message=message, network=network.replace(stack),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=Continuation(settings=settings.to_dict(), fingerprint=problem.fingerprint,
-                                             layout=LAYOUT, loss=last["loss"], state=descent.state(), start=self.start))
+                                             layout=LAYOUT, loss=last["loss"], state=descent.state(), start=self.start),
+                   promise=self.promise)

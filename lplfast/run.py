@@ -11,6 +11,7 @@ import numpy as np
 
 from .audit import audit
 from .network import Network
+from .promise import Promise
 
 __all__ = ["Continuation", "Interrupted", "Run"]
 
@@ -97,10 +98,13 @@ class Run:
         What was run: problem, rule, constants, tolerance, versions.
     continuation : Continuation
         What `train(problem, run)` needs to go on.
+    promise : Promise
+        What the initialization promised: bounds, and a rate if a theorem speaks of the rule.
 
     """
 
-    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation):
+    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation,
+                 promise=None):
         self.history = history
         self.status = status
         self.message = message
@@ -110,6 +114,7 @@ class Run:
         self.counters = counters
         self.facts = facts
         self.continuation = continuation
+        self.promise = promise
 
     @property
     def converged(self):
@@ -144,15 +149,15 @@ class Run:
             return "Constants are estimates by power iteration: K_t errs low, mu_t high."
         narrow, renewals = self.counters["narrow"], self.counters["renewals"]
         return (f"Constants are {mode}: every bracket within {tolerance:.0%} of its value at {narrow} of {iterates} "
-                f"iterates; {renewals} of {4 * iterates} brackets computed anew; {self.counters['redone']} steps taken "
-                "back and redone with exact values.")
+                f"iterates; {renewals} computed anew; {self.counters['redone']} steps taken back and redone with exact "
+                "values.")
 
     def audit(self):
         """Return an Audit: for every inequality its smallest slack, where, and how often it failed beyond rounding.
 
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
-        return audit(self.checks, self.history)
+        return audit(self.checks, self.history, self.promise if self.iterations else None)
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""
@@ -184,6 +189,7 @@ class Run:
         about = {name: getattr(self, name) for name in
                  ("status", "message", "iterations", "checks", "counters", "facts")}
         about["continuation"] = self.continuation.to_dict()
+        about["promise"] = self.promise.to_dict() if self.promise is not None and self.iterations else None
         # somebody's rule may have options that are no JSON
         about = json.dumps(about, default=repr)
         path = os.fspath(path)
@@ -230,8 +236,9 @@ class Run:
             part, _, key = name.partition("/")
             parts[part][key] = array
         continuation = Continuation(**about.pop("continuation"), **parts["continuation"])
+        kept = about.pop("promise")
         return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), continuation=continuation,
-                   **about)
+                   promise=None if kept is None else Promise.from_dict(kept), **about)
 
     def __repr__(self):
         gap = self.history.get("gap")

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from lplfast import (
     Constant,
+    Local,
+    Majorizer,
     MatrixFactorization,
     Network,
     Sharp,
@@ -17,6 +19,8 @@ from lplfast import (
     local_constants,
     train,
 )
+from lplfast.audit import audit
+from lplfast.kernels.loss import DiagonalQuadratic
 
 
 @st.composite
@@ -136,3 +140,64 @@ def test_what_is_missing_is_said():
     assert "Margin" in said
     assert "Imbalance" in said
     assert "Widen" in guaranteed_rate(problem, Network.gaussian(3, 2, 4, rng=0)).message
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.sampled_from([Sharp, Local, Constant]), st.floats(0.05, 1.0))
+def test_the_rate_of_a_given_rule_is_kept(case, kind, share):
+    problem, network = case
+    best = guaranteed_rate(problem, network)
+    if best.vacuous:
+        return
+    eta = share * best.eta_cap
+    if kind is Constant and not isinstance(problem.kernel, DiagonalQuadratic):
+        kind = Sharp
+    rule = Constant(eta) if kind is Constant else kind(cap=eta)
+    found = guaranteed_rate(problem, network, rule=rule)
+    if found.vacuous:
+        assert "too long" in found.message
+        return
+    assert found.rule == rule
+    run = train(problem, network, rule, max_iter=40, tol=0.0)
+    audit = run.audit()
+    assert audit.passed
+    assert {claim.name for claim in audit.claims} >= {"initial", "initial_rate"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.sampled_from(["majorizer", "exact"]))
+def test_other_rules_keep_the_rate_of_the_drift_lemma(case, name):
+    problem, network = case
+    found = guaranteed_rate(problem, network)
+    if found.vacuous or not isinstance(found.rule, Sharp):
+        return
+    rule = Majorizer(cap=found.eta_cap) if name == "majorizer" else name
+    run = train(problem, network, rule, max_iter=40, tol=0.0, constants="exact")
+    h = run.history
+    eta, floor = h["step_size"][:-1], np.sqrt(2 * h["gap"] * h["floor"]) + h["floor"]
+    # as long as the steps are those that the theorem speaks of
+    fits = (eta >= found.eta_min) & (eta <= found.eta_cap) & (h["slack_drift"][:-1] >= 0)
+    last = int(np.argmin(fits)) if not fits.all() else fits.size
+    t = np.arange(last + 1)
+    bound = h["gap"][0] * (1 - problem.mu * found.A * found.eta_min) ** t
+    assert (h["gap"][: last + 1] <= bound * (1 + 1e-9) + floor[: last + 1]).all()
+    assert (h["sigma_min_sq"][: last + 1] * (1 + 1e-9) >= found.A * (1 - 1e-9)).all()
+    assert (h["sigma_max_sq"][: last + 1] * (1 - 1e-9) <= found.B * (1 + 1e-9)).all()
+
+
+def test_a_rule_without_a_theorem_is_refused():
+    problem, network = MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]])
+    for rule in (Sharp(), Local(cap=0.1, growth_from=0.1), Majorizer(cap=0.1)):
+        with pytest.raises(ValueError, match="for which there is no theorem"):
+            guaranteed_rate(problem, network, rule=rule)
+    assert guaranteed_rate(problem, network, rule=Constant(10.0)).vacuous
+
+
+def test_a_run_that_breaks_what_its_start_promised_is_found_out():
+    problem = MatrixFactorization(np.random.default_rng(0).standard_normal((4, 4)))
+    run = train(problem, Network.gaussian(4, 300, 4, std=0.3, rng=0), Sharp(cap=1e-3), max_iter=50)
+    assert run.audit().passed
+    broken = dict(run.history, sigma_min_sq=0.5 * run.history["sigma_min_sq"])
+    assert audit(run.checks, broken, run.promise).violations == run.iterations
+    broken = dict(run.history, gap=np.full_like(run.history["gap"], run.history["gap"][0]))
+    assert {claim.name: claim.violations for claim in audit(run.checks, broken, run.promise).claims}["initial_rate"] > 0

@@ -13,8 +13,8 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "newton", "classification", "custom",
-         "network", "checking", "constants", "bounds", "steps", "settings", "audit", "run", "outcome", "plan", "loop",
-         "training", "many", "data", "plots", "cli"]
+         "network", "checking", "constants", "bounds", "steps", "settings", "promise", "audit", "run", "outcome",
+         "plan", "loop", "training", "many", "data", "plots", "cli"]
 KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss", "rowwise",
            "python", "extremes", "tangent", "spectral", "rule", "classical", "certified", "search", "earlier",
            "callable", "descent"]
