@@ -14,8 +14,9 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
          "settings", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss", "extremes",
-           "tangent", "spectral", "rule", "classical", "certified", "search", "earlier", "callable", "descent"]
+KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss",
+           "extremes", "tangent", "spectral", "rule", "classical", "certified", "search", "earlier", "callable",
+           "descent"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}
