@@ -45,7 +45,8 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
     TypeError, ValueError
         On bad arguments to any run, before any work.
     Interrupted
-        On Ctrl-C; its `runs` hold everything computed so far, None where a run had not begun.
+        On Ctrl-C; its `runs` hold everything computed so far, None where a run had not begun. So do those of whatever
+        else is raised by the user's own code, a rule that is a function for one: it ends the other runs, too.
 
     Examples
     --------
@@ -77,15 +78,25 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
         except BaseException as error:
             cancelled.set()
             pool.shutdown(cancel_futures=True)
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            raise Interrupted(*(None if future.cancelled() else future.result() for future in futures)) from None
+            runs = [_so_far(future) for future in futures]
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(*runs) from None
+            error.runs = runs
+            raise
     return [future.result() for future in futures]
 
 
 def _run(plan, cancelled):
     loop = Loop(plan)
     return loop.result(loop.go(cancelled=cancelled.is_set))
+
+
+def _so_far(future):
+    """Return what a run has come to; None if it has not begun."""
+    if future.cancelled():
+        return None
+    error = future.exception()
+    return future.result() if error is None else getattr(error, "run", None)
 
 
 def _together(**arguments):

@@ -24,7 +24,7 @@ rng = np.random.default_rng(0)
 problem = lplfast.MatrixFactorization(rng.standard_normal((20, 20)))
 network = lplfast.Network.gaussian(20, 1000, 20, std=1000**-0.25, rng=0)
 # steps so short that they never arrive
-options = dict(step_size=1e-9, tol=0.0, max_iter=10**7, record_every={record_every})
+options = dict(step_size=1e-9, tol=0.0, max_iter=4 * 10**6, record_every={record_every})
 # the first call looks for the BLAS libraries in the process
 lplfast.train(problem, network, max_iter=1)
 print("ready", flush=True)
@@ -93,7 +93,7 @@ def test_the_command_line(tmp_path):
     for name in ("x.npy", "y.npy"):
         np.save(tmp_path / name, rng.standard_normal((120, 120)))
     command = [sys.executable, "-u", "-m", "lplfast", "train", "--x", "x.npy", "--y", "y.npy", "--step-size", "1e-9",
-               "--max-iter", "10000000", "--tol", "0", "--out", "out"]
+               "--max-iter", "4000000", "--tol", "0", "--out", "out"]
     with started(command, cwd=tmp_path, env={**os.environ, "MPLBACKEND": "Agg"}) as process:
         interrupted(process, "network", 1.0)
         out, err = process.communicate(timeout=60)

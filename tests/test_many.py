@@ -134,6 +134,23 @@ def test_ctrl_c_stops_all_and_keeps_all(tmp_path):
                     train(problem, network, 1e-9, max_iter=end, record_every=1000, tol=0.0))
 
 
+def test_what_a_users_rule_raises_carries_all_runs():
+    problem, network = MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]])
+    alone = train(problem, network)
+
+    def broken(iterate):
+        if iterate.t == 3:
+            raise ZeroDivisionError("broken")
+        return 1e-3
+
+    with pytest.raises(ZeroDivisionError, match="broken") as caught:
+        train_many(problem, network, ["local", broken, "local"], n_threads=1)
+    first, second, third = caught.value.runs
+    assert same(first, alone)
+    assert (second.iterations, second.status) == (3, "stopped")
+    assert third is None or third.iterations <= alone.iterations
+
+
 def test_shared_arrays_are_never_written_and_give_the_bits_of_one_thread():
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(shape) for shape in [(12, 6), (12, 4), (6, 50), (50, 4), (6, 4)]]
