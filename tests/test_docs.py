@@ -41,6 +41,17 @@ def test_the_readme_trains_in_five_lines_and_goes_on(capsys, tmp_path, monkeypat
     assert names["run"].iterations > 50
 
 
+def test_the_rule_of_ones_own_runs_and_is_faster(capsys):
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    exec(compile(code, "docs/rules.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert printed.startswith("Converged")
+    assert float(printed.split()[-1]) > 1
+    names = set(re.findall(r'"([a-z0-9-]+)"', text.partition("## A rule")[0]))
+    assert names == set(lplfast.steps.RULES)
+
+
 def test_every_relative_link_leads_somewhere():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):

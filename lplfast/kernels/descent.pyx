@@ -401,7 +401,7 @@ cdef class Descent:
         row.sigma_min_sq = it.sigma_min_sq.lo
         row.sigma_max_sq = it.sigma_max_sq.hi
         row.sigma_max_W = it.sigma_max_W.hi
-        row.floor = it.floor
+        row.floor = fmax(it.floor, it.rounding + (it.gap_error if it.gap == it.gap else 0.0))
         row.nu_lo = it.nu.lo
         row.nu_hi = it.nu.hi
         row.drift = memory.drifted
