@@ -4,10 +4,10 @@ import argparse
 import json
 import time
 
-from . import bare, environment, iteration, kernels, many, width
+from . import bare, environment, iteration, kernels, losses, many, width
 
 BENCHMARKS = {"kernels": kernels.tables, "iteration": iteration.tables, "width": width.tables,
-              "bare": bare.tables, "many": many.tables}
+              "bare": bare.tables, "losses": losses.tables, "many": many.tables}
 
 
 def main():

@@ -9,7 +9,10 @@ except ImportError as error:
     ) from error
 
 from .bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
+from .checking import LossReport, check_loss
+from .classification import LogisticLoss, SoftmaxLoss
 from .constants import LocalConstants, local_constants
+from .custom import CustomLoss
 from .many import train_many
 from .network import Network
 from .problems import MatrixFactorization, Problem, SquaredLoss
@@ -39,6 +42,7 @@ __all__ = [
     "Arora2018",
     "Constant",
     "Contraction",
+    "CustomLoss",
     "Du2018",
     "ExactLineSearch",
     "GuaranteedRate",
@@ -47,6 +51,8 @@ __all__ = [
     "IterateView",
     "Local",
     "LocalConstants",
+    "LogisticLoss",
+    "LossReport",
     "Majorizer",
     "MatrixFactorization",
     "Network",
@@ -55,9 +61,11 @@ __all__ = [
     "Rule",
     "Run",
     "Sharp",
+    "SoftmaxLoss",
     "SquaredLoss",
     "Xu2023",
     "__version__",
+    "check_loss",
     "guaranteed_rate",
     "initial_bounds",
     "local_constants",

@@ -134,8 +134,8 @@ def initial_bounds(problem, network, *, margins="best"):
     W1, W2 = problem.to_kernel(stack[:rows]), stack[rows:].T
     with single_threaded_blas():
         at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
-    gap = at["gap"] + at["gap_error"]
-    p1, p2 = _margins(problem, gap, at["loss"], margins)
+    gap = at["gap_above"]
+    p1, p2 = _margins(problem, W1 @ W2, gap, at["loss"], margins)
     n, m = problem.kernel.shape
     values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
     # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
@@ -153,7 +153,7 @@ def _largest(values, i):
     return float(positive[i - 1]) if i <= positive.size else 0.0
 
 
-def _margins(problem, gap, loss, margins):
+def _margins(problem, W, gap, loss, margins):
     """Return p1 <= s_min(W) and p2 >= s_max(W) for every W of at most this gap."""
     kernel = problem.kernel
     if margins == "xu2023":
@@ -163,12 +163,17 @@ def _margins(problem, gap, loss, margins):
         least, frobenius, _ = aim
         error = math.sqrt(2 * max(loss, 0.0))
         return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
-    if not kernel.mu > 0:
+    if not (kernel.mu > 0 and gap < math.inf):
         return 0.0, math.inf
     # what rounding may take of a difference, added to a sum
     off = 10 * max(kernel.shape) * EPS
-    s = np.linalg.svd(kernel.minimizer, compute_uv=False)
     r = math.sqrt(2 * gap / kernel.mu)
+    if problem.minimizer is None:
+        # W, too, is within r of the minimizer
+        center, r = W, 2 * r
+    else:
+        center, r = problem.to_kernel(problem.minimizer), r + problem.minimizer_error
+    s = np.linalg.svd(center, compute_uv=False)
     p1, p2 = max(s[-1] - r - off * (s[0] + r), 0.0), (s[0] + r) * (1 + off)
     if isinstance(kernel, DiagonalQuadratic):
         # a squared loss is ||H^(1/2) (W - W*)||^2 / 2: the same in the data's units
@@ -264,6 +269,9 @@ def guaranteed_rate(problem, network, *, rule=None):
         raise ValueError("rule: expected Sharp or Local with a cap, or Constant for a squared loss, got "
                          f"{rule!r}, for which there is no theorem")
     bounds = initial_bounds(problem, network)
+    if math.isnan(problem.minimum):
+        return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True,
+                              "Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
     if not (bounds.alpha > 0 and problem.mu > 0):
         return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, _missing(problem, network, bounds))
     if rule is not None:
@@ -373,9 +381,11 @@ def _missing(problem, network, bounds):
     if network.width < min(n, m):
         return (f"Vacuous: the width {network.width} is below min(n, m) = {min(n, m)}, so the network cannot reach "
                 "every W. Widen it.")
-    kernel = problem.kernel
-    least = float(np.linalg.svd(kernel.minimizer, compute_uv=False)[-1])
-    r = math.sqrt(2 * bounds.gap / kernel.mu)
+    if problem.minimizer is None:
+        return ("Vacuous: the imbalance is not large enough, and the minimizer is not known, so there is no margin. "
+                "Give the problem its minimizer, or use layers of width at least n + m, or scale one layer up.")
+    least = float(np.linalg.svd(problem.to_kernel(problem.minimizer), compute_uv=False)[-1])
+    r = math.sqrt(2 * bounds.gap / problem.mu)
     return (f"Vacuous: neither margin nor imbalance is large enough. Margin: the distance to the minimizer may be "
             f"{r:.3g}, and would have to be below its least singular value, {least:.3g}: start from a smaller loss. "
             f"Imbalance: D = W1.T W1 - W2 W2.T would have to have {n} positive or {m} negative eigenvalues, which "

@@ -7,7 +7,8 @@ import textwrap
 
 import numpy as np
 
-from .data import DATASETS, default_data, load_data, read_data, standardized
+from .classification import LogisticLoss, SoftmaxLoss
+from .data import DATASETS, default_data, load_data, one_hot, read_data, standardized
 from .kernels.spectral import MODES
 from .network import Network
 from .problems import SquaredLoss
@@ -20,6 +21,13 @@ __all__ = ["main"]
 
 # Statuses after which a user's script should not go on as if nothing had happened.
 FAILED = ("diverged", "overflow", "guarantee_failed", "interrupted")
+
+# name -> what makes the problem of X and targets, and the ridge where none is asked for
+LOSSES = {
+    "squared": (lambda X, Y, l2: SquaredLoss(X, one_hot(Y), l2=l2), 0.0),
+    "logistic": (lambda X, Y, l2: LogisticLoss(X, Y, l2=l2), 1e-2),
+    "softmax": (lambda X, Y, l2: SoftmaxLoss(X, Y, l2=l2), 1e-2),
+}
 
 # The table: history column, heading, format.
 TABLE = [
@@ -54,14 +62,18 @@ def _parser():
 
     command = commands.add_parser(
         "train", help="train a network; show, plot and save its constants, bounds and rates",
-        description="Train x -> x W1 W2 on a squared loss by gradient descent. Without data, on an embedded problem: "
-        "20 inputs, 20 outputs, condition number 10.")
+        description="Train x -> x W1 W2 by gradient descent. Without data, on an embedded problem: 20 inputs, "
+        "20 outputs, condition number 10.")
     data = command.add_argument_group("data")
     data.add_argument("--data", choices=DATASETS, help="a dataset that comes with scikit-learn")
     data.add_argument("--x", metavar="FILE", help="inputs, one sample a row: .npy or text")
-    data.add_argument("--y", metavar="FILE", help="targets, one sample a row: .npy or text")
+    data.add_argument("--y", metavar="FILE", help="targets or labels, one sample a row: .npy or text")
+    data.add_argument("--loss", choices=LOSSES, default="squared",
+                      help="squared; logistic, for labels 0 and 1 or -1 and 1; softmax, for classes 0, 1, 2, ... "
+                      "(default squared)")
     data.add_argument("--standardize", action="store_true", help="give the columns of X mean 0 and deviation 1")
-    data.add_argument("--l2", type=float, default=0.0, metavar="LAMBDA", help="ridge penalty (default 0)")
+    data.add_argument("--l2", type=float, metavar="LAMBDA",
+                      help="ridge penalty (default 0; for logistic and softmax, which need one, 0.01)")
     model = command.add_argument_group("network")
     model.add_argument("--width", type=int, default=1000, metavar="H", help="hidden width (default 1000)")
     model.add_argument("--std", type=float, metavar="S",
@@ -101,7 +113,8 @@ def _train(arguments):
     X, Y, source = _data(arguments)
     if arguments.standardize:
         X = standardized(X)
-    problem = SquaredLoss(X, Y, l2=arguments.l2)
+    make, l2 = LOSSES[arguments.loss]
+    problem = make(X, Y, l2 if arguments.l2 is None else arguments.l2)
     n, m = problem.shape
     if arguments.width < 1:
         raise ValueError(f"--width: expected a positive integer, got {arguments.width}")
@@ -110,6 +123,8 @@ def _train(arguments):
     os.makedirs(arguments.out, exist_ok=True)
 
     _say(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
+    _say(f"loss     {arguments.loss}, ridge {problem.l2:g}: mu = {problem.mu:.4g}, K = {problem.K:.4g}, "
+         f"l* = {problem.minimum:.6g}")
     _say(textwrap.fill(problem.conditioning, 100, initial_indent=" " * 9, subsequent_indent=" " * 9))
     _say(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
           f"trained at the equivalent width {network.compressed_width}")

@@ -119,7 +119,7 @@ def local_constants(problem, network):
         sigma_max_W=at["sigma_max_W"][1],
         loss=at["loss"],
         gap=at["gap"],
-        gap_above=at["gap"] + at["gap_error"],
+        gap_above=at["gap_above"],
         grad_norm=at["grad_norm"],
         G_norm=at["G_norm"],
         G_max=at["G_max"][1],

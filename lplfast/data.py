@@ -4,7 +4,7 @@ import numpy as np
 
 from .arrays import read_matrix
 
-__all__ = ["DATASETS", "default_data", "load_data", "read_data", "standardized"]
+__all__ = ["DATASETS", "default_data", "load_data", "one_hot", "read_data", "standardized"]
 
 
 def default_data(*, n=20, m=20, condition=10.0, seed=0):
@@ -20,7 +20,7 @@ def default_data(*, n=20, m=20, condition=10.0, seed=0):
 
 def _digits(sklearn_datasets):
     bunch = sklearn_datasets.load_digits()
-    return bunch.data, np.eye(10)[bunch.target]
+    return bunch.data, bunch.target
 
 
 def _diabetes(sklearn_datasets):
@@ -28,16 +28,23 @@ def _diabetes(sklearn_datasets):
     return bunch.data, bunch.target
 
 
+def _breast_cancer(sklearn_datasets):
+    bunch = sklearn_datasets.load_breast_cancer()
+    return bunch.data, bunch.target
+
+
 DATASETS = {
+    "breast_cancer": _breast_cancer,
     "digits": _digits,
     "diabetes": _diabetes,
 }
 
 
 def load_data(name):
-    """Return X, Y of a dataset that comes with scikit-learn.
+    """Return X and targets of a dataset that comes with scikit-learn; classes are integers from 0 on.
 
-    `"digits"`: 1797 images of 64 pixels, one-hot targets of 10 classes, X of rank 61.
+    `"breast_cancer"`: 569 tumours, 30 measurements, as measured; 1 where benign.
+    `"digits"`: 1797 images of 64 pixels, 10 classes, X of rank 61.
     `"diabetes"`: 442 patients, 10 measurements, as measured; Y is one number each.
     """
     if name not in DATASETS:
@@ -47,6 +54,12 @@ def load_data(name):
     except ImportError as error:
         raise ImportError('named datasets need scikit-learn: pip install "lplfast[data]"') from error
     return DATASETS[name](sklearn.datasets)
+
+
+def one_hot(labels):
+    """Return integer labels from 0 on as indicator columns, and anything else as it is."""
+    labels = np.asarray(labels)
+    return np.eye(labels.max() + 1)[labels] if labels.ndim == 1 and labels.dtype.kind in "iu" else labels
 
 
 def read_data(x_path, y_path):

@@ -74,6 +74,10 @@ class Loop:
         self.descent = Descent(problem.kernel, settings.rule, settings.spectral, W1, W2)
         if run is not None:
             self.descent.restore(state, same_rule=same)
+            # a function may add up in another order from time to time; another loss is farther off
+            if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
+                raise ValueError(f"problem: expected the one that the run was trained on, of loss "
+                                 f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
         self.before = before    # rows of the run that is continued
         self.full = []          # chunks of rows, the columns wanted
         # a chunk is filled before there is a second one
@@ -121,12 +125,12 @@ class Loop:
             self.full.append(self.rows[:, self.columns])
             room = self.rows = np.empty((self.capacity, len(COLUMNS)))
         settings = self.plan.settings
-        outcome = self.descent.advance(room, every=settings.record_every, max_iter=max_iter, tol=settings.tol,
-                                       budget=budget)
-        error = self.descent.take_error()
-        if error is not None:
-            raise error
-        return outcome
+        return self.descent.advance(room, every=settings.record_every, max_iter=max_iter, tol=settings.tol,
+                                    budget=budget)
+
+    def _last(self):
+        """Return the row of the current iterate, by column."""
+        return dict(zip(COLUMNS, self.descent.last_row().tolist(), strict=True))
 
     def result(self, status):
         """Return the run so far."""
@@ -135,9 +139,9 @@ class Loop:
         stack = np.empty((n + network.m, W1.shape[1]))
         stack[:n] = problem.from_kernel(W1, self.start)
         stack[n:] = descent.W2.T
-        last = descent.last_row()
+        last = self._last()
         current = self.rows[: descent.filled - len(self.full) * self.capacity, self.columns]
-        tables = [*self.before, *self.full, current, last[np.newaxis, self.columns]]
+        tables = [*self.before, *self.full, current, np.array([[last[name] for name in settings.record]])]
         history = {name: np.concatenate([table[:, i] for table in tables]) for i, name in enumerate(settings.record)}
         facts = {
             "problem": repr(problem), "mu": problem.mu, "K": problem.K, "minimum": problem.minimum,
@@ -146,9 +150,8 @@ class Loop:
             "versions": {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
                          "scipy": scipy.__version__},
         }
-        last = dict(zip(COLUMNS, last, strict=True))
         message = outcome_message(status, descent, last, settings.tol, network, history)
         return Run(history=history, status=status, message=message, network=network.replace(stack),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=Continuation(settings=settings.to_dict(), fingerprint=problem.fingerprint,
-                                             layout=LAYOUT, state=descent.state(), start=self.start))
+                                             layout=LAYOUT, loss=last["loss"], state=descent.state(), start=self.start))

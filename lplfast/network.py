@@ -72,7 +72,7 @@ class Network:
         """
         n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
         std1, std2 = _deviations(std)
-        rng = _generator(rng)
+        rng = as_generator(rng)
         wide = rng.standard_normal((n + m, h))
         with np.errstate(over="ignore"):
             wide[:n] *= std1
@@ -109,7 +109,7 @@ class Network:
         if h <= n + m:
             return cls.gaussian(n, h, m, std=std, rng=rng)
         std1, std2 = _deviations(std)
-        rng = _generator(rng)
+        rng = as_generator(rng)
         k = n + m
         R = np.triu(rng.standard_normal((k, k)), 1)
         R[np.diag_indices(k)] = np.sqrt(rng.chisquare(float(h) - np.arange(k)))
@@ -371,7 +371,7 @@ def _deviations(std):
     return as_number("std", std1), as_number("std", std2)
 
 
-def _generator(rng):
+def as_generator(rng):
     """Return a Generator."""
     try:
         return np.random.default_rng(rng)

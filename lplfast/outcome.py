@@ -60,6 +60,10 @@ def _max_iter(facts):
 
 
 def _floor(facts):
+    uncertain = facts.descent.gap_error
+    if facts.gap <= uncertain and facts.last["floor"] < facts.gap:
+        return (f"Stopped {facts.where}: the loss and its minimum l* are known to {uncertain:.1e} only, and tol="
+                f"{facts.tol:.0e} asks for less. Whether the gap is 0 already cannot be told; raise tol.")
     return (f"Stopped at the rounding floor {facts.where}: the rounding of W1 W2 alone can leave a gap of "
             f"{facts.last['floor']:.1e}, and tol={facts.tol:.0e} asks for less. Float64 gives no more; raise tol.")
 
@@ -93,6 +97,9 @@ SEARCHES = {
 def _stalled(facts):
     if facts.descent.search_failure:
         return f"Stalled {facts.where}: {SEARCHES[facts.descent.search_failure]}."
+    if math.isnan(facts.gap):
+        return (f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding. Whether that is the "
+                "minimum cannot be told: it is not known.")
     if facts.last["grad_norm"] < 1e-140:
         return (f"Stalled {facts.where}: the squares of the gradient underflow, though the loss is not at its minimum. "
                 "Either a saddle is near: start elsewhere; or layers and data are too small for float64: rescale them.")

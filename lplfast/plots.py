@@ -53,8 +53,11 @@ def _finish(ax, ylabel):
 
 
 def plot_gap(run, ax=None):
-    """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it."""
+    """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss."""
     ax = _pyplot().gca() if ax is None else ax
+    if np.isnan(_column(run, "gap")[1]).all():
+        _draw(run, "loss", ax, color=BLUE)
+        return _finish(ax, r"loss $L(t)$ ($\ell^*$ is not known)")
     _draw(run, "gap_bound", ax, color=VERMILLION, ls="--", label="guaranteed bound")
     _draw(run, "gap", ax, color=BLUE, label="measured")
     gap, floor = _column(run, "gap")[1], run.history.get("floor")

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 
 from .arrays import as_matrix
-from .kernels.loss import DiagonalQuadratic
+from .kernels.loss import DiagonalQuadratic, Loss
 from .kernels.options import as_number
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
@@ -21,6 +21,19 @@ HUGE = 1e150
 class Problem:
     """A K-smooth, mu-strongly convex loss of an (n, m) matrix W, to be trained as `l(W1 @ W2)`.
 
+    `Problem(kernel)` makes one of any compiled loss, your own included (docs/examples/cython_loss).
+
+    Parameters
+    ----------
+    kernel : lplfast.kernels.loss.Loss
+        The compiled loss.
+    rows : int, optional
+        n, where it is not that of the compiled loss.
+    basis : (n, r) array, optional
+        Orthonormal columns, where the compiled loss is a function of `basis.T @ W`.
+    minimizer : (n, m) array_like, optional
+        Where the loss takes its minimum. Without it, bounds from the initialization have no margin to work with.
+
     Attributes
     ----------
     shape : (int, int)
@@ -28,9 +41,13 @@ class Problem:
     mu, K : float
         Strong convexity and smoothness constants of l (on the range of `basis`).
     minimum : float
-        l*, the least value of l over all (n, m) matrices.
-    minimizer : (n, m) array
+        l*, the least value of l over all (n, m) matrices; NaN if it is not known.
+    minimizer : (n, m) array or None
         A matrix at which l takes it: the one of least norm, for a loss with a null space.
+    minimizer_error : float
+        How far `minimizer` may be from the true one.
+    lower_bound : float
+        A number that l* is not below: `minimum` where that is exact; NaN if none is known.
     kernel : lplfast.kernels.loss.Loss
         The same loss as the compiled loop sees it: a function of `basis.T @ W`.
     basis : (n, r) array or None
@@ -38,13 +55,23 @@ class Problem:
 
     """
 
-    def __init__(self, kernel, *, rows, basis, minimizer):
+    minimizer_error = 0.0
+
+    def __init__(self, kernel, *, rows=None, basis=None, minimizer=None):
+        if not isinstance(kernel, Loss):
+            raise TypeError(f"kernel: expected a compiled loss, got {type(kernel).__name__}")
         self.kernel = kernel
         self.basis = basis
-        self.shape = (rows, kernel.m)
+        self.shape = (kernel.n if rows is None else rows, kernel.m)
         self.mu, self.K, self.minimum = kernel.mu, kernel.K, kernel.minimum
-        self.minimizer = minimizer
-        self.minimizer.flags.writeable = False
+        self.minimizer = None if minimizer is None else as_shaped("minimizer", minimizer, self.shape).copy()
+        if minimizer is not None:
+            self.minimizer.flags.writeable = False
+
+    @property
+    def lower_bound(self):
+        """A number that l* is not below; NaN if none is known."""
+        return self.minimum
 
     def value(self, W):
         """Return l(W) for an (n, m) matrix."""
@@ -88,9 +115,7 @@ class Problem:
         return before + self.basis @ (W1 - self.basis.T @ before)
 
     def _evaluate(self, W):
-        W = as_matrix("W", W)
-        if W.shape != self.shape:
-            raise ValueError(f"W: expected shape {self.shape}, got {W.shape}")
+        W = as_shaped("W", W, self.shape)
         return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
 
     def __repr__(self):
@@ -152,10 +177,8 @@ class SquaredLoss(Problem):
         if Y.shape[0] != N:
             raise ValueError(f"Y: expected {N} rows as in X, got {Y.shape[0]}")
         self.l2 = as_number("l2", l2)
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
-        self.reduction = reduction
-        frozen = _offset(offset, (n, Y.shape[1]))
+        self.reduction = as_reduction(reduction)
+        frozen = as_offset(offset, (n, Y.shape[1]))
 
         if not abs(X).max() < HUGE / max(X.shape):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
@@ -196,14 +219,10 @@ class SquaredLoss(Problem):
     @property
     def conditioning(self):
         """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
-        n, K_over_mu = self.shape[0], self.K / self.mu
-        said = f"X has rank {self.rank} of {n} and condition number {self.condition_number:.3g}; K/mu = {K_over_mu:.3g}"
+        said, n = describe_conditioning(self), self.shape[0]
         if self.rank < n and self.l2 == 0:
             said += (f". The {n - self.rank} directions that the data cannot see are left out: "
                      "that part of W1 never moves")
-        if K_over_mu > 1e4:
-            said += (". Gradient descent takes some K/mu iterations to gain a digit: standardize the columns of X, "
-                     f"drop nearly collinear ones, or add a ridge (l2={self.K / 1e4:.1g} brings K/mu to about 1e4)")
         return said + "."
 
 
@@ -227,7 +246,7 @@ class MatrixFactorization(Problem):
 
     def __init__(self, Y, *, offset=None):
         Y = as_matrix("Y", Y)
-        frozen = _offset(offset, Y.shape)
+        frozen = as_offset(offset, Y.shape)
         with np.errstate(over="ignore"):
             W_star = Y - frozen
         if not np.isfinite(W_star).all():
@@ -243,13 +262,38 @@ def _aim(Y):
     return float(s[-1]), float(norm), int((s > max(Y.shape) * np.finfo(float).eps * s[0]).sum())
 
 
-def _offset(offset, shape):
+def describe_conditioning(problem):
+    """Say what rank and condition number of X are, and where they are bad what would help; no full stop."""
+    K_over_mu = problem.K / problem.mu
+    said = (f"X has rank {problem.rank} of {problem.shape[0]} and condition number {problem.condition_number:.3g}; "
+            f"K/mu = {K_over_mu:.3g}")
+    if K_over_mu > 1e4:
+        said += (". Gradient descent takes some K/mu iterations to gain a digit: standardize the columns of X, "
+                 f"drop nearly collinear ones, or {'raise the' if problem.l2 else 'add a'} ridge "
+                 f"(l2={problem.K / 1e4:.1g} brings K/mu to about 1e4)")
+    return said
+
+
+def as_reduction(reduction):
+    """Return "sum" or "mean", or raise."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+    return reduction
+
+
+def as_shaped(name, value, shape):
+    """Return `value` as a matrix of this shape, or raise."""
+    value = as_matrix(name, value)
+    if value.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {value.shape}")
+    return value
+
+
+def as_offset(offset, shape):
     """Return the frozen matrix, zero where there is none."""
     if offset is None:
         return np.zeros(shape)
-    offset = as_matrix("offset", offset)
-    if offset.shape != shape:
-        raise ValueError(f"offset: expected shape {shape}, got {offset.shape}")
+    offset = as_shaped("offset", offset, shape)
     if not abs(offset).max() < HUGE:
         raise ValueError("offset: expected numbers whose squares are float64 numbers, "
                          f"got up to {abs(offset).max():.3g}")

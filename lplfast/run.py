@@ -50,6 +50,7 @@ class Continuation:
     settings: dict              # rule, mode, tol, record ...: what is not said anew
     fingerprint: str            # of the problem
     layout: str                 # of the state
+    loss: float                 # at the last iterate: of a Python function, it tells one problem from another
     state: np.ndarray           # memory and layers, as the compiled loop has them
     start: np.ndarray | None    # the first layer at t = 0, if the problem cannot see all of it
 
@@ -59,7 +60,8 @@ class Continuation:
 
     def to_dict(self):
         """Return the rest, plain enough for JSON."""
-        return {"settings": self.settings, "fingerprint": self.fingerprint, "layout": self.layout}
+        return {"settings": self.settings, "fingerprint": self.fingerprint, "layout": self.layout,
+                "loss": self.loss}
 
 
 class Run:

@@ -116,6 +116,12 @@ def _minimum(problem, network):
         return f"the minimum of the loss, which this {type(problem).__name__} does not know"
 
 
+def _bound(problem, network):
+    if np.isnan(problem.lower_bound):
+        return ("the minimum of the loss or a lower bound of it, expected one of `minimum`, `minimizer` and "
+                "`lower_bound` in the problem, got none; or use 'sharp'")
+
+
 def _quadratic(problem, network):
     if not isinstance(problem.kernel, DiagonalQuadratic):
         return f"a squared loss, which {type(problem).__name__} is not"
@@ -152,6 +158,7 @@ def _margin(problem, network):
 # what a rule may need -> function of (problem, network) that returns what is missing, or None
 NEEDS = {
     "minimum": _minimum,
+    "bound": _bound,
     "quadratic": _quadratic,
     "target": _target,
     "orthogonal": _orthogonal,

@@ -32,7 +32,7 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
     max_iter : int
         How many steps at most, those included that a continued run has taken.
     tol : float, optional
-        Converged when `gap <= tol * gap[0]`; 1e-10.
+        Converged when `gap <= tol * gap[0]`, whatever l* is within what is known of it; 1e-10.
     max_time : float, optional
         How many seconds at most, from this call on; looked at after each step.
     constants : {"certified", "exact", "power"}, optional
@@ -68,10 +68,11 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
     ------
     TypeError, ValueError
         On bad arguments, before any work; if the rule needs what the problem or the network does not have.
-    Exception
-        What a step-size function or the callback raises; its `run` attribute holds everything computed so far.
     Interrupted
         On Ctrl-C; its `run` holds everything computed so far.
+    Exception
+        Whatever a callback, a step-size function or a `CustomLoss` raises; its attribute `run` holds everything
+        computed so far.
 
     Examples
     --------

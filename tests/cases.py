@@ -6,9 +6,12 @@ from lplfast import (
     AdGD,
     Armijo,
     Constant,
+    CustomLoss,
     Local,
+    LogisticLoss,
     MatrixFactorization,
     Network,
+    SoftmaxLoss,
     SquaredLoss,
     reference,
 )
@@ -59,8 +62,30 @@ def _factorization(rng, n, m):
     return MatrixFactorization(Y, offset=offset), reference.matrix_factorization(Y, offset=offset)
 
 
+def _logistic(rng, n, m, **options):
+    X, Y = _data(rng, n + 5, n, m, 3.0)
+    Y, options = np.where(Y > 0, 1.0, -1.0), {"l2": 0.05, **options}
+    return LogisticLoss(X, Y, **options), reference.logistic_loss(X, Y, **options)
+
+
+def _softmax(rng, n, m, *, certain=True, **options):
+    if m == 1:      # one class leaves nothing to learn
+        return _logistic(rng, n, m, **options)
+    X, Z = _data(rng, n + 5, n, m, 3.0)
+    P = np.eye(m)[Z.argmax(axis=1)] if certain else np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    options = {"l2": 0.05, **options}
+    return SoftmaxLoss(X, P, **options), reference.softmax_loss(X, P, **options)
+
+
+def _custom(rng, n, m):
+    _, twin = _logistic(rng, n, m)
+    problem = CustomLoss(lambda W: (twin.value(W), twin.gradient(W)), shape=(n, m), mu=twin.mu, K=twin.K,
+                         minimum=twin.minimum, minimizer=twin.minimizer)
+    return problem, twin
+
+
 # name -> function of (rng, n, m) that returns a problem and its twin
-PROBLEMS = {
+QUADRATIC = {
     "squared": _squared,
     "mean": lambda rng, n, m: _squared(rng, n, m, reduction="mean"),
     "ridge": lambda rng, n, m: _squared(rng, n, m, l2=0.3),
@@ -72,6 +97,15 @@ PROBLEMS = {
     "zero-column": _zero_column,
     "factorization": _factorization,
 }
+CONVEX = {
+    "logistic": _logistic,
+    "logistic-offset": lambda rng, n, m: _logistic(rng, n, m, offset=rng.standard_normal((n, m)), reduction="mean"),
+    "softmax": _softmax,
+    "softmax-offset": lambda rng, n, m: _softmax(rng, n, m, offset=rng.standard_normal((n, m)), reduction="mean",
+                                                 certain=False),
+    "custom": _custom,
+}
+PROBLEMS = {**QUADRATIC, **CONVEX}
 
 
 def _rank_one(rng, n, h, m):

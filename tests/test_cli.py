@@ -7,8 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
-from lplfast import Network, Run, SquaredLoss, train
+from lplfast import Network, Run, SoftmaxLoss, SquaredLoss, train
 from lplfast.cli import main
 from lplfast.data import default_data
 
@@ -108,6 +109,36 @@ def test_digits_have_directions_that_are_left_out(lplfast):
     assert written("lplfast-out") == FILES
 
 
+def test_softmax_on_digits(lplfast):
+    code, out, err = lplfast("train", "--data", "digits", "--loss", "softmax", "--l2", 1e-2, "--max-iter", 20)
+    assert (code, err) == (0, "")
+    assert "digits: X 1797 x 64, Y 1797 x 10" in out
+    assert "loss softmax, ridge 0.01: mu = 0.01" in out
+    assert "violations: 0" in out
+    assert written("lplfast-out") == FILES
+    bunch = sklearn.datasets.load_digits()
+    problem = SoftmaxLoss(bunch.data, bunch.target, l2=1e-2)
+    expected = train(problem, Network.gaussian(64, 1000, 10, std=1000**-0.25, rng=0), max_iter=20)
+    assert_same(history("lplfast-out"), expected.history)
+
+
+def test_logistic_on_breast_cancer_raw_and_standardized(lplfast):
+    code, out, err = lplfast("train", "--data", "breast_cancer", "--loss", "logistic", "--max-iter", 20)
+    assert (code, err) == (0, "")
+    assert "breast_cancer: X 569 x 30, Y 569 x 1" in out
+    assert "condition number 1.49e+06" in out
+    assert "standardize the columns of X" in out
+    assert "raise the ridge" in out
+    raw = Run.load("lplfast-out/run.npz").facts
+    # nothing was changed: K is that of the data as measured
+    X = sklearn.datasets.load_breast_cancer().data
+    assert np.isclose(raw["K"], np.linalg.norm(X, 2) ** 2 / 4 + 0.01)
+    code, out, _ = lplfast("train", "--data", "breast_cancer", "--loss", "logistic", "--standardize", "--l2", 1,
+                           "--max-iter", 20)
+    assert code == 0
+    assert "condition number 1.49e+06" not in out
+
+
 def test_diabetes_as_measured_and_standardized(lplfast):
     code, out, err = lplfast("train", "--data", "diabetes", "--max-iter", 20)
     assert (code, err) == (0, "")
@@ -205,6 +236,9 @@ def test_a_failed_run_exits_with_1_and_is_written(lplfast, option, status):
     ("train", "--x", "x.npy"), ("train", "--y", "y.npy"), ("train", "--data", "digits", "--x", "x.npy", "--y", "y.npy"),
     ("train", "--x", "missing.npy", "--y", "y.npy"), ("train", "--x", "x.npy", "--y", "short.npy"),
     ("train", "--x", "ragged.csv", "--y", "y.npy"), ("train", "--x", ".", "--y", "y.npy"), ("train", "--out", "x.npy"),
+    ("train", "--loss", "hinge"), ("train", "--data", "digits", "--loss", "logistic"),
+    ("train", "--data", "diabetes", "--loss", "logistic"), ("train", "--loss", "softmax"),
+    ("train", "--data", "digits", "--loss", "softmax", "--l2", "0"),
     ("train", "--x", "zero.npy", "--y", "y.npy"), ("train", "--x", "x.npy", "--y", "broken.npy"),
 ], ids=" ".join)
 def test_bad_arguments_exit_with_2_and_a_sentence(lplfast, data, tmp_path, arguments):

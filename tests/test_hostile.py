@@ -9,11 +9,14 @@ import pytest
 from lplfast import (
     Constant,
     Local,
+    LogisticLoss,
     MatrixFactorization,
     Network,
+    Problem,
     Rule,
     Run,
     Sharp,
+    SoftmaxLoss,
     SquaredLoss,
     local_constants,
     train,
@@ -40,6 +43,8 @@ NOT_A_SIZE = [0, -1, 1.0, 1.5, "3", None, True, np.array([1, 2]), np.array(2.5),
 @pytest.mark.parametrize("bad", NOT_A_MATRIX, ids=repr)
 @pytest.mark.parametrize("call", [
     lambda bad: SquaredLoss(bad, [[1.0]]),
+    lambda bad: LogisticLoss(bad, [[1.0]], l2=1.0),
+    lambda bad: SoftmaxLoss(bad, [1], l2=1.0),
     lambda bad: MatrixFactorization(bad),
     lambda bad: SCALAR.value(bad),
     lambda bad: SCALAR.gap(bad),
@@ -47,7 +52,7 @@ NOT_A_SIZE = [0, -1, 1.0, 1.5, "3", None, True, np.array([1, 2]), np.array(2.5),
     lambda bad: Network(bad, [[1.0]]),
     lambda bad: Network([[1.0]], bad),
     lambda bad: Network.balanced(bad, 1),
-], ids=["X", "Y", "value", "gap", "gradient", "W1", "W2", "W"])
+], ids=["X", "X-logistic", "X-softmax", "Y", "value", "gap", "gradient", "W1", "W2", "W"])
 def test_what_is_not_a_matrix(call, bad):
     refused(call, bad)
 
@@ -55,6 +60,34 @@ def test_what_is_not_a_matrix(call, bad):
 @pytest.mark.parametrize("bad", [None, "x", 1.0, [], [np.nan], [1j], [["1"]], [[[1.0]]]], ids=repr)
 def test_what_is_not_targets(bad):
     refused(SquaredLoss, [[1.0]], bad)
+    refused(LogisticLoss, [[1.0]], bad, l2=1.0)
+    refused(SoftmaxLoss, [[1.0]], bad, l2=1.0)
+
+
+@pytest.mark.parametrize("bad", [[2, 1], [-1, 0], [0.5, 1], [3, 3], [[1, 0]], [[0, 1, 2], [1, 1, 1]]], ids=repr)
+def test_what_is_not_binary_labels(bad):
+    refused(LogisticLoss, np.eye(2), bad, l2=1.0)
+
+
+@pytest.mark.parametrize("bad", [[0, 0.5], [-1, 1], [0, 0], [0, 1, 2], [0, 2.0**30], [[0.5, 0.4], [0.5, 0.5]],
+                                 [[1.5, -0.5], [0.5, 0.5]]], ids=repr)
+def test_what_is_not_classes(bad):
+    refused(SoftmaxLoss, np.eye(2), bad, l2=1.0)
+
+
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_options_of_losses_of_labels(kind):
+    X, labels = np.eye(2), [0, 1]
+    for options in ({"l2": 0.0}, {"reduction": "max"}, {"offset": [[1.0]]}, {"offset": "x"}):
+        refused(kind, X, labels, **{"l2": 1.0, **options})
+    with pytest.raises(TypeError, match="l2"):
+        kind(X, labels)
+
+
+def test_what_is_not_a_compiled_loss():
+    refused(Problem, None)
+    refused(Problem, SCALAR)
+    refused(Problem, SCALAR.kernel, minimizer=[[1.0, 2.0]])
 
 
 @pytest.mark.parametrize("call", [
@@ -82,10 +115,12 @@ def test_what_does_not_fit(call):
     # the largest singular value is beyond float64, though every entry is a number
     (lambda: SquaredLoss(np.full((3, 3), 1.7e308), np.ones(3)), "X"),
     (lambda: SquaredLoss([[1e-100]], [[1e300]]), "Y"),
+    (lambda: LogisticLoss(np.full((3, 3), 1.7e308), np.ones(3), l2=1.0), "X"),
+    (lambda: SoftmaxLoss([[1e200], [1.0]], [0, 1], l2=1.0), "X"),
     (lambda: SquaredLoss([[1.0], [1.0]], [[1e200], [-1e200]]), "Y"),
     (lambda: MatrixFactorization([[1.7e308]], offset=[[-1.7e308]]), "offset"),
     (lambda: Network.gaussian(2, 50, 2, std=1e308, rng=0), "std"),
-], ids=["X", "Y/X", "minimum", "offset", "std"])
+], ids=["X", "Y/X", "X-logistic", "X-softmax", "minimum", "offset", "std"])
 def test_data_whose_losses_overflow_are_refused_by_their_name(call, name):
     with pytest.raises(ValueError, match=f"{name}.*expected"):
         call()
@@ -94,13 +129,15 @@ def test_data_whose_losses_overflow_are_refused_by_their_name(call, name):
 @pytest.mark.parametrize("bad", NOT_A_NUMBER, ids=lambda bad: "10**400" if bad is HUGE else repr(bad)[:20])
 @pytest.mark.parametrize("call", [
     lambda bad: SquaredLoss([[1.0]], [[1.0]], l2=bad),
+    lambda bad: LogisticLoss([[1.0]], [[1.0]], l2=bad),
+    lambda bad: SoftmaxLoss([[1.0]], [1], l2=bad),
     Constant,
     lambda bad: Local(cap=bad),
     lambda bad: Local(growth_from=bad),
     lambda bad: Sharp(cap=bad),
     lambda bad: train(SCALAR, ONES, bad),
     lambda bad: train(SCALAR, ONES, tol=bad),
-], ids=["l2", "eta", "Local.cap", "growth_from", "Sharp.cap", "step_size", "tol"])
+], ids=["l2", "l2-logistic", "l2-softmax", "eta", "Local.cap", "growth_from", "Sharp.cap", "step_size", "tol"])
 def test_what_is_not_a_number(call, bad):
     refused(call, bad)
 

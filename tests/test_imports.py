@@ -12,11 +12,12 @@ import lplfast
 
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
-ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "network", "constants", "bounds", "steps",
-         "settings", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots", "cli"]
-KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss",
-           "extremes", "tangent", "spectral", "rule", "classical", "certified", "search", "earlier", "callable",
-           "descent"]
+ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "newton", "classification", "custom",
+         "network", "checking", "constants", "bounds", "steps", "settings", "audit", "run", "outcome", "plan", "loop",
+         "training", "many", "data", "plots", "cli"]
+KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss", "rowwise",
+           "python", "extremes", "tangent", "spectral", "rule", "classical", "certified", "search", "earlier",
+           "callable", "descent"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import NETWORKS, PROBLEMS, RULES, with_rule
+from cases import NETWORKS, PROBLEMS, QUADRATIC, RULES, with_rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,7 +178,7 @@ def test_same_seed_same_bits():
 
 def test_gradient_against_differences():
     rng = np.random.default_rng(2)
-    for make in PROBLEMS.values():
+    for make in QUADRATIC.values():
         problem, twin = make(rng, 5, 3)
         W, direction = rng.standard_normal((2, 5, 3))
         # a quadratic: central differences are exact but for rounding, about u l / step

@@ -71,6 +71,12 @@ cdef inline void matmul_tn(int n, int k, int m, const double* A, const double* B
                 C[i * m + j] += a * B[l * m + j]
 
 
+cdef inline void add_matmul_tn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+    """C += A.T @ B with A (k, n), B (k, m), C (n, m)."""
+    cdef double one = 1.0
+    dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &one, C, &m)
+
+
 cdef inline void gram_rows(int n, int k, const double* A, double* C) noexcept nogil:
     """C = A @ A.T with A (n, k), C (n, n); only the row-major lower triangle is written."""
     cdef double one = 1.0, zero = 0.0

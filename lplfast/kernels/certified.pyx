@@ -28,7 +28,7 @@ cdef class Local(Capped):
     Local(cap=0.5)
     """
 
-    needs = ("minimum",)
+    needs = ("bound",)
 
     def __init__(self, *, cap=None, growth_from=None):
         super().__init__(cap=cap)

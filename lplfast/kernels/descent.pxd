@@ -56,6 +56,7 @@ cdef class Descent:
     cdef void _point(self, double* Z) noexcept nogil
     cdef void _evaluate(self) noexcept nogil
     cdef void _count_evaluation(self) noexcept nogil
+    cdef void _gradients(self) noexcept nogil
     cdef bint _finite(self) noexcept nogil
     cdef void _look(self, Row* row) noexcept nogil
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil

@@ -12,7 +12,7 @@ from .clock cimport seconds
 from .extremes cimport TINY
 from .iterate cimport NO_FAILURE, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
-from .loss cimport Loss, Value
+from .loss cimport Loss, Value, forget
 from .rounding cimport U
 from .rule cimport Rule
 from .spectral cimport EXACT_WIDTH, Spectral, widest
@@ -95,7 +95,7 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, double K_best) no
         forms = old.K * moved_sq
     uncertain = old.eps_W + new.eps_W
     decrease = (-slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
-                - (size + 8) * U * (old.G_norm * sqrt(moved_sq) + forms))
+                - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(moved_sq) - (size + 8) * U * forms)
     if decrease > 0.0 and forms > TINY:     # squares that have underflowed certify nothing
         best = fmax(best, 2.0 * PL * decrease / old.grad_sq * (1.0 - 8.0 * U))
     # the tangent kernel of a quadratic loss contracts the gap
@@ -204,6 +204,11 @@ cdef class Descent:
         return self.it.memory.gap_0
 
     @property
+    def gap_error(self):
+        """What the gap here may be off by beyond rounding of W1 W2: l* is uncertain, and so may be the loss."""
+        return self.it.gap_error + self.it.rounding
+
+    @property
     def failure(self):
         """The decrease that the descent lemma promised and the one measured, where it failed."""
         return self.promised, self.measured
@@ -249,10 +254,6 @@ cdef class Descent:
         """Why the rule found no step, in two or three words; None if it did."""
         return FAILURES[self.it.failure]
 
-    def take_error(self):
-        """Return the exception that Python code has raised inside the loop in this thread, once."""
-        return self.rule.take_error()
-
     @property
     def checks(self):
         """The inequalities checked at every step: a dict of counts and smallest slacks for each."""
@@ -267,7 +268,7 @@ cdef class Descent:
         self._start(wanted=0.0)
         cdef Iterate* it = &self.it
         return {
-            "loss": it.loss, "gap": it.gap, "gap_error": gap_above(it) - it.gap, "floor": it.floor,
+            "loss": it.loss, "gap": it.gap, "gap_above": gap_above(it), "floor": it.floor,
             "grad_norm": sqrt(it.grad_sq), "G_norm": it.G_norm,
             "sigma_min_sq": (it.sigma_min_sq.lo, it.sigma_min_sq.hi),
             "sigma_max_sq": (it.sigma_max_sq.lo, it.sigma_max_sq.hi),
@@ -302,6 +303,14 @@ cdef class Descent:
                     # renewing here would make a continuation's numbers depend on where it began
                     self.spectral.publish(&self.it)
         self.evaluated = True
+        self._raise_error()
+
+    def _raise_error(self):
+        """Raise what a Python part has raised inside the loop."""
+        for part in (self.loss, self.rule):
+            error = part.take_error()
+            if error is not None:
+                raise error
 
     def advance(self, double[:, ::1] rows, *, Py_ssize_t every=1, max_iter=1000, double tol=1e-10,
                 double budget=0.1):
@@ -313,6 +322,11 @@ cdef class Descent:
         -------
         str
             `"running"` if a further call would go on, else why it stopped.
+
+        Raises
+        ------
+        BaseException
+            Whatever a loss or a rule written in Python raised; layers and rows are those of the steps before.
         """
         cdef double limit = max_iter
         cdef int outcome
@@ -321,6 +335,7 @@ cdef class Descent:
         self._start()
         with nogil:
             outcome = self._run(&rows[0, 0], rows.shape[0], every, limit, tol, budget)
+        self._raise_error()
         return OUTCOMES[outcome]
 
     def last_row(self):
@@ -337,11 +352,9 @@ cdef class Descent:
         cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
         # W = W1 @ W2
         matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
+        forget(&value)
         self.loss.evaluate(it.W, &value, it.G, self.scratch)
-        # g1 = G @ W2.T
-        matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
-        # g2.T = G.T @ W1
-        matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
+        self._gradients()
         it.W1_norm = sqrt(dot(nk, it.W1, it.W1))
         it.W2_norm = sqrt(dot(mk, it.W2t, it.W2t))
         it.W_norm = sqrt(dot(nm, it.W, it.W))
@@ -351,10 +364,20 @@ cdef class Descent:
         it.grad_sq += it.g2_norm
         it.g2_norm = sqrt(it.g2_norm)
         it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
+        it.rounding, it.gradient_error = value.rounding, value.gradient_error
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
         it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
         it.floor = it.K * it.eps_W * it.eps_W
-        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.K * it.eps_W
+        it.G_error = it.gradient_error + it.K * it.eps_W
+        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.G_error
+
+    cdef void _gradients(self) noexcept nogil:
+        """The gradients in both layers, from G."""
+        cdef Iterate* it = &self.it
+        # g1 = G @ W2.T
+        matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
+        # g2.T = G.T @ W1
+        matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
 
     cdef void _count_evaluation(self) noexcept nogil:
         self.it.memory.evaluations += 1
@@ -394,7 +417,8 @@ cdef class Descent:
         row.slack_descent = row.slack_rate = row.slack_drift = NAN
 
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
-        """Go back one step: every number there is a function of the layers and the memory."""
+        """Go back one step. W and G are still there: the loss, which may be Python that has failed, is not asked again.
+        """
         cdef double evaluations = self.it.memory.evaluations, gradients = self.it.memory.gradients
         if self.rule.needs_previous:
             self.g_spare = self.it.g1
@@ -402,8 +426,7 @@ cdef class Descent:
         self.it.memory[0] = before[0]
         # what was done was done
         self.it.memory.evaluations, self.it.memory.gradients = evaluations, gradients
-        self._evaluate()
-        self._count_evaluation()
+        self._gradients()
 
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
         """Choose and take a step, check it, fill the step's part of the row.
@@ -465,13 +488,11 @@ cdef class Descent:
             fall = self.loss.decrease(it.W_old, it.W, old.gap, it.gap, &terms)
         else:
             fall = self.loss.decrease(it.W_old, it.W, old.loss, it.loss, &terms)
-        # both ends of the step: the rounding of W, and what the loss itself is unsure of
+        # rounding at both ends of the step; a wrong l* would be wrong at both
         uncertain = gap_tolerance(&old) + gap_tolerance(it)
-        if known:
-            uncertain += old.gap_error + it.gap_error
         # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
-        d1 = ((it.m + 4) * U * old.G_norm + it.K * old.eps_W) * old.W2_norm
-        d2 = ((it.n + 4) * U * old.G_norm + it.K * old.eps_W) * old.W1_norm
+        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * old.W2_norm
+        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * old.W1_norm
         r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm)
         r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm)
         uncertain += 1.01 * (it.G_norm * (r1 * it.W2_norm + r2 * it.W1_norm + r1 * r2)
@@ -481,7 +502,9 @@ cdef class Descent:
             self._undo(&old, &before)
             return REDO
         contraction = guaranteed_contraction(&old, it, K_best)
-        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
+        row.step_size, row.K_t, row.K_t_sharp = eta, K_t, K_t_sharp
+        # no rate is claimed of a gap that is not known
+        row.rate_bound = 1.0 - contraction if known else NAN
         row.slack_descent = (fall - promised) / first_order
         row.slack_drift = 2.0 * fall / first_order - 1.0
         row.slack_rate = fall / old.gap - contraction
@@ -504,16 +527,20 @@ cdef class Descent:
         """Whether to go on from the current iterate, and if not, why."""
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
+        cdef double unsure
         if not self._finite():
             return OVERFLOWED
-        if it.gap <= tol * memory.gap_0:
+        # rounding and an uncertain l* may hide as much; neither may pass for convergence
+        unsure = it.gap_error + it.rounding
+        if it.gap + unsure <= tol * memory.gap_0:
             return CONVERGED
-        if it.gap <= it.floor:
+        if it.gap <= fmax(it.floor, unsure):
             return FLOOR_REACHED
         if it.gap > DIVERGED_AT * memory.gap_0:
             return DIVERGED
         if it.grad_sq == 0.0:
-            return SADDLE
+            # where l* is not known, this may be it
+            return SADDLE if it.gap == it.gap else STALLED
         if it.grad_sq < UNDERFLOWN:
             return STALLED
         # the next step would not move the layers beyond their rounding
@@ -539,8 +566,10 @@ cdef class Descent:
                 # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
                 P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
                 off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
+                # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
+                off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
                 note(&memory.pl, memory.t, row.slack_pl, P - mu_gap, mu_gap,
-                     share * (P + mu_gap) + off + row.mu_t * it.gap_error)
+                     share * (P + mu_gap) + off + row.mu_t * (it.gap_error + it.rounding))
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)

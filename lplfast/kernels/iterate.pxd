@@ -110,13 +110,18 @@ cdef struct Iterate:
     double mu
     double K
     const double* hessian
-    # the loss here: gap = loss - minimum (NaN if the minimum is unknown), known to +- gap_error;
+    # the loss here: gap = loss - minimum (NaN if the minimum is unknown), which gap_error may have to be added to;
     # at floor = K eps_W^2 or below, the rounding of W1 W2 alone could be the whole gap
     double loss
     double gap
     double gap_error
     double floor
     double eps_W        # ||computed W - exact W1 W2||_F is at most this
+    # what rounding inside the loss may have done to its value, and to G at the computed W; and how far G may be from
+    # the gradient at W1 W2: gradient_error + K eps_W
+    double rounding
+    double gradient_error
+    double G_error
     # Frobenius norms, as computed, but G_norm, which is an upper bound; grad_sq = ||g1||^2 + ||g2||^2
     double W1_norm
     double W2_norm
@@ -143,10 +148,15 @@ cdef struct Iterate:
 
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
-    """What rounding in the product W1 W2 may have done to the loss: ||G|| eps_W + K eps_W^2 / 2."""
-    return it.G_norm * it.eps_W + 0.5 * it.floor
+    """What rounding in W1 W2 and in the loss may have done to its value: ||G|| eps_W + K eps_W^2 / 2 + rounding."""
+    return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding
 
 
 cdef inline double gap_above(Iterate* it) noexcept nogil:
-    """An upper bound on the gap of the stored layers: with the rounding of W, and of the sum that the gap is."""
-    return it.gap * (1.0 + (it.n + it.m + 8) * U) + it.gap_error + gap_tolerance(it)
+    """An upper bound on the gap of the stored layers, rounding included; NaN if not even a lower bound of l* is known.
+    """
+    cdef double gap = it.gap
+    if gap != gap and it.gap_error > 0.0:
+        # gap_error is then the distance to a lower bound of l*
+        gap = 0.0
+    return gap * (1.0 + (it.n + it.m + 8) * U) + it.gap_error + gap_tolerance(it)

@@ -1,9 +1,21 @@
 """Public: `cdef class MyLoss(Loss)` with its own `evaluate` trains in the compiled loop like any other loss."""
 
+from libc.math cimport NAN
+
+
 cdef struct Value:
     double loss         # l(W)
     double gap          # l(W) - l*, without cancellation where the loss knows how; NaN if l* is unknown
-    double gap_error    # what gap may be off by beyond rounding of W: the uncertainty of l*
+    double gap_error    # what l(W) - l* may exceed `gap` by, l* being uncertain; if gap is NaN, may be
+    # What rounding inside `evaluate` may do, beyond a few u of the value and of each entry of G; 0 if nothing is said
+    double rounding         # to the loss and the gap
+    double gradient_error   # to G, in the Frobenius norm
+
+
+cdef inline void forget(Value* value) noexcept nogil:
+    """What is known before a loss has said anything."""
+    value.loss = value.gap = NAN
+    value.gap_error = value.rounding = value.gradient_error = 0.0
 
 
 # What a squared loss without ridge, ||X W - Y||_F^2 / 2, is aimed at, for the rules whose formulas speak of Y.

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from libc.math cimport NAN, fabs
+from libc.math cimport fabs
 
 from .sums cimport difference_of_squares, distance_sq, scaled_difference
 
@@ -50,8 +50,11 @@ cdef class Loss:
         return 0
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        """Fill `value`, and G with the (n, m) gradient unless it is NULL, at the row-major W."""
-        value.loss = value.gap = value.gap_error = NAN
+        """Fill `value`, and unless it is NULL G with the (n, m) gradient, at the row-major W.
+
+        `value` arrives with `loss` and `gap` NaN and all else 0: what a loss does not know it leaves.
+        """
+        pass
 
     cdef const double* curvature(self) noexcept nogil:
         """The Hessian of a loss that is quadratic row by row: the (n,) factors of the rows of W. NULL otherwise."""
@@ -70,6 +73,10 @@ cdef class Loss:
         terms[0] = fabs(before) + fabs(after)
         return before - after
 
+    def take_error(self):
+        """Return the exception that a Python part of the loss raised in this thread, once; else None."""
+        return None
+
     def value_and_gradient(self, const double[:, ::1] W not None):
         """Return l(W), l(W) - l* and the gradient at the contiguous (n, m) array W."""
         cdef Value value
@@ -79,7 +86,11 @@ cdef class Loss:
         cdef double[:, ::1] G = gradient
         cdef double[::1] scratch = np.empty(max(1, self.scratch()))
         with nogil:
+            forget(&value)
             self.evaluate(&W[0, 0], &value, &G[0, 0], &scratch[0])
+        error = self.take_error()
+        if error is not None:
+            raise error
         return value.loss, value.gap, gradient
 
 
@@ -164,7 +175,6 @@ cdef class DiagonalQuadratic(Loss):
                 gap += self.d[i] * scaled_difference(self.m, self.d[i], W + i * self.m, W_star + i * self.m,
                                                      G + i * self.m)
         value.gap = 0.5 * gap
-        value.gap_error = 0.0
         value.loss = self.minimum + value.gap
 
     cdef const double* curvature(self) noexcept nogil:

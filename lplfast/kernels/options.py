@@ -7,8 +7,8 @@ import operator
 __all__ = ["as_count", "as_number"]
 
 
-def as_number(name, value, *, positive=False):
-    """Return `value` as a finite float, >= 0 or positive.
+def as_number(name, value, *, positive=False, signed=False):
+    """Return `value` as a finite float, >= 0 or positive, or of either sign.
 
     Raises
     ------
@@ -17,14 +17,14 @@ def as_number(name, value, *, positive=False):
     ValueError
         If it is negative, zero where it must be positive, NaN, or beyond float64.
     """
-    expected = "a finite positive number" if positive else "a finite number >= 0"
+    expected = "a finite positive number" if positive else "a finite number" if signed else "a finite number >= 0"
     if isinstance(value, bool) or (not isinstance(value, numbers.Real) and not _is_scalar_array(value)):
         raise TypeError(f"{name}: expected {expected}, got {value!r}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not 0.0 <= number < math.inf or (positive and number == 0.0):
+    if not math.isfinite(number) or (number < 0.0 and not signed) or (positive and number == 0.0):
         raise ValueError(f"{name}: expected {expected}, got {_short(value)}")
     return number
 

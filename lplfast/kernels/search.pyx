@@ -7,7 +7,7 @@ from .blas cimport dot, largest_at
 from .extremes cimport TINY
 from .iterate cimport BELOW_ROUNDING, TOO_MANY_BACKTRACKS, Iterate
 from .local cimport sharp_step
-from .loss cimport Loss, Value
+from .loss cimport Loss, Value, forget
 from .options import as_number
 from .quartic cimport Quartic, fall, first_minimiser
 from .rounding cimport U
@@ -64,6 +64,7 @@ cdef double slope(Iterate* it, Loss loss, double eta, double* W, double* G, doub
     """The derivative of l(W(eta)): <grad l(W(eta)), 2 eta B - tau>. W and G (n, m) are overwritten."""
     cdef Value value
     move(it, eta, W)
+    forget(&value)
     loss.evaluate(W, &value, G, scratch)
     it.memory.evaluations += 1
     it.memory.gradients += 1
@@ -217,6 +218,7 @@ cdef class Armijo(Rule):
         it.eta = NAN
         for _i in range(BACKTRACKS):
             move(it, eta, W)
+            forget(&value)
             loss.evaluate(W, &value, NULL, rest)
             it.memory.evaluations += 1
             after = value.gap if known else value.loss
@@ -224,7 +226,7 @@ cdef class Armijo(Rule):
             if decrease >= self.c * eta * it.grad_sq:
                 it.eta = eta
                 return
-            if isfinite(terms) and self.c * eta * it.grad_sq <= 2.0 * U * terms:
+            if isfinite(terms) and self.c * eta * it.grad_sq <= 2.0 * U * terms + value.rounding:
                 # what is asked for is less than a unit in the last place of what it is measured with
                 it.failure = BELOW_ROUNDING
                 return

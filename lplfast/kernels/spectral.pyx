@@ -344,14 +344,14 @@ cdef class Spectral:
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
         it.sigma_max_sq.hi = (one.max_sq.now.hi + two.max_sq.now.hi) * (1.0 + 2.0 * U)
-        # W and G as computed are eps_W and K eps_W away from those of the stored layers
+        # W and G as computed are at most eps_W and G_error away from those of the stored layers
         it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
         it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
         if it.W_norm * it.W_norm < TINY:
             # its square has underflowed: s_max(W) <= s_max(W1) s_max(W2)
             it.sigma_max_W.hi = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
-        it.G_max.lo = positive_part(G_max.lo - it.K * it.eps_W) * (1.0 - 2.0 * U)
-        it.G_max.hi = fmin(G_max.hi + it.K * it.eps_W + 8.0 * U * it.G_norm, it.G_norm)
+        it.G_max.lo = positive_part(G_max.lo - it.G_error) * (1.0 - 2.0 * U)
+        it.G_max.hi = fmin(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
         publish_tangent(it)
 
     cdef void _count(self, Iterate* it) noexcept nogil:

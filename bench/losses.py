@@ -1,0 +1,177 @@
+"""Softmax regression: a step with everything that is recorded, PyTorch's autograd, and the bare work."""
+
+import importlib
+import math
+import tempfile
+
+import numpy as np
+from scipy.linalg.blas import dgemm
+
+from lplfast import Network, Sharp, SoftmaxLoss
+from lplfast.kernels import descent, spectral
+
+from .table import Row, Table
+from .timing import Work, interleaved
+
+__all__ = ["tables"]
+
+ROWS, N, M, H = 1797, 64, 10, 10000
+STEPS, TORCH_STEPS = 100, 3
+L2 = 1e-2
+
+
+def tables(quick):
+    """Time per step at the size of scikit-learn's digits, at hidden width 10000."""
+    try:
+        import torch
+    except ImportError:
+        torch = None
+    rng = np.random.default_rng(0)
+    X, labels = rng.standard_normal((ROWS, N)), rng.integers(0, M, ROWS)
+    network = Network.gaussian(N, H, M, std=H**-0.25, rng=1)
+    ours = _Ours(SoftmaxLoss(X, labels, l2=L2), network)
+    k = network.compressed_width
+    repeats = 3 if quick else 7
+    works = {"lplfast": Work(ours.prepare, ours.steps), "bare": _bare(k)}
+    if torch is not None:
+        rival = _Torch(torch, X, labels, network)
+        _agree(rival, ours)
+        works["torch"] = Work(rival.prepare, TORCH_STEPS + 1)
+    times = interleaved(works, repeats)
+    rows = []
+    if torch is not None:
+        rows.append(Row.quotient(f"lplfast / PyTorch at width {H}", times["lplfast"], times["torch"],
+                                 targets=(">= 10",), note=ours.note))
+    yield Table(f"Softmax, N={ROWS} n={N} m={M} h={H}: one step, all columns", rows, rival="PyTorch us",
+                ratio="PyTorch / lplfast", notes=(
+                    "PyTorch: loss and gradients by autograd, all columns by torch.linalg, float64, one thread, eager."
+                    if rows else "PyTorch is not installed: nothing to compare with."))
+    # the quotient of each round has the first work below the line
+    times = interleaved({"bare": works["bare"], "lplfast": works["lplfast"]}, repeats)
+    yield Table(f"The bare work: five products at the compressed width {k}, and {ROWS * M} calls of exp",
+                [Row.excess("lplfast / bare", times["lplfast"], times["bare"], targets=("<= 1.5",))],
+                rival="bare us", ratio="lplfast / bare")
+
+
+class _Ours:
+    """The compiled loop from the same start, any number of times."""
+
+    def __init__(self, problem, network):
+        self.problem, self.stack = problem, network.stack()
+        self.rows = np.empty((STEPS, len(descent.COLUMNS)))
+        loop = self._loop()
+        self._advance(loop)
+        self.steps = loop.t
+        self.history = {name: self.rows[:, i].copy() for i, name in enumerate(descent.COLUMNS)}
+        self.note = f"{loop.t} steps, {loop.counters['renewals']} renewals"
+
+    def prepare(self):
+        """Return a function that runs the loop once."""
+        loop = self._loop()
+        return lambda: self._advance(loop)
+
+    def _loop(self):
+        return descent.Descent(self.problem.kernel, Sharp(), spectral.Spectral("certified"), self.stack[:N],
+                               self.stack[N:].T)
+
+    def _advance(self, loop):
+        loop.advance(self.rows, max_iter=STEPS, tol=-1.0, budget=math.inf)
+
+
+class _Torch:
+    """Gradient descent with all that the history has, as one writes it in PyTorch, at full width."""
+
+    def __init__(self, torch, X, labels, network):
+        self.torch = torch
+        torch.set_num_threads(1)
+        self.X, self.labels = torch.from_numpy(X), torch.from_numpy(labels)
+        self.start = [torch.from_numpy(W.copy()) for W in (network.W1, network.W2)]
+        self.K = float(np.linalg.norm(X, 2) ** 2 / 2 + L2)
+
+    def prepare(self):
+        """Return a function that takes a few steps from the start."""
+        layers = [W.clone().requires_grad_() for W in self.start]
+        return lambda: self.advance(layers)
+
+    def evaluate(self, W1, W2):
+        """Return the loss, the gradients in both layers, and the numbers that a row is made of."""
+        torch = self.torch
+        W = W1 @ W2
+        W.retain_grad()
+        loss = (torch.nn.functional.cross_entropy(self.X @ W, self.labels, reduction="sum") + L2 / 2 * (W * W).sum())
+        W1.grad = W2.grad = None
+        loss.backward()
+        with torch.no_grad():
+            ends = [torch.linalg.eigvalsh(A @ A.T if A.shape[0] < A.shape[1] else A.T @ A)[[0, -1]]
+                    for A in (W1, W2, W, W.grad)]
+            s_min = float(ends[0][0] + ends[1][0])
+            s_max = float(ends[0][1] + ends[1][1])
+            W_max, G_max = (float(end[1].clamp(min=0).sqrt()) for end in ends[2:])
+            P = float((W1.grad ** 2).sum() + (W2.grad ** 2).sum())
+            return float(loss.detach()), P, s_min, s_max, W_max, G_max, float(W.grad.norm())
+
+    def advance(self, layers):
+        """Take a few sharp steps; return the losses and step sizes."""
+        W1, W2 = layers
+        rows = []
+        for _ in range(TORCH_STEPS):
+            loss, P, s_min, s_max, W_max, G_max, G_norm = self.evaluate(W1, W2)
+            c = self.K * s_max + G_max
+            B, A = self.K * s_max * G_max / c**2, self.K * W_max * G_max * G_norm / (2 * c**3)
+            x = 1.0
+            for _ in range(8):
+                x -= (((A * x + B) * x + 1) * x - 1) / ((3 * A * x + 2 * B) * x + 1)
+            eta = x / c
+            rows.append((loss, math.sqrt(P), L2 * s_min, s_max, eta))
+            with self.torch.no_grad():
+                W1 -= eta * W1.grad
+                W2 -= eta * W2.grad
+        self.evaluate(W1, W2)
+        return rows
+
+
+def _agree(rival, ours):
+    """Raise unless both do the same: brackets are 1 % wide, and the steps follow."""
+    names = ("loss", "grad_norm", "mu_t", "sigma_max_sq", "step_size")
+    for t, row in enumerate(rival.prepare()()):
+        for name, value in zip(names, row, strict=True):
+            if not math.isclose(value, ours.history[name][t], rel_tol=0.03):
+                raise RuntimeError(f"step {t}: {name} is {value} in PyTorch, {ours.history[name][t]} in lplfast")
+
+
+def _bare(k):
+    """Return the Work of the products and the exponentials, one step's worth a unit."""
+    exponentials = _compiled().exponentials
+    rng = np.random.default_rng(0)
+    # row-major as the kernels have them: Fortran sees the transposes, hence .T and swapped arguments
+    W1, W2t, G, X, R = (rng.standard_normal(shape).T
+                        for shape in ((N, k), (M, k), (N, M), (ROWS, N), (ROWS, M)))
+    W, g1, g2t, Z = (np.zeros(shape).T for shape in ((N, M), (N, k), (M, k), (ROWS, M)))
+    x, y = rng.standard_normal(ROWS * M), np.empty(ROWS * M)
+
+    def run():
+        for _ in range(20):
+            # positional: beta, C, trans_a, trans_b, overwrite_c
+            dgemm(1.0, W2t, W1, 0.0, W, 1, 0, 1)        # W = W1 @ W2
+            dgemm(1.0, W, X, 0.0, Z, 0, 0, 1)           # Z = X @ W
+            exponentials(x, y)
+            dgemm(1.0, R, X, 0.0, G, 0, 1, 1)           # G = X.T @ R
+            dgemm(1.0, W2t, G, 0.0, g1, 0, 0, 1)        # g1 = G @ W2.T
+            dgemm(1.0, W1, G, 0.0, g2t, 0, 1, 1)        # g2.T = G.T @ W1
+
+    run()
+    for found, expected in ((Z, W @ X), (G, R @ X.T), (g1, W2t @ G), (g2t, W1 @ G.T), (y, np.exp(x))):
+        if not np.allclose(found, expected):
+            raise RuntimeError("a product did not go where it should")
+    return Work(lambda: run, 20)
+
+
+def _compiled():
+    """Build and import `exponentials.pyx`."""
+    import pyximport
+
+    hooks = pyximport.install(build_dir=tempfile.mkdtemp(), language_level=3)
+    try:
+        return importlib.import_module("bench.exponentials")
+    finally:
+        pyximport.uninstall(*hooks)

@@ -1,0 +1,61 @@
+"""The wheel, and what another project compiles against it: the example in docs/examples/cython_loss."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+EXAMPLE = ROOT / "docs" / "examples" / "cython_loss"
+
+
+def run(*command, cwd, **environment):
+    """Run a command; its output, or a failure that shows it."""
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False,
+                          env={**os.environ, **environment})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_another_project_subclasses_a_loss_and_a_rule_by_cimport(tmp_path):
+    # a copy: building leaves files behind; without compiled ones, so that the wheel has its own
+    source, site = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "build", "*.so", "*.c", "*.egg-info", ".venv"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-build-isolation",
+           "--no-deps", "--target", site]
+    run(*pip, source, cwd=tmp_path)
+    # the site folder comes first in the path, before the checkout that this Python has installed
+    run(*pip, source / EXAMPLE.relative_to(ROOT), cwd=tmp_path, PYTHONPATH=str(site))
+
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (EXAMPLE / "README.md").read_text(encoding="utf-8"),
+                         flags=re.MULTILINE | re.DOTALL)
+    said = run(sys.executable, "-W", "error", "-c", "import lplfast; print(lplfast.__file__)\n" + code, cwd=tmp_path,
+               PYTHONPATH=str(site))
+    assert said.startswith(str(site))
+    assert "No reason to doubt the loss was found" in said
+    assert "Converged" in said
+    more = """
+import pickle
+import numpy as np
+from logcosh import BarzilaiBorwein, LogCosh
+from lplfast import Network, Problem, train
+rng = np.random.default_rng(0)
+Y = rng.standard_normal((8, 5))
+problem = Problem(LogCosh(Y, l2=0.1), minimizer=Y)
+assert np.allclose(problem.gradient(Y + 1), np.tanh(1) + 0.1)
+network = Network.gaussian(8, 40, 5, std=40**-0.25, rng=0)
+counts = []
+for rule in ("local", "sharp", "majorizer", BarzilaiBorwein(2.0)):
+    run = train(problem, network, rule, max_iter=5000, tol=1e-10)
+    assert run.status == "converged" and run.violations == 0, (rule, run)
+    counts.append(run.iterations)
+print(counts)
+assert counts[-1] < counts[0]
+assert pickle.loads(pickle.dumps(BarzilaiBorwein(3.0))) == BarzilaiBorwein(3.0)
+"""
+    run(sys.executable, "-c", more, cwd=tmp_path, PYTHONPATH=str(site))
