@@ -79,7 +79,7 @@ def audit(checks, history, promise=None):
                     check["smallest"], check["smallest_at"]) for name, check in checks.items()]
     if checks["rate"]["steps"] and {"iteration", "gap", "gap_bound", "floor"} <= history.keys():
         claims.append(_decreases("gap_bound", history, history["gap_bound"]))
-    if promise is not None and checks["descent"]["steps"] and not np.isnan(promise.bounds.gap):
+    if promise is not None and checks["descent"]["steps"] and promise.bounds and not np.isnan(promise.bounds.gap):
         if {"iteration", "gap", "drift", "sigma_min_sq", "sigma_max_sq", "bracket_width"} <= history.keys():
             claims.append(_bounded(history, promise.bounds))
         if promise.contraction is not None and {"iteration", "gap", "floor"} <= history.keys():

@@ -129,6 +129,8 @@ def initial_bounds(problem, network, *, margins="best"):
     ------
     TypeError, ValueError
         If these are no problem and network of one shape, or the margins do not apply.
+    OverflowError
+        If the loss or its gradient at the network is not a float64 number.
 
     Examples
     --------
@@ -144,6 +146,8 @@ def initial_bounds(problem, network, *, margins="best"):
     W1, W2 = problem.to_kernel(stack[:rows]), stack[rows:].T
     with single_threaded_blas():
         at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
+    if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
+        raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
     gap = at["gap_above"]
     p1, p2 = _margins(problem, W1 @ W2, gap, at["loss"], margins)
     n, m = problem.kernel.shape

@@ -76,11 +76,7 @@ class Loop:
         self.descent = Descent(problem.kernel, settings.rule, settings.spectral, W1, W2)
         if run is not None:
             self.descent.restore(state, same_rule=same)
-            self.promise = run.promise
-            if self.promise is None:
-                self.promise = Promise(problem, plan.network, settings.rule)    # no step has been taken yet
-            elif not same:
-                self.promise = self.promise.without_rate()
+            self.promise = run.promise if same else run.promise.without_rate()
             # a function may add up in another order from time to time; another loss is farther off
             if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
                 raise ValueError(f"problem: expected the one that the run was trained on, of loss "

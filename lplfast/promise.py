@@ -14,8 +14,8 @@ class Promise:
 
     Attributes
     ----------
-    bounds : InitialBounds
-        Those of the first network.
+    bounds : InitialBounds or None
+        Those of the first network; None if its loss is beyond float64.
     contraction : float or None
         `gap[t] <= (1 - contraction)**t * gap[0]`; None if nothing is guaranteed for the rule.
     """
@@ -26,7 +26,7 @@ class Promise:
 
     @property
     def bounds(self):
-        """The InitialBounds of the first network."""
+        """The InitialBounds of the first network, or None."""
         return self._work_out()[0]
 
     @property
@@ -40,12 +40,14 @@ class Promise:
 
     def to_dict(self):
         """Return everything, plain enough for JSON."""
-        return {"bounds": dataclasses.asdict(self.bounds), "contraction": self.contraction}
+        return {"bounds": dataclasses.asdict(self.bounds) if self.bounds else None, "contraction": self.contraction}
 
     @classmethod
     def from_dict(cls, kept):
         """Return the promise that `to_dict` has taken apart."""
-        bounds = InitialBounds(**{**kept["bounds"], "imbalance": Imbalance(**kept["bounds"]["imbalance"])})
+        bounds = kept["bounds"]
+        if bounds is not None:
+            bounds = InitialBounds(**{**bounds, "imbalance": Imbalance(**bounds["imbalance"])})
         return cls._of(bounds, kept["contraction"])
 
     @classmethod
@@ -57,8 +59,11 @@ class Promise:
     def _work_out(self):
         if self._kept is None:
             problem, network, rule = self._origin
-            bounds = initial_bounds(problem, network)
-            found = rate_of(rule, problem, bounds)
+            try:
+                bounds = initial_bounds(problem, network)
+            except OverflowError:
+                bounds = None
+            found = rate_of(rule, problem, bounds) if bounds else None
             self._kept, self._origin = (bounds, found.contraction if found else None), None
         return self._kept
 

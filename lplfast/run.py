@@ -157,7 +157,7 @@ class Run:
 
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
-        return audit(self.checks, self.history, self.promise if self.iterations else None)
+        return audit(self.checks, self.history, self.promise)
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""
@@ -189,7 +189,7 @@ class Run:
         about = {name: getattr(self, name) for name in
                  ("status", "message", "iterations", "checks", "counters", "facts")}
         about["continuation"] = self.continuation.to_dict()
-        about["promise"] = self.promise.to_dict() if self.promise is not None and self.iterations else None
+        about["promise"] = None if self.promise is None else self.promise.to_dict()
         # somebody's rule may have options that are no JSON
         about = json.dumps(about, default=repr)
         path = os.fspath(path)

@@ -155,7 +155,7 @@ cdef class DiagonalQuadratic(Loss):
     @property
     def parts(self):
         """Numbers and arrays that tell this loss from all others of its class."""
-        return *super().parts, self.hessian, self.minimizer
+        return *super().parts, self.hessian, self.minimizer, () if self.aim is None else self.aim
 
     def __repr__(self):
         return f"DiagonalQuadratic(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
