@@ -61,7 +61,7 @@ def _max_iter(facts):
 
 def _floor(facts):
     uncertain = facts.descent.gap_error
-    if 0 < uncertain and facts.last["floor"] <= uncertain:
+    if uncertain > 0 and facts.last["floor"] <= uncertain:
         return (f"Stopped {facts.where}: the loss and its minimum l* are known to {uncertain:.1e} only, and tol="
                 f"{facts.tol:.0e} asks for less. Whether the gap is 0 already cannot be told; raise tol.")
     return (f"Stopped at the rounding floor {facts.where}: the rounding of W1 W2 alone can leave a gap of "
