@@ -55,7 +55,6 @@ setup(
         force=True,  # or a switch of LPLFAST_DEBUG would keep the old build
         compiler_directives={
             "language_level": 3,
-            "embedsignature": True,
             "boundscheck": DEBUG,
             "wraparound": False,
             "initializedcheck": DEBUG,

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, exp, fmin, log1p, sqrt
 from .iterate cimport Iterate, gap_above
 from .local cimport local_step, sharp_smoothness, sharp_step
 from .loss cimport Loss
-from .options import as_number
+from .options import as_number, signature
 from .tangent cimport second_order
 
 
@@ -27,6 +27,8 @@ cdef class Local(Capped):
     >>> Local(cap=0.5)
     Local(cap=0.5)
     """
+
+    __signature__ = signature('*, cap=None, growth_from=None')
 
     needs = ("bound",)
 

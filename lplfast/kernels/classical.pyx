@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, fmin, sqrt
 from .blas cimport norm
 from .iterate cimport Iterate
 from .loss cimport Loss
-from .options import as_number
+from .options import as_number, signature
 from .sums cimport distance_sq
 
 
@@ -22,6 +22,8 @@ cdef class Constant(Rule):
     >>> Constant(0.1)
     Constant(eta=0.1)
     """
+
+    __signature__ = signature('eta')
 
     def __init__(self, eta):
         self.eta = as_number("eta", eta, positive=True)
@@ -43,6 +45,8 @@ cdef class Polyak(Rule):
     >>> Polyak()
     Polyak()
     """
+
+    __signature__ = signature('')
 
     needs = ("minimum",)
 
@@ -67,6 +71,8 @@ cdef class AdGD(Rule):
     >>> AdGD()
     AdGD(initial=1e-10)
     """
+
+    __signature__ = signature('*, initial=1e-10')
 
     def __init__(self, *, initial=1e-10):
         self.initial = as_number("initial", initial, positive=True)

@@ -7,7 +7,7 @@ from .extremes cimport eigenvalues, lapack_work, positive_part
 from .iterate cimport BOUND_VACUOUS, Iterate
 from .local cimport cubic_root
 from .loss cimport Loss, Target
-from .options import as_number
+from .options import as_number, signature
 from .quartic cimport Quartic, first_minimiser
 from .rounding cimport U
 
@@ -112,6 +112,8 @@ cdef class Xu2023(Rule):
     Xu2023(bound='rho-hat', c1=0.5, c2=1.5)
     """
 
+    __signature__ = signature("bound='rho', *, c1=0.5, c2=1.5")
+
     needs = ("target", "alpha")
 
     def __init__(self, bound="rho", *, c1=0.5, c2=1.5):
@@ -181,6 +183,8 @@ cdef class Arora2018(Rule):
     Arora2018()
     """
 
+    __signature__ = signature('')
+
     needs = ("target", "orthogonal", "margin")
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
@@ -204,6 +208,8 @@ cdef class Du2018(Rule):
     >>> Du2018(eps=0.1)
     Du2018(eps=0.1)
     """
+
+    __signature__ = signature('*, eps=None')
 
     needs = ("target",)
 

@@ -1,10 +1,11 @@
-"""Numbers that a user hands over as options: a float or an int, or a clear error."""
+"""Numbers that a user hands over as options: a float or an int, or a clear error; and how options are called."""
 
+import inspect
 import math
 import numbers
 import operator
 
-__all__ = ["as_count", "as_number"]
+__all__ = ["as_count", "as_number", "signature"]
 
 
 def as_number(name, value, *, positive=False, signed=False):
@@ -48,6 +49,17 @@ def as_count(name, value, *, least=1):
     if not least <= count < 2**63:
         raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {_short(value)}")
     return count
+
+
+def signature(arguments):
+    """Return the signature that these arguments have in a `def`: compiled classes cannot tell their own.
+
+    Examples
+    --------
+    >>> signature("bound='rho', *, c1=0.5")
+    <Signature (bound='rho', *, c1=0.5)>
+    """
+    return inspect.signature(eval(f"lambda {arguments}: None"))
 
 
 def _is_scalar_array(value):

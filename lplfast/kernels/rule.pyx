@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, NAN
 
 from .iterate cimport Iterate
 from .loss cimport Loss
-from .options import as_number
+from .options import as_number, signature
 
 
 cdef class Rule:
@@ -64,6 +64,8 @@ def _make(rule, options):
 
 cdef class Capped(Rule):
     """A rule whose steps can be capped: `self.longest` is the cap, or infinity."""
+
+    __signature__ = signature('*, cap=None')
 
     def __init__(self, *, cap=None):
         self.cap = None if cap is None else as_number("cap", cap, positive=True)

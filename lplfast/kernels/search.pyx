@@ -8,7 +8,7 @@ from .extremes cimport TINY
 from .iterate cimport BELOW_ROUNDING, TOO_MANY_BACKTRACKS, Iterate
 from .local cimport sharp_step
 from .loss cimport Loss, Value, forget
-from .options import as_number
+from .options import as_number, signature
 from .quartic cimport Quartic, fall, first_minimiser
 from .rounding cimport U
 from .sums cimport weighted_cross, weighted_square
@@ -118,6 +118,8 @@ cdef class ExactLineSearch(Rule):
     ExactLineSearch()
     """
 
+    __signature__ = signature('')
+
     def __init__(self):
         self.needs_tau = self.needs_B = True
 
@@ -188,6 +190,8 @@ cdef class Armijo(Rule):
     >>> Armijo()
     Armijo(c=0.5, shrink=0.5)
     """
+
+    __signature__ = signature('*, c=0.5, shrink=0.5')
 
     def __init__(self, *, c=0.5, shrink=0.5):
         self.c = as_number("c", c, positive=True)

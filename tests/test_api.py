@@ -1,0 +1,99 @@
+"""The public names and how they are called: a change here is a change for every user."""
+
+import inspect
+
+import pytest
+
+import lplfast
+from lplfast.kernels.descent import COLUMNS
+from lplfast.steps import RULES
+
+SIGNATURES = {
+    "AdGD": "(*, initial=1e-10)",
+    "Armijo": "(*, c=0.5, shrink=0.5)",
+    "Arora2018": "()",
+    "Constant": "(eta)",
+    "Contraction": "(*, cap=None)",
+    "CustomLoss": "(value_and_gradient, *, shape, mu, K, minimum=None, minimizer=None, lower_bound=None)",
+    "Du2018": "(*, eps=None)",
+    "ExactLineSearch": "()",
+    "Local": "(*, cap=None, growth_from=None)",
+    "LogisticLoss": "(X, Y, *, l2, reduction='sum', offset=None)",
+    "Majorizer": "(*, cap=None)",
+    "MatrixFactorization": "(Y, *, offset=None)",
+    "Network": "(W1, W2)",
+    "Polyak": "()",
+    "Problem": "(kernel, *, rows=None, basis=None, minimizer=None)",
+    "Sharp": "(*, cap=None)",
+    "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",
+    "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
+    "Xu2023": "(bound='rho', *, c1=0.5, c2=1.5)",
+    "check_loss": "(problem, *, points=(), rng=0)",
+    "guaranteed_rate": "(problem, network, *, rule=None)",
+    "initial_bounds": "(problem, network, *, margins='best')",
+    "local_constants": "(problem, network)",
+    "show_versions": "()",
+    "train": "(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time=None, constants=None, compress=None, "
+             "record=None, record_every=None, callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, "
+             "progress=False)",
+    "train_many": "(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, max_time=None, "
+                  "constants=None, compress=None, record=None, record_every=None, progress=False)",
+}
+
+# what is returned, or only subclassed or caught: its attributes count
+ATTRIBUTES = {
+    "GuaranteedRate": "A B contraction eta_cap eta_min iterations_to message rate rule vacuous",
+    "InitialBounds": "K K_upper after alpha beta gap imbalance mu_lower p1 p2",
+    "Interrupted": "run runs",
+    "IterateView": "G G_max G_norm K K_t K_t_sharp W W1 W2 eta g1 g2 gap grad_norm loss memory mu mu_t nu_hi nu_lo "
+                   "previous_g1 previous_g2 sigma_max_W sigma_max_sq sigma_min_sq t",
+    "LocalConstants": "G_max G_norm K K_t K_t_sharp brackets gap gap_above grad_norm kernel_extremes kind loss mu mu_t "
+                      "sigma_max_W sigma_max_sq sigma_min_sq",
+    "LossReport": "claims passed",
+    "Network": "W1 W2 balanced compressed_width from_arrays from_files gaussian gaussian_implicit imbalance_eigenvalues m n "
+               "product replace save_layers stack to_arrays width",
+    "Rule": "needs needs_B needs_previous needs_tau options take_error",
+    "Run": "audit certificate checks continuation converged counters facts history iterations load message network plot "
+           "promise save status to_csv to_dataframe verdict violations",
+}
+
+HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi drift "
+           "loss_evaluations gradient_evaluations eigenproblems backtracks floor bracket_width time slack_pl rate_bound "
+           "step_size K_t K_t_sharp slack_descent slack_rate slack_drift")
+
+
+def test_all_public_names_are_listed_here():
+    assert set(lplfast.__all__) - {"__version__"} == set(SIGNATURES) | set(ATTRIBUTES)
+    assert sorted(lplfast.__all__) == list(lplfast.__all__)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signature(name):
+    assert str(inspect.signature(getattr(lplfast, name))) == SIGNATURES[name]
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes(name):
+    cls = getattr(lplfast, name)
+    names = {attribute for attribute in dir(cls) if not attribute.startswith("_")}
+    names |= {attribute for attribute in getattr(cls, "__annotations__", {}) if not attribute.startswith("_")}
+    if name in ("Run", "Interrupted"):      # set when they are made
+        made = inspect.getsource(cls.__init__)
+        names |= {line.split("=")[0].strip().removeprefix("self.") for line in made.splitlines()
+                  if line.strip().startswith("self.")}
+    inherited = set(dir(KeyboardInterrupt)) if name == "Interrupted" else set()
+    assert names - inherited == set(ATTRIBUTES[name].split())
+
+
+def test_columns_and_rules():
+    assert tuple(HISTORY.split()) == COLUMNS
+    assert list(RULES) == ["local", "sharp", "majorizer", "contraction", "exact", "xu-rho", "xu-rho-hat", "xu-f", "xu-f0",
+                           "arora", "du", "polyak", "armijo", "adgd"]
+
+
+@pytest.mark.parametrize("name", sorted({*SIGNATURES, *ATTRIBUTES}))
+def test_every_argument_is_documented(name):
+    said = inspect.getdoc(getattr(lplfast, name))
+    assert said
+    for argument in inspect.signature(getattr(lplfast, name)).parameters if name in SIGNATURES else ():
+        assert f"\n{argument} :" in said or f"{argument}, " in said or f", {argument}" in said, argument
