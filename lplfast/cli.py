@@ -1,4 +1,4 @@
-"""The command line: `lplfast train` trains a network and shows its local constants."""
+"""The command line: `lplfast train` shows the local constants of a run, `lplfast reproduce` the papers' experiments."""
 
 import argparse
 import os
@@ -9,11 +9,14 @@ import numpy as np
 
 from .classification import LogisticLoss, SoftmaxLoss
 from .data import DATASETS, default_data, load_data, one_hot, read_data, standardized
+from .experiments import EXPERIMENTS
+from .kernels.options import as_count
 from .kernels.spectral import MODES
 from .network import Network
 from .problems import SquaredLoss
 from .run import Interrupted, Run
 from .steps import RULES
+from .threads import single_threaded_blas
 from .training import train
 from .versions import __version__, show_versions
 
@@ -96,6 +99,17 @@ def _parser():
     command.add_argument("file", help="a run that `lplfast train` or Run.save wrote")
     command.set_defaults(run=_audit)
 
+    command = commands.add_parser(
+        "reproduce", help="run an experiment of the papers: figure, table, and whether each claim holds",
+        description="Run an experiment, or all; write NAME.png, NAME.pdf and NAME.csv; print every claim, what was "
+        "measured, and whether it holds. Exit code 1 if a claim does not hold.")
+    command.add_argument("name", choices=[*EXPERIMENTS, "all"], help="which one")
+    command.add_argument("--out", default="lplfast-out", metavar="DIR",
+                         help="folder for figures and tables (default lplfast-out)")
+    command.add_argument("--seeds", type=int, metavar="N",
+                         help="random starts of each set-up (default: the paper's 50, 10 where there is no paper)")
+    command.set_defaults(run=_reproduce)
+
     command = commands.add_parser("versions", help="print what a bug report needs")
     command.set_defaults(run=lambda arguments: show_versions())
     return parser
@@ -154,6 +168,24 @@ def _audit(arguments):
     _say(repr(run))
     _say(run.audit())
     return int(not run.audit().passed)
+
+
+def _reproduce(arguments):
+    # before any folder is made
+    options = {} if arguments.seeds is None else {"seeds": as_count("--seeds", arguments.seeds)}
+    os.makedirs(arguments.out, exist_ok=True)
+    holds = True
+    for name, experiment in EXPERIMENTS.items():
+        if arguments.name in (name, "all"):
+            with single_threaded_blas():
+                report = experiment.reproduce(**options)
+            holds = holds and report.holds
+            _say(report)
+            try:
+                _say(f"Wrote {', '.join(report.write(arguments.out))}.\n")
+            except ImportError as error:
+                _say(f"Wrote the table only: {error}.\n")
+    return int(not holds)
 
 
 def _data(arguments):

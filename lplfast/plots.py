@@ -15,7 +15,7 @@ STYLE = {
 }
 
 
-def _pyplot():
+def pyplot():
     """Return matplotlib's pyplot, or say how to install it."""
     try:
         import matplotlib.pyplot as plt
@@ -54,7 +54,7 @@ def _finish(ax, ylabel):
 
 def plot_gap(run, ax=None):
     """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss."""
-    ax = _pyplot().gca() if ax is None else ax
+    ax = pyplot().gca() if ax is None else ax
     if np.isnan(_column(run, "gap")[1]).all():
         _draw(run, "loss", ax, color=BLUE)
         return _finish(ax, r"loss $L(t)$ ($\ell^*$ is not known)")
@@ -69,14 +69,14 @@ def plot_gap(run, ax=None):
 
 def plot_step_size(run, ax=None):
     """Draw the step size."""
-    ax = _pyplot().gca() if ax is None else ax
+    ax = pyplot().gca() if ax is None else ax
     _draw(run, "step_size", ax, color=BLUE)
     return _finish(ax, r"step size $\eta_t$")
 
 
 def plot_constants(run, ax=None):
     """Draw the local constants: mu_t below, K_t and its sharper form above."""
-    ax = _pyplot().gca() if ax is None else ax
+    ax = pyplot().gca() if ax is None else ax
     _draw(run, "K_t", ax, color=VERMILLION, label=r"$K_t(\eta_t)$")
     _draw(run, "K_t_sharp", ax, color=GREEN, ls="--", label=r"$K_t^{\mathrm{sharp}}(\eta_t)$")
     _draw(run, "mu_t", ax, color=BLUE, label=r"$\mu_t$")
@@ -86,7 +86,7 @@ def plot_constants(run, ax=None):
 
 def overview(run):
     """Return a new Figure with the three panels of a run: gap and bound, step size, local constants."""
-    plt = _pyplot()
+    plt = pyplot()
     from matplotlib.figure import Figure
 
     with plt.rc_context(STYLE):

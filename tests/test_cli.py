@@ -239,6 +239,9 @@ def test_a_failed_run_exits_with_1_and_is_written(lplfast, option, status):
     ("train", "--loss", "hinge"), ("train", "--data", "digits", "--loss", "logistic"),
     ("train", "--data", "diabetes", "--loss", "logistic"), ("train", "--loss", "softmax"),
     ("train", "--data", "digits", "--loss", "softmax", "--l2", "0"),
+    ("reproduce",), ("reproduce", "fly"),
+    ("reproduce", "width", "--seeds", "x"), ("reproduce", "width", "--seeds", "0"),
+    ("reproduce", "width", "--out", "x.npy"),
     ("train", "--x", "zero.npy", "--y", "y.npy"), ("train", "--x", "x.npy", "--y", "broken.npy"),
 ], ids=" ".join)
 def test_bad_arguments_exit_with_2_and_a_sentence(lplfast, data, tmp_path, arguments):
@@ -254,7 +257,8 @@ def test_bad_arguments_exit_with_2_and_a_sentence(lplfast, data, tmp_path, argum
     assert not os.path.exists("lplfast-out/history.csv")
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("versions", "--help")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("reproduce", "--help"),
+                                       ("versions", "--help")], ids=" ".join)
 def test_help(lplfast, arguments):
     code, out, err = lplfast(*arguments)
     assert (code, err) == (0, "")

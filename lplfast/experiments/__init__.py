@@ -1,0 +1,14 @@
+"""The papers' experiments: each a module with `reproduce(*, seeds)`, which returns a `Report`."""
+
+from . import initialization, local_constants, steps, tightness, width
+
+__all__ = ["EXPERIMENTS"]
+
+# name on the command line -> module
+EXPERIMENTS = {
+    "steps": steps,
+    "tightness": tightness,
+    "local-constants": local_constants,
+    "width": width,
+    "initialization": initialization,
+}

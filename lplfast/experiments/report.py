@@ -1,0 +1,93 @@
+"""What an experiment returns: a table, what was found of each claim, and a figure."""
+
+import csv
+import dataclasses
+import math
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from ..plots import STYLE, pyplot
+
+__all__ = ["Finding", "Report", "spread"]
+
+QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A claim, what was measured, and whether the claim holds."""
+
+    claim: str
+    measured: str
+    holds: bool
+
+    def __str__(self):
+        return f"{self.claim} / {self.measured} / {'holds' if self.holds else 'does not hold'}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `reproduce` of an experiment returns.
+
+    Attributes
+    ----------
+    name : str
+        The experiment.
+    table : dict of str to array
+        Columns of one length: everything that the figure shows.
+    findings : list of Finding
+        The claims.
+    notes : list of str
+        What else has to be said: which rules did not apply, and where.
+    draw : callable
+        Takes the table, returns a matplotlib Figure.
+
+    """
+
+    name: str
+    table: dict
+    findings: list
+    notes: list
+    draw: Callable
+
+    @property
+    def holds(self):
+        """Whether every claim holds."""
+        return all(finding.holds for finding in self.findings)
+
+    def write(self, folder):
+        """Write NAME.csv, NAME.png and NAME.pdf into an existing folder; return their paths.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed; the table is written before.
+
+        """
+        path = {kind: os.path.join(folder, f"{self.name}.{kind}") for kind in ("csv", "png", "pdf")}
+        with open(path["csv"], "w", encoding="ascii", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self.table)
+            columns = [np.asarray(column).tolist() for column in self.table.values()]
+            for row in zip(*columns, strict=True):
+                writer.writerow("" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row)
+        with pyplot().rc_context(STYLE):
+            figure = self.draw(self.table)
+            figure.savefig(path["png"], dpi=200)
+            figure.savefig(path["pdf"])
+        return list(path.values())
+
+    def __str__(self):
+        return "\n".join([f"{self.name}: claim / measured / holds or does not hold",
+                          *(f"  {finding}" for finding in self.findings), *(f"  note: {note}" for note in self.notes)])
+
+
+def spread(name, samples):
+    """Return columns with the quantiles of `samples` over their first axis, the seeds.
+
+    Each is a value that occurred, so that a run that never converged may count as infinitely long.
+    """
+    return {f"{name}_{quantile}": np.quantile(samples, p, axis=0, method="nearest")
+            for quantile, p in QUANTILES.items()}

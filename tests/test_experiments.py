@@ -1,0 +1,161 @@
+"""The papers' experiments: their claims hold, their files are whole, and what should fail a claim does."""
+
+import csv
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from lplfast import Network
+from lplfast.cli import main
+from lplfast.experiments import EXPERIMENTS, local_constants, steps, tightness, width
+from lplfast.experiments.initialization import reproduce as initialization
+from lplfast.experiments.report import spread
+
+mpl.use("Agg")
+
+SEEDS = {"steps": 6, "tightness": 4, "local-constants": 3, "width": 2, "initialization": 2}
+
+QUANTILES = ("min", "q25", "median", "q75", "max")
+
+# the columns of docs/experiments.md; a name with a star stands for its five quantiles
+COLUMNS = {
+    "steps": ["rule", "iteration", "log10_loss*", "step_size*"],
+    "tightness": ["s", "rule", "iteration", "loss_ratio*", "bound_ratio*"],
+    "local-constants": ["iteration", "mu_t*", "K_t*", "K_t_sharp*", "mu_current*", "mu_initial*", "K_current*",
+                        "K_initial*"],
+    "width": ["condition", "width", "rate_pl*", "rate_best*", "rate_measured*", "iterations_guaranteed*",
+              "iterations_measured*", "iterations_ratio*"],
+    "initialization": ["imbalance", "distance", "vacuous", "runs", "within", "guaranteed*", "measured*"],
+}
+
+# Here the tangent kernel has condition 2, where theory gives log 2 / log 3 = 0.63; a half is the limit of bad
+# conditions.
+REFUTED = {"contraction halves local's iterations"}
+
+
+def too_long(iterate):
+    """Return 3/(K s_max(T)^2), beyond the 2/(K s_max(T)^2) of descent."""
+    return 3 / (iterate.K * iterate.sigma_max_sq)
+
+
+def failed(report):
+    return {finding.claim for finding in report.findings if not finding.holds}
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return {name: experiment.reproduce(seeds=SEEDS[name]) for name, experiment in EXPERIMENTS.items()}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_claims_hold(reports, name):
+    assert failed(reports[name]) == (REFUTED if name == "steps" else set())
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_table_and_figures_are_written(reports, name, tmp_path):
+    table, png, pdf = reports[name].write(tmp_path)
+    with open(table, newline="", encoding="ascii") as file:
+        header, *rows = csv.reader(file)
+    expected = [column for name in COLUMNS[name] for column in
+                ([f"{name[:-1]}_{quantile}" for quantile in QUANTILES] if name.endswith("*") else [name])]
+    assert header == expected
+    assert len(rows) == len(reports[name].table[header[0]]) > 5
+    column = header.index(next(name for name in header if name.endswith("_median")))
+    np.testing.assert_array_equal([float(row[column]) for row in rows], reports[name].table[header[column]])
+    with open(png, "rb") as file:
+        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+    with open(pdf, "rb") as file:
+        assert file.read(5) == b"%PDF-"
+
+
+def test_a_step_that_is_too_long_fails_the_claims_of_its_rule():
+    said = failed(steps.reproduce(seeds=2, rules={**steps.RULES, "local": too_long}))
+    assert "local beats xu-rho" in said
+    said = failed(steps.reproduce(seeds=2, rules={**steps.RULES, "contraction": too_long}))
+    assert any("share of local's iterations" in claim for claim in said)
+    assert "the rules of Xu et al. (2023) beat arora and du by far: 10 times the decades per iteration" in failed(
+        steps.reproduce(seeds=2, rules={**steps.RULES, "xu-f": "arora"}))
+
+
+def test_the_certificate_is_compared_with_the_local_one():
+    problem, network = steps.start(0)
+    majorizer, local = steps.certified_decreases(problem, network)
+    assert 0 < local < majorizer < problem.gap(network.product)
+
+
+def test_a_constant_divided_by_10_fails_the_bound():
+    def tenth(problem, run, networks):
+        at = run.history
+        return tightness.polynomial(run, problem.mu, problem.K, at["sigma_min_sq"], at["sigma_max_sq"] / 10,
+                                    at["sigma_max_W"] / 10)
+
+    report = tightness.reproduce(seeds=1, guarantees={"xu-rho": tenth})
+    assert "xu-rho: the loss never exceeds its guaranteed bound" in failed(report)
+
+
+def test_a_step_that_is_too_long_leaves_the_bounds_from_the_initialization():
+    said = failed(local_constants.reproduce(seeds=1, step_size=too_long))
+    assert "mu_t is at least its bound from the initialization" in said
+
+
+@pytest.mark.parametrize("reproduce", [
+    lambda: width.reproduce(seeds=1, widths=(10**4, 10**12), step_size=too_long),
+    lambda: initialization(seeds=1, distances=(0.1, 3.0), imbalances=(0.0, 1.0), step_size=too_long),
+], ids=["width", "initialization"])
+def test_a_step_that_is_too_long_needs_more_iterations_than_are_guaranteed(reproduce):
+    assert any("no run needs more iterations" in claim for claim in failed(reproduce()))
+
+
+def test_a_rule_that_does_not_apply_is_named(monkeypatch):
+    near = steps.start
+
+    def far(seed):
+        problem, network = near(seed)
+        return problem, Network(4 * network.W1, network.W2)
+
+    monkeypatch.setattr(steps, "start", far)
+    rules = {name: "local" if name in (*steps.XU, *steps.EARLIER) else name for name in steps.RULES}
+    report = steps.reproduce(seeds=1, rules={**rules, "xu-f0": "xu-f0"})
+    assert report.notes[0].startswith("xu-f0 does not apply to seed 0, and counts as never getting there: it needs ")
+    assert "xu-f0 reached 1e-10 of the first gap within 1000 iterations on 0 of 1 seeds" in report.notes
+    # from there local does not get there either, and nothing is at most that
+    assert not report.holds
+    assert "sharp needs no more iterations than local (medians)" in failed(report)
+
+
+def test_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", "local-constants", "--seeds", "1", "--out", "here"]) == 0
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {f"local-constants.{kind}" for kind in
+                                                                      ("csv", "png", "pdf")}
+    said = capsys.readouterr().out
+    assert "claim / measured / holds or does not hold" in said
+    assert said.count("/ holds\n") == len(local_constants.CLAIMS)
+    for bad in ("0", "-1"):
+        assert main(["reproduce", "width", "--seeds", bad, "--out", "nowhere"]) == 2
+        assert not (tmp_path / "nowhere").exists()
+        assert "--seeds: expected" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_all_runs_all_and_fails_where_one_claim_does(tmp_path, capsys):
+    assert main(["reproduce", "all", "--out", str(tmp_path), "--seeds", "2"]) == 1
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if line.startswith("  ") and line.endswith("does not hold")]
+    assert all(claim in line for claim in REFUTED)
+    assert {path.stem for path in tmp_path.iterdir()} == set(EXPERIMENTS)
+    assert len(list(tmp_path.iterdir())) == 3 * len(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "3", None, True], ids=repr)
+def test_what_is_not_a_number_of_seeds(name, bad):
+    with pytest.raises((TypeError, ValueError), match="seeds: expected"):
+        EXPERIMENTS[name].reproduce(seeds=bad)
+
+
+def test_quantiles_are_values_that_occurred():
+    found = spread("x", [3.0, np.inf, 1.0, 2.0, np.inf])
+    assert found == {"x_min": 1, "x_q25": 2, "x_median": 3, "x_q75": np.inf, "x_max": np.inf}
