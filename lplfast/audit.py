@@ -93,8 +93,9 @@ def audit(checks, history, promise=None):
 def _decreases(name, history, bound):
     """Return the claim that the gap never exceeds a bound, at the recorded iterates."""
     gap, floor = history["gap"], history["floor"]
-    # each end of the run is known to sqrt(2 gap floor) + floor / 2, and a product of t rates to 2 t u
-    allowance = np.sqrt(2 * gap) * np.sqrt(floor) + floor + 1e-15 * (1 + history["iteration"]) * gap[0]
+    # each end of the run is known to sqrt(2 gap floor) + floor / 2, and a product of t rates to 2 t u; a Python
+    # function's gap may round to below 0
+    allowance = np.sqrt(2 * abs(gap)) * np.sqrt(floor) + floor + 1e-15 * (1 + history["iteration"]) * gap[0]
     slack = 1 - gap / np.where(bound > 0, bound, 1.0)
     return _claim(name, history, slack, gap > bound + allowance, allowance > bound - gap, gap.size > 1)
 

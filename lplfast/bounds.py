@@ -364,7 +364,8 @@ def _longest_cap(problem, bounds):
 def _contraction_theorem(problem, bounds, eta):
     """What the contraction of a squared loss gives for a constant step; None if this step is not covered."""
     mu, K, gap = problem.mu, problem.K, bounds.gap
-    curve = eta**2 * K**1.5 * bounds.p2 * math.sqrt(2 * gap)
+    # products, not powers: a step that is far too long may overflow to infinity
+    curve = eta * eta * K * math.sqrt(K) * bounds.p2 * math.sqrt(2 * gap)
     delta = 0.0
     for _ in range(200):
         A, B = map(float, bounds.after(delta))
@@ -373,7 +374,7 @@ def _contraction_theorem(problem, bounds, eta):
         if not (A > 0 and short > 0):
             return None
         contraction = short * (2 - short)
-        drifted = 2 * K * B * eta**2 * gap / contraction
+        drifted = 2 * K * B * eta * eta * gap / contraction
         if drifted <= delta:
             return _rate(contraction, Constant(eta), eta, eta, A, B, "the contraction of a squared loss, constant step")
         # a little further than the iteration asks for: it approaches its fixed point from below

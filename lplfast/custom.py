@@ -19,9 +19,9 @@ class CustomLoss(Problem):
     anything proves nothing. An exception inside the function ends training and reaches the caller, with the run so far
     as its attribute `run`.
 
-    Without a minimum the gap is NaN: no rate is claimed, nothing can be called converged, and `train` runs rules that
-    do not need it, such as `"sharp"` and `"majorizer"`; with a lower bound also `"local"`, whose K_t then is an upper
-    bound still.
+    Without a minimum the gap is NaN: nothing can be called converged, and `train` runs rules that do not need it, such
+    as `"sharp"` and `"majorizer"`; with a lower bound also `"local"`, whose K_t then is an upper bound still.
+    `rate_bound` holds for the true gap.
 
     Parameters
     ----------

@@ -33,9 +33,9 @@ SIGNATURES = {
     "initial_bounds": "(problem, network, *, margins='best')",
     "local_constants": "(problem, network)",
     "show_versions": "()",
-    "train": "(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time=None, constants=None, compress=None, "
-             "record=None, record_every=None, callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, "
-             "progress=False)",
+    "train": "(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time=None, constants=None, "
+             "compress=None, record=None, record_every=None, callback=None, callback_every=1, checkpoint=None, "
+             "checkpoint_every=60.0, progress=False)",
     "train_many": "(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, max_time=None, "
                   "constants=None, compress=None, record=None, record_every=None, progress=False)",
 }
@@ -49,17 +49,17 @@ ATTRIBUTES = {
                    "previous_g1 previous_g2 sigma_max_W sigma_max_sq sigma_min_sq t",
     "LocalConstants": "G_max G_norm K K_t K_t_sharp brackets gap gap_above grad_norm kernel_extremes kind loss mu mu_t "
                       "sigma_max_W sigma_max_sq sigma_min_sq",
-    "LossReport": "claims passed",
-    "Network": "W1 W2 balanced compressed_width from_arrays from_files gaussian gaussian_implicit imbalance_eigenvalues m n "
-               "product replace save_layers stack to_arrays width",
+    "LossReport": "claims passed problems",
+    "Network": "W1 W2 balanced compressed_width from_arrays from_files gaussian gaussian_implicit imbalance_eigenvalues "
+               "m n product replace save_layers stack to_arrays width",
     "Rule": "needs needs_B needs_previous needs_tau options take_error",
-    "Run": "audit certificate checks continuation converged counters facts history iterations load message network plot "
-           "promise save status to_csv to_dataframe verdict violations",
+    "Run": "audit certificate checks continuation converged counters facts history iterations load message network "
+           "plot promise save status to_csv to_dataframe verdict violations",
 }
 
 HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi drift "
-           "loss_evaluations gradient_evaluations eigenproblems backtracks floor bracket_width time slack_pl rate_bound "
-           "step_size K_t K_t_sharp slack_descent slack_rate slack_drift")
+           "loss_evaluations gradient_evaluations eigenproblems backtracks floor bracket_width time slack_pl "
+           "rate_bound step_size K_t K_t_sharp slack_descent slack_rate slack_drift")
 
 
 def test_all_public_names_are_listed_here():
@@ -87,8 +87,8 @@ def test_attributes(name):
 
 def test_columns_and_rules():
     assert tuple(HISTORY.split()) == COLUMNS
-    assert list(RULES) == ["local", "sharp", "majorizer", "contraction", "exact", "xu-rho", "xu-rho-hat", "xu-f", "xu-f0",
-                           "arora", "du", "polyak", "armijo", "adgd"]
+    assert list(RULES) == ["local", "sharp", "majorizer", "contraction", "exact", "xu-rho", "xu-rho-hat", "xu-f",
+                           "xu-f0", "arora", "du", "polyak", "armijo", "adgd"]
 
 
 @pytest.mark.parametrize("name", sorted({*SIGNATURES, *ATTRIBUTES}))

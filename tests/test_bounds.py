@@ -101,7 +101,7 @@ def test_the_guaranteed_rate_is_kept(case, constants):
     t = np.arange(run.iterations + 1)
     bound = history["gap"][0] * np.exp(t * np.log1p(-found.contraction)) if found.contraction < 1 else 0.0
     # the gap itself is known to sqrt(2 gap floor) + floor
-    rounding = np.sqrt(2 * history["gap"] * history["floor"]) + history["floor"]
+    rounding = np.sqrt(2 * abs(history["gap"]) * history["floor"]) + history["floor"]
     assert (history["gap"] <= bound * (1 + 1e-9) + rounding).all()
     # the safe ends of brackets: an exact one is no wider than rounding, a certified one than 1%
     width = 1e-9 if constants == "exact" else 0.01
@@ -174,7 +174,7 @@ def test_other_rules_keep_the_rate_of_the_drift_lemma(case, name):
     rule = Majorizer(cap=found.eta_cap) if name == "majorizer" else name
     run = train(problem, network, rule, max_iter=40, tol=0.0, constants="exact")
     h = run.history
-    eta, floor = h["step_size"][:-1], np.sqrt(2 * h["gap"] * h["floor"]) + h["floor"]
+    eta, floor = h["step_size"][:-1], np.sqrt(2 * abs(h["gap"]) * h["floor"]) + h["floor"]
     # as long as the steps are those that the theorem speaks of
     fits = (eta >= found.eta_min) & (eta <= found.eta_cap) & (h["slack_drift"][:-1] >= 0)
     last = int(np.argmin(fits)) if not fits.all() else fits.size

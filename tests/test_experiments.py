@@ -8,13 +8,13 @@ import pytest
 
 from lplfast import Network
 from lplfast.cli import main
-from lplfast.experiments import EXPERIMENTS, local_constants, steps, tightness, width
+from lplfast.experiments import EXPERIMENTS, local_constants, losses, steps, tightness, width
 from lplfast.experiments.initialization import reproduce as initialization
 from lplfast.experiments.report import spread
 
 mpl.use("Agg")
 
-SEEDS = {"steps": 6, "tightness": 4, "local-constants": 3, "width": 2, "initialization": 2}
+SEEDS = {"steps": 6, "tightness": 4, "local-constants": 3, "width": 2, "initialization": 2, "losses": 1}
 
 QUANTILES = ("min", "q25", "median", "q75", "max")
 
@@ -27,6 +27,7 @@ COLUMNS = {
     "width": ["condition", "width", "rate_pl*", "rate_best*", "rate_measured*", "iterations_guaranteed*",
               "iterations_measured*", "iterations_ratio*"],
     "initialization": ["imbalance", "distance", "vacuous", "runs", "within", "guaranteed*", "measured*"],
+    "losses": ["loss", "rule", "iteration", "gap", "gap_bound", "mu_t", "K_t"],
 }
 
 # Here the tangent kernel has condition 2, where theory gives log 2 / log 3 = 0.63; a half is the limit of bad
@@ -62,7 +63,7 @@ def test_table_and_figures_are_written(reports, name, tmp_path):
                 ([f"{name[:-1]}_{quantile}" for quantile in QUANTILES] if name.endswith("*") else [name])]
     assert header == expected
     assert len(rows) == len(reports[name].table[header[0]]) > 5
-    column = header.index(next(name for name in header if name.endswith("_median")))
+    column = header.index(next(name for name in header if name.endswith("_median") or name == "gap"))
     np.testing.assert_array_equal([float(row[column]) for row in rows], reports[name].table[header[column]])
     with open(png, "rb") as file:
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
@@ -106,6 +107,12 @@ def test_a_step_that_is_too_long_leaves_the_bounds_from_the_initialization():
 ], ids=["width", "initialization"])
 def test_a_step_that_is_too_long_needs_more_iterations_than_are_guaranteed(reproduce):
     assert any("no run needs more iterations" in claim for claim in failed(reproduce()))
+
+
+def test_a_step_that_is_too_long_does_not_get_there_on_any_loss():
+    # curvature of the data is far below K for labels: it takes more than 3 / (K s_max(T)^2)
+    said = failed(losses.reproduce(seeds=1, rules={"local": lambda iterate: 20 * too_long(iterate)}))
+    assert "every run reaches 1e-6 of its first gap" in said
 
 
 def test_a_rule_that_does_not_apply_is_named(monkeypatch):

@@ -19,7 +19,7 @@ KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate"
            "python", "extremes", "tangent", "spectral", "rule", "classical", "certified", "search", "earlier",
            "callable", "descent"]
 
-EXPERIMENTS = ["panels", "report", "steps", "tightness", "local_constants", "width", "initialization"]
+EXPERIMENTS = ["panels", "report", "steps", "tightness", "local_constants", "width", "initialization", "losses"]
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}

@@ -1,6 +1,6 @@
 """The papers' experiments: each a module with `reproduce(*, seeds)`, which returns a `Report`."""
 
-from . import initialization, local_constants, steps, tightness, width
+from . import initialization, local_constants, losses, steps, tightness, width
 
 __all__ = ["EXPERIMENTS"]
 
@@ -11,4 +11,5 @@ EXPERIMENTS = {
     "local-constants": local_constants,
     "width": width,
     "initialization": initialization,
+    "losses": losses,
 }

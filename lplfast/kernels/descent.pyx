@@ -502,9 +502,8 @@ cdef class Descent:
             self._undo(&old, &before)
             return REDO
         contraction = guaranteed_contraction(&old, it, K_best)
-        row.step_size, row.K_t, row.K_t_sharp = eta, K_t, K_t_sharp
-        # no rate is claimed of a gap that is not known
-        row.rate_bound = 1.0 - contraction if known else NAN
+        # the rate is that of the true gap, whether l* is known or not
+        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
         row.slack_descent = (fall - promised) / first_order
         row.slack_drift = 2.0 * fall / first_order - 1.0
         row.slack_rate = fall / old.gap - contraction

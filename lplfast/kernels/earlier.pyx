@@ -94,8 +94,8 @@ cdef class Xu2023(Rule):
 
     The minimizer, over `(0, eta_max]`, of a bound on the ratio of gaps,
     `1 - 2 mu lo eta + (K mu hi^2 + 2 mu p g) eta^2 + 2 mu K hi p g eta^3 + mu K p^2 g^2 eta^4`, with bounds
-    `lo, hi, p` on s_min(T)^2, s_max(T)^2 and s_max(W), and `g = sqrt(2 K gap)`, for `"rho"` `||G||_F`. eta_max is the smaller root of
-    `d e^3 + c e^2 + (b + 4 c2 gap_0 K / (c2 - 1)) e = a` and the same with
+    `lo, hi, p` on s_min(T)^2, s_max(T)^2 and s_max(W), and `g = sqrt(2 K gap)`, for `"rho"` `||G||_F`. eta_max is the
+    smaller root of `d e^3 + c e^2 + (b + 4 c2 gap_0 K / (c2 - 1)) e = a` and the same with
     `8 c2 beta_0 gap_0 K / ((1 - c1) alpha_0)`, where `1 - a e + b e^2 + ...` is the polynomial of `"f"` at t = 0.
 
     Parameters
