@@ -127,7 +127,7 @@ def narrow(descent, times):
     """Break the brackets of a fresh descent: move the safe ends inward by so many times their width."""
     descent.last_row()      # evaluates the first iterate
     memory = descent.memory
-    for layer in (13, 24):  # where the brackets of each layer lie: exact (lo, hi), drift, now (lo, hi)
+    for layer in (15, 26):  # where the brackets of each layer lie: exact (lo, hi), drift, now (lo, hi)
         least, greatest = memory[layer:layer + 5], memory[layer + 5:layer + 10]
         least[[0, 3]] += times * (least[1] - least[0])
         greatest[[1, 4]] -= times * (greatest[1] - greatest[0])

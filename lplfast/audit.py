@@ -73,37 +73,38 @@ class Audit:
         return "\n".join(lines)
 
 
-def audit(checks, history, promise=None):
-    """Return the Audit of the counts that the loop kept, the bound that it accumulated, and what the start promised."""
+def audit(checks, history, promise=None, *, estimated=False):
+    """Return the Audit of the counts that the loop kept, and of what the start promised.
+
+    With singular values that are only `estimated`, no claim is a theorem.
+    """
     claims = [Claim(name, *CLAIMS[name], check["steps"], check["violations"], check["uninformative"],
                     check["smallest"], check["smallest_at"]) for name, check in checks.items()]
-    if checks["rate"]["steps"] and {"iteration", "gap", "gap_bound", "floor"} <= history.keys():
-        claims.append(_decreases("gap_bound", history, history["gap_bound"]))
     if promise is not None and checks["descent"]["steps"] and promise.bounds and not np.isnan(promise.bounds.gap):
-        if {"iteration", "gap", "drift", "sigma_min_sq", "sigma_max_sq", "bracket_width"} <= history.keys():
+        if {"iteration", "loss", "drift", "sigma_min_sq", "sigma_max_sq", "bracket_width"} <= history.keys():
             claims.append(_bounded(history, promise.bounds))
-        if promise.contraction is not None and {"iteration", "gap", "floor"} <= history.keys():
-            log_rate = np.log1p(-promise.contraction) if promise.contraction < 1 else -np.inf
-            with np.errstate(invalid="ignore"):     # 0 times -inf, at t = 0
-                powers = np.where(history["iteration"] > 0, np.exp(history["iteration"] * log_rate), 1.0)
-            claims.append(_decreases("initial_rate", history, powers * history["gap"][0]))
+        if promise.contraction is not None and {"iteration", "gap", "rounding"} <= history.keys():
+            claims.append(_decreases(history, promise.contraction))
+    if estimated:
+        claims = [dataclasses.replace(claim, theorem=False) for claim in claims]
     return Audit(tuple(claims))
 
 
-def _decreases(name, history, bound):
-    """Return the claim that the gap never exceeds a bound, at the recorded iterates."""
-    gap, floor = history["gap"], history["floor"]
-    # each end of the run is known to sqrt(2 gap floor) + floor / 2, and a product of t rates to 2 t u; a Python
-    # function's gap may round to below 0
-    allowance = np.sqrt(2 * abs(gap)) * np.sqrt(floor) + floor + 1e-15 * (1 + history["iteration"]) * gap[0]
+def _decreases(history, contraction):
+    """Return the claim that the gap falls at the rate that was promised before the first step."""
+    t, gap = history["iteration"], history["gap"]
+    with np.errstate(divide="ignore", invalid="ignore"):     # a contraction of 1; and 0 times -inf, at t = 0
+        bound = gap[0] * np.where(t > 0, np.exp(t * np.log1p(-min(contraction, 1.0))), 1.0)
+    # what rounding may have done to the gap in all the steps so far, and to the power
+    allowance = history["rounding"] + 1e-15 * (1 + t) * bound
     slack = 1 - gap / np.where(bound > 0, bound, 1.0)
-    return _claim(name, history, slack, gap > bound + allowance, allowance > bound - gap, gap.size > 1)
+    return _claim("initial_rate", history, slack, gap > bound + allowance, allowance > bound - gap, gap.size > 1)
 
 
 def _bounded(history, bounds):
     """Return the claim that the singular values stay within what the imbalance and its drift allow.
 
-    It is made of iterates whose gap is at most the first. The columns are the safe ends of brackets: the other ends
+    It is made of iterates whose loss is at most the first. The columns are the safe ends of brackets: the other ends
     are `bracket_width` away.
     """
     low, high = bounds.after(history["drift"])
@@ -111,10 +112,9 @@ def _bounded(history, bounds):
     with np.errstate(invalid="ignore"):     # no lower bound on s_min: 0 times infinity
         least = np.where(history["sigma_min_sq"] > 0, history["sigma_min_sq"] * width, np.inf)
     slack = np.minimum(1 - low / least, 1 - history["sigma_max_sq"] / width / high)
-    claimed = history["gap"] <= bounds.gap
-    slack = np.where(claimed | np.isnan(history["gap"]), slack, np.inf)
-    # both sides are computed to some u, rounded outward
-    return _claim("initial", history, slack, slack < -1e-12, np.zeros(slack.size, dtype=bool), slack.size > 1)
+    slack = np.where(history["loss"] <= history["loss"][0], slack, np.inf)
+    # both sides are computed to some u, rounded outward; nothing is checked where the other end is not known
+    return _claim("initial", history, slack, slack < -1e-12, np.isinf(width), slack.size > 1)
 
 
 def _claim(name, history, slack, violated, uninformative, any_step):

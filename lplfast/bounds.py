@@ -349,6 +349,8 @@ def _descent_theorem(problem, bounds, eta, rule=Sharp):
     # the rule sees brackets, not values: its steps may be that much shorter
     Kbar = SMOOTHNESS[rule](K, B * (1 + BRACKETS), bounds.p2 * (1 + BRACKETS), gap, eta)
     eta_min = min(eta, 1 / Kbar)
+    if not eta_min > 0:
+        return None     # a cap so long that Kbar is beyond float64
     contraction = mu * A * eta_min * (2 - Kbar * eta_min)
     return _rate(contraction, rule(cap=eta), eta_min, eta, A, B, "the descent lemma and the drift of the imbalance")
 
@@ -357,8 +359,9 @@ def _longest_cap(problem, bounds):
     """Return the root of `eta Kbar(eta) = 1`, above which caps never help."""
     K, gap = problem.K, bounds.gap
     first = 1 / (K * bounds.beta + math.sqrt(2 * K * gap))
-    return brentq(lambda eta: eta * SMOOTHNESS[Sharp](K, bounds.beta + 2 * eta * gap, bounds.p2, gap, eta) - 1,
-                  0.0, 2 * first)
+    # in units of the first guess: the solver's tolerance is an absolute one
+    return first * brentq(lambda x: x * first * SMOOTHNESS[Sharp](K, bounds.beta + 2 * x * first * gap, bounds.p2, gap,
+                                                                  x * first) - 1, 0.0, 2.0)
 
 
 def _contraction_theorem(problem, bounds, eta):

@@ -75,13 +75,14 @@ class LossReport:
 
 
 def check_loss(problem, *, points=(), rng=0):
-    """Look for reasons to doubt a loss: its gradient, and its constants mu and K.
+    """Look for reasons to doubt a loss: its gradient, its constants mu and K, and its minimum.
 
     At W = 0, the minimizer if it is known, random W and far ones: the gradient is compared with central differences of
     l, in every entry (or, beyond 1000 entries, in random directions) and in random directions; and the curvature
     `<V, grad l(W + h V) - grad l(W - h V)> / (2 h)` for unit V, which lies in [mu, K] whatever h is, is tried along
     random directions and those that Lanczos' method finds extreme, at these points and where two outputs tie far from
-    the others. Allowances: what smoothness permits, and rounding.
+    the others; and l* is compared with l and, if mu > 0, with `l - ||grad l||^2 / (2 mu)`. Allowances: what smoothness
+    permits, and rounding.
 
     A failure is a proof that something declared is wrong, unless the loss rounds by more than 1e-13 of itself. No
     failure proves nothing: curvature may be extreme where nobody looked.
@@ -130,6 +131,8 @@ class _Check:
         self.gradient = Claim("gradient = differences of l")
         self.K = Claim(f"curvature <= K = {problem.K:.6g}")
         self.mu = Claim(f"curvature >= mu = {problem.mu:.6g}")
+        self.bound = Claim(f"l >= l* = {problem.lower_bound:.6g}")
+        self.minimum = Claim("l - |gradient|^2 / (2 mu) <= l*")
         minimizer = problem.minimizer
         self.size = 1.0 if minimizer is None or not minimizer.any() else float(np.linalg.norm(minimizer))
 
@@ -145,6 +148,7 @@ class _Check:
             value, gradient = self._at(name, W)
             if not (np.isfinite(value) and np.isfinite(gradient).all()):
                 continue
+            self._minimum(name, value, gradient)
             for _ in range(10):
                 sign = self.rng.choice([-1.0, 1.0], self.shape) / np.sqrt(n * m)
                 self._difference(name, W, gradient, sign, "a random direction")
@@ -161,7 +165,8 @@ class _Check:
             top = extremes[-1] if top is None else top
         if top is not None and m > 1:
             self._ties(top)
-        return LossReport((self.finite, self.gradient, self.K, self.mu))
+        claims = (self.finite, self.gradient, self.K, self.mu, self.bound, self.minimum)
+        return LossReport(tuple(claim for claim in claims if claim.tried))
 
     def _unit(self):
         """Return a random matrix of norm 1 that the loss can see."""
@@ -176,6 +181,17 @@ class _Check:
         value, gradient = self.problem.value(W), self.problem.gradient(W)
         self.finite.note(0.0 if np.isfinite(value) and np.isfinite(gradient).all() else np.inf, 1.0, f"at {name}")
         return value, gradient
+
+    def _minimum(self, name, value, gradient):
+        """Compare l* with what strong convexity allows it to be, from here."""
+        problem = self.problem
+        off = TRUSTED * (abs(value) + abs(problem.lower_bound))
+        if not np.isnan(problem.lower_bound):
+            self.bound.note(problem.lower_bound - value, off, f"l is {value:.8g} at {name}")
+        if not np.isnan(problem.minimum) and problem.mu > 0:
+            least = value - np.vdot(gradient, gradient) / (2 * problem.mu)
+            self.minimum.note(least - problem.minimum, off + self._rounding(value, np.linalg.norm(gradient))
+                              * np.linalg.norm(gradient) / problem.mu, f"l* is at least {least:.8g} by {name}")
 
     def _rounding(self, value, gradient):
         """What the gradient of norm `gradient` at a loss of size `value` may be off by."""
@@ -213,6 +229,9 @@ class _Check:
     def _curvature(self, name, W, V, which):
         for h in self._steps(W):
             product, off = self._product(W, V, h)
+            if not np.isfinite(product).all():
+                self.finite.note(np.inf, 1.0, f"near {name}")
+                continue
             found = float(np.vdot(V, product) / np.vdot(V, V))
             where = f"{found:.8g} along {which} at {name}"
             self.K.note(found - self.problem.K, off + 8 * EPS * self.problem.K, where)

@@ -31,7 +31,7 @@ class Classification(Problem):
     def __init__(self, X, targets, *, l2, reduction, offset, curvature):
         N, n = X.shape
         if targets.shape[0] != N:
-            raise ValueError(f"labels: expected {N} rows as in X, got {targets.shape[0]}")
+            raise ValueError(f"{self.targets_name}: expected {N} rows as in X, got {targets.shape[0]}")
         if not abs(X).max() < HUGE / max(X.shape):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
                              "rescale X")
@@ -170,6 +170,8 @@ class SoftmaxLoss(Classification):
     kind = Softmax
     blocks = 1
 
+    targets_name = "labels"
+
     def __init__(self, X, labels, *, l2, reduction="sum", offset=None):
         X = as_matrix("X", X)
         super().__init__(X, _distributions(labels), l2=l2, reduction=reduction, offset=offset, curvature=0.5)
@@ -243,6 +245,8 @@ class LogisticLoss(Classification):
     """
 
     kind = Logistic
+
+    targets_name = "Y"
 
     def __init__(self, X, Y, *, l2, reduction="sum", offset=None):
         X = as_matrix("X", X)

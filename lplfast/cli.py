@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 import textwrap
 
 import numpy as np
@@ -10,12 +11,12 @@ import numpy as np
 from .classification import LogisticLoss, SoftmaxLoss
 from .data import DATASETS, default_data, load_data, one_hot, read_data, standardized
 from .experiments import EXPERIMENTS
-from .kernels.options import as_count
+from .kernels.options import as_count, as_number
 from .kernels.spectral import MODES
 from .network import Network
 from .problems import SquaredLoss
 from .run import Interrupted, Run
-from .steps import RULES
+from .steps import RULES, rule_from
 from .threads import single_threaded_blas
 from .training import train
 from .versions import __version__, show_versions
@@ -124,17 +125,21 @@ def _say(text=""):
 
 
 def _train(arguments):
+    # bad options and a folder that cannot be written are errors before any work
+    step_size = _step_size(arguments.step_size)
+    rule_from(step_size)
+    for name in ("max_iter", "width"):
+        as_count("--" + name.replace("_", "-"), getattr(arguments, name), least=int(name == "width"))
+    as_number("--tol", arguments.tol)
     X, Y, source = _data(arguments)
     if arguments.standardize:
         X = standardized(X)
     make, l2 = LOSSES[arguments.loss]
     problem = make(X, Y, l2 if arguments.l2 is None else arguments.l2)
     n, m = problem.shape
-    if arguments.width < 1:
-        raise ValueError(f"--width: expected a positive integer, got {arguments.width}")
     std = arguments.width ** -0.25 if arguments.std is None else arguments.std
     network = Network.gaussian(n, arguments.width, m, std=std, rng=arguments.seed)
-    os.makedirs(arguments.out, exist_ok=True)
+    _make_folder(arguments.out)
 
     _say(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
     _say(f"loss     {arguments.loss}, ridge {problem.l2:g}: mu = {problem.mu:.4g}, K = {problem.K:.4g}, "
@@ -148,19 +153,24 @@ def _train(arguments):
               "not go to 0.")
     code = 0
     try:
-        run = train(problem, network, _step_size(arguments.step_size), max_iter=arguments.max_iter, tol=arguments.tol,
+        run = train(problem, network, step_size, max_iter=arguments.max_iter, tol=arguments.tol,
                     constants=arguments.constants)
     except Interrupted as interrupt:
         run, code = interrupt.run, 130
-    written = _save(run, arguments.out)
     _say()
     _say(_table(run))
     _say()
     _say(textwrap.fill(run.message, 100))
     _say(textwrap.fill(run.verdict, 100))
     _say(textwrap.fill(run.certificate, 100))
-    _say(written)
+    _say(_save(run, arguments.out))
     return code or int(run.status in FAILED or not run.audit().passed)
+
+
+def _make_folder(path):
+    """Make the folder for what is going to be written, and see that it can be."""
+    os.makedirs(path, exist_ok=True)
+    tempfile.TemporaryFile(dir=path).close()
 
 
 def _audit(arguments):
@@ -173,7 +183,7 @@ def _audit(arguments):
 def _reproduce(arguments):
     # before any folder is made
     options = {} if arguments.seeds is None else {"seeds": as_count("--seeds", arguments.seeds)}
-    os.makedirs(arguments.out, exist_ok=True)
+    _make_folder(arguments.out)
     holds = True
     for name, experiment in EXPERIMENTS.items():
         if arguments.name in (name, "all"):

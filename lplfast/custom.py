@@ -75,7 +75,12 @@ class CustomLoss(Problem):
             size = float(np.linalg.norm(gradient))
             self.minimizer_error = size / mu if mu > 0 else math.inf
             if minimum is None:
+                if not mu > 0 and size > 0:
+                    raise ValueError("minimum: expected one beside the minimizer where mu = 0, since a gradient of "
+                                     f"norm {size:.3g} there does not bound how far below it l* is")
                 known["minimum"], uncertainty = value, size**2 / (2 * mu) if mu > 0 else 0.0
+            elif value < known["minimum"] - 1e-13 * (abs(value) + abs(known["minimum"])):
+                raise ValueError(f"minimum: expected at most the loss at the minimizer, {value!r}, got {minimum!r}")
         kernel = PythonLoss(value_and_gradient, shape, mu=mu, K=K, uncertainty=uncertainty, **known)
         super().__init__(kernel, minimizer=minimizer)
 

@@ -114,8 +114,11 @@ class Network:
         R = np.triu(rng.standard_normal((k, k)), 1)
         R[np.diag_indices(k)] = np.sqrt(rng.chisquare(float(h) - np.arange(k)))
         small = np.ascontiguousarray(R.T)
-        small[:n] *= std1
-        small[n:] *= std2
+        with np.errstate(over="ignore"):
+            small[:n] *= std1
+            small[n:] *= std2
+        if not np.isfinite(small).all():
+            raise ValueError(f"std: expected layers within float64, got {std!r}")
         return cls.__new__(cls)._set(n, small=small, basis=_Haar(h, rng.integers(2**63, size=4)))
 
     @classmethod

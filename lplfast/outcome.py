@@ -26,8 +26,13 @@ def outcome_message(status, descent, last, tol, network, history):
         What was recorded.
 
     """
-    facts = _Facts(descent, last, tol, network, history)
-    return MESSAGES[status](facts)
+    message = MESSAGES[status](_Facts(descent, last, tol, network, history))
+    if descent.spectral.mode != "power" and status != "guarantee_failed":
+        failed = sum(descent.checks[name]["violations"] for name in ("pl", "descent", "rate"))
+        if failed:
+            message += (f" But {failed} inequalities failed beyond rounding, so the loss is not what it declares: see "
+                        "run.audit() and lplfast.check_loss.")
+    return message
 
 
 class _Facts:
@@ -54,8 +59,8 @@ def _max_iter(facts):
         if gained > 0:
             pace = gained / (t[-1] - t[start])
             left = (math.log(gap[-1]) - math.log(facts.tol) - math.log(facts.first)) / pace
-            return (f"{said}; at its present pace tol={facts.tol:.0e} is some {left:.2g} iterations away: "
-                    "raise max_iter.")
+            return (f"{said}; at its present pace tol={facts.tol:.0e} is {left:.2g} iterations away, or more "
+                    "if the pace still falls: raise max_iter.")
     return f"{said}; raise max_iter."
 
 
@@ -78,8 +83,12 @@ def _saddle(facts):
 
 def _overflow(facts):
     if not all(math.isfinite(facts.last[name]) for name in ("loss", "grad_norm", "floor", "sigma_max_sq")):
+        if math.isnan(facts.last["loss"]):
+            return ("The loss is NaN at the initial layers. Rescale the layers or the data, if that is where they "
+                    "overflow; else check the loss.")
         return "The loss or its gradient overflows float64 at the initial layers. Rescale the layers or the data."
-    return f"Stopped {facts.where}, before a step that overflows float64. {LONG_STEP}"
+    return (f"Stopped {facts.where}, before a step to where the loss or its gradient is not a finite number. Either "
+            "the step size is too long here: use step_size='local' or 'sharp'; or the loss returns NaN.")
 
 
 # why a rule found no step, by the name that the kernels give the reason
@@ -112,6 +121,9 @@ def _stalled(facts):
 
 
 def _guarantee_failed(facts):
+    if facts.gap < 0:
+        return (f"The loss is below its minimum {facts.where}: {facts.last['loss']:.10g}, where it declares "
+                f"{facts.descent.loss.minimum:.10g}. Give it its true minimum, a lower bound, or none.")
     promised, measured = facts.descent.failure
     return (f"The descent lemma failed at step {facts.t - 1}, with exact singular values too: the loss should have "
             f"fallen by at least {promised:.10g}, it fell by {measured:.10g}. So it is not the loss that it declares: "

@@ -15,7 +15,7 @@ class Promise:
     Attributes
     ----------
     bounds : InitialBounds or None
-        Those of the first network; None if its loss is beyond float64.
+        Those of the first network; None if they cannot be had, because its loss is beyond float64 or fails.
     contraction : float or None
         `gap[t] <= (1 - contraction)**t * gap[0]`; None if nothing is guaranteed for the rule.
     """
@@ -61,7 +61,8 @@ class Promise:
             problem, network, rule = self._origin
             try:
                 bounds = initial_bounds(problem, network)
-            except OverflowError:
+            except Exception:
+                # beyond float64, or a Python function that fails by now: that must not cost what the run has
                 bounds = None
             found = rate_of(rule, problem, bounds) if bounds else None
             self._kept, self._origin = (bounds, found.contraction if found else None), None

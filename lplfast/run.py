@@ -5,6 +5,7 @@ import math
 import os
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,16 +72,20 @@ class Run:
     Attributes
     ----------
     history : dict of arrays
-        One array a recorded column, one entry a recorded iterate; the step columns of the last are NaN.
-        `loss`, `gap` (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t`
-        (lower bound), `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds), `floor`
-        (what rounding alone leaves of a gap), `bracket_width` (relative, of the widest of the three brackets: 0 for
-        estimates, infinite where s_min may be 0), `time` (seconds in the loop) belong to the iterate;
-        `step_size`, `K_t`, `K_t_sharp` (upper bounds), `rate_bound` (guaranteed gap ratio) to the step from it.
-        Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
-        `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`,
-        `slack_rate = rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`,
-        the condition under which the imbalance moves little (docs/theory.md), which long steps may fail.
+        One array a recorded column, one entry a recorded iterate; the step columns of the last are NaN. `loss`, `gap`
+        (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t` (lower bound),
+        `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds), `nu_lo`, `nu_hi` (bounds on the
+        spectrum of the tangent kernel: a lower one, `mu_t` for a loss that is not quadratic, and an upper one, NaN
+        for such a loss), `floor` (what rounding alone, and an uncertain l*, leave of a gap), `bracket_width`
+        (relative, of the widest of the three brackets: 0 for estimates, infinite where s_min may be 0) belong to the
+        iterate. Counted up to it: `time` (seconds in the loop), `loss_evaluations`, `gradient_evaluations`,
+        `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2 grad_norm^2`, an upper bound
+        on how far the imbalance has moved), `rounding` (what rounding may have done to the gap in all steps).
+        `step_size`, `K_t`, `K_t_sharp` (upper bounds), `rate_bound` (the best guaranteed ratio of gaps) belong to the
+        step from the iterate. Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
+        `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`, `slack_rate =
+        rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`, the condition
+        under which the imbalance moves little (docs/theory.md), which long steps may fail.
     status : str
         How it ended.
     message : str
@@ -90,10 +95,11 @@ class Run:
     iterations : int
         How many steps were taken.
     checks : dict
-        For `pl`, `descent`, `rate`, `drift`: steps, violations, uninformative, smallest, smallest_at; over all
-        steps, whatever is recorded. A violation is a slack below minus what rounding can explain.
+        For `pl`, `descent`, `rate`, `drift`, `gap_bound`: steps, violations, uninformative, smallest, smallest_at; over
+        all steps, whatever is recorded. A violation is a slack below minus what rounding can explain.
     counters : dict
-        `renewals` of exact singular values, steps `redone` with exact ones, iterates with all brackets `narrow`.
+        `loss_evaluations`, `gradient_evaluations`, `eigenproblems`, `backtracks`, `renewals` of brackets, steps
+        `redone` with exact singular values, iterates with all brackets `narrow`.
     facts : dict
         What was run: problem, rule, constants, tolerance, versions.
     continuation : Continuation
@@ -123,7 +129,10 @@ class Run:
 
     @property
     def violations(self):
-        """How many times a theorem failed beyond rounding: 0, or the loss is not what it declares."""
+        """How many times a theorem failed beyond rounding: 0, or the loss is not what it declares.
+
+        Always 0 with `constants="power"`, whose constants are estimates.
+        """
         return self.audit().violations
 
     @property
@@ -157,7 +166,7 @@ class Run:
 
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
-        return audit(self.checks, self.history, self.promise)
+        return audit(self.checks, self.history, self.promise, estimated=self.facts["constants"] == "power")
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""
@@ -170,7 +179,7 @@ class Run:
     def to_csv(self, path):
         """Write the history as comma-separated values, 17 significant digits, NaN as an empty field."""
         table = np.column_stack(list(self.history.values()))
-        with open(path, "w", encoding="ascii", newline="\n") as file:
+        with open(os.fspath(path), "w", encoding="ascii", newline="\n") as file:
             file.write(",".join(self.history) + "\n")
             for row in table:
                 file.write(",".join("" if math.isnan(x) else repr(x) for x in row.tolist()) + "\n")
@@ -219,10 +228,14 @@ class Run:
             If it is not a saved run.
 
         """
-        with open(path, "rb") as file:
+        with open(os.fspath(path), "rb") as file:
             try:
+                if not zipfile.is_zipfile(file):
+                    raise ValueError("no archive")
+                file.seek(0)
                 return cls._read(file)
-            except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            except (ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, zlib.error,
+                    zipfile.BadZipFile) as error:
                 raise ValueError(f"{os.fspath(path)}: expected a run saved by Run.save, got something else or a "
                                  f"damaged file: {error}") from error
 

@@ -100,6 +100,10 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
                                       checkpoint=file))
         except KeyboardInterrupt:
             run = loop.result("interrupted")
+        except Exception as error:
+            if file is not None and hasattr(error, "run"):
+                file.write(error.run)
+            raise
         if file is not None:
             file.write(run)
     if run.status == "interrupted":

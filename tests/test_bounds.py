@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lplfast import (
     Constant,
+    CustomLoss,
     Local,
     Majorizer,
     MatrixFactorization,
@@ -201,3 +202,31 @@ def test_a_run_that_breaks_what_its_start_promised_is_found_out():
     assert audit(run.checks, broken, run.promise).violations == run.iterations
     broken = dict(run.history, gap=np.full_like(run.history["gap"], run.history["gap"][0]))
     assert {claim.name: claim.violations for claim in audit(run.checks, broken, run.promise).claims}["initial_rate"] > 0
+
+
+def test_the_rate_does_not_depend_on_units():
+    rng = np.random.default_rng(0)
+    X, W1, W2 = rng.standard_normal((100, 3)), rng.standard_normal((3, 50)), rng.standard_normal((50, 2))
+    rates = [guaranteed_rate(SquaredLoss(scale * X, scale * X @ (W1 @ W2 + 0.1)), Network(W1, W2)).contraction
+             for scale in (1e-6, 1.0, 1e6)]
+    # the grid of the search is the same in other units, but for rounding
+    assert np.allclose(rates, rates[0], rtol=1e-6)
+    assert guaranteed_rate(MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]]), rule=Sharp(cap=1e160)).vacuous
+
+
+def test_a_tight_bound_is_not_taken_for_exceeded():
+    # n = m = 1: the guaranteed rates are equalities, and rounding of early steps is larger than late gaps
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        a, b = rng.uniform(0.5, 3, 2)
+        problem = MatrixFactorization([[a * b * (1 + 10.0 ** rng.uniform(-9, -3))]])
+        run = train(problem, Network([[a]], [[b]]), rng.uniform(0.01, 1) / (a * a + b * b), max_iter=3000, tol=1e-14)
+        assert run.violations == 0, seed
+
+
+def test_bounds_from_the_start_are_not_claimed_of_a_larger_loss():
+    problem = CustomLoss(lambda W: (0.5 * float(((W - 100) ** 2).sum()), W - 100.0), shape=(1, 1), mu=1.0, K=1.0,
+                         lower_bound=0.0)
+    run = train(problem, Network([[101**0.5]], [[101**0.5]]), 0.02, max_iter=6)
+    assert run.history["loss"][-1] > run.history["loss"][0]
+    assert run.violations == 0

@@ -13,6 +13,7 @@ from lplfast import (
     LogisticLoss,
     MatrixFactorization,
     Network,
+    Run,
     SoftmaxLoss,
     check_loss,
     guaranteed_rate,
@@ -301,3 +302,51 @@ def test_a_false_K_fails_in_training():
     run = train(_declared(_sound("logistic"), K=0.05), Network.gaussian(5, 30, 3, std=0.3, rng=0), "sharp")
     assert run.status == "guarantee_failed"
     assert "check its gradient and its K" in run.message
+
+
+def test_a_run_outlives_its_function(tmp_path):
+    calls = []
+
+    def dies(W):
+        calls.append(1)
+        if len(calls) > 30:
+            raise RuntimeError("lost")
+        return float((W**2).sum()), 2 * W
+
+    network = Network.gaussian(4, 20, 4, std=0.3, rng=0)
+    with pytest.raises(RuntimeError, match="lost") as caught:
+        train(CustomLoss(dies, shape=(4, 4), mu=2.0, K=2.0, minimum=0.0), network, 0.01,
+              checkpoint=tmp_path / "run.npz")
+    run = caught.value.run
+    assert run.audit().passed
+    assert Run.load(tmp_path / "run.npz").iterations == run.iterations > 20
+
+
+def test_a_wrong_minimum_is_found_out():
+    def square(W):
+        return float((W**2).sum()), 2 * W
+
+    network = Network.gaussian(4, 20, 4, std=0.3, rng=0)
+    high = CustomLoss(square, shape=(4, 4), mu=2.0, K=2.0, minimum=0.1)
+    run = train(high, network)
+    assert run.status == "guarantee_failed"
+    assert "below its minimum" in run.message
+    assert not check_loss(high).passed
+    low = CustomLoss(square, shape=(4, 4), mu=2.0, K=2.0, minimum=-1.0)
+    assert "not what it declares" in train(low, network).message
+    assert not check_loss(low).passed
+    with pytest.raises(ValueError, match="minimum: expected at most the loss at the minimizer"):
+        CustomLoss(square, shape=(2, 2), mu=2.0, K=2.0, minimum=0.5, minimizer=np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="minimum: expected one beside the minimizer where mu = 0"):
+        CustomLoss(square, shape=(2, 2), mu=0.0, K=2.0, minimizer=np.ones((2, 2)))
+
+
+def test_gradients_of_any_real_kind_and_no_other():
+    def read_only(W):
+        G = np.broadcast_to(2 * W, W.shape)
+        return float((W**2).sum()), G
+
+    network = Network.gaussian(4, 20, 4, std=0.3, rng=0)
+    assert train(CustomLoss(read_only, shape=(4, 4), mu=2.0, K=2.0, minimum=0.0), network).converged
+    with pytest.raises(TypeError, match="expected a pair, a number and an array"):
+        train(CustomLoss(lambda W: (1.0, 2j * W), shape=(4, 4), mu=2.0, K=2.0, minimum=0.0), network)

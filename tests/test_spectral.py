@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from cases import PROBLEMS
 
-from lplfast import Local, MatrixFactorization, Network, local_constants
+from lplfast import Local, MatrixFactorization, Network, local_constants, train
 from lplfast.kernels.descent import COLUMNS, Descent
 from lplfast.kernels.loss import DiagonalQuadratic
 from lplfast.kernels.spectral import Spectral
@@ -153,3 +153,12 @@ def test_the_main_job_is_narrow_almost_everywhere():
     assert run.checks["descent"]["uninformative"] < 0.01 * run.iterations
     assert run.counters["renewals"] < 0.2 * 4 * run.iterations
     assert f"{run.counters['narrow']} of {run.iterations + 1} iterates" in run.certificate
+
+
+def test_layers_whose_products_underflow_when_squared():
+    for seed in range(20):
+        for scale in (1e-40, 1e-41, 1e-42):
+            rng = np.random.default_rng(seed)
+            network = Network(rng.standard_normal((2, 5)) * scale, rng.standard_normal((5, 2)) * scale)
+            problem = MatrixFactorization(2 * rng.standard_normal((2, 2)) * scale**2)
+            assert train(problem, network, "sharp", max_iter=100).violations == 0

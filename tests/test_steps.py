@@ -277,3 +277,21 @@ def test_all_rules_of_the_registry_are_tried_by_the_tests():
     assert set(BY_NAME) <= set(RULES)
     _, problem, network = start()
     assert all(missing_for(make(), problem, network) is None for make in BY_NAME.values())
+
+
+def test_a_function_that_failed_once_is_asked_again():
+    _, problem, network = start()
+    fails = [True]
+
+    def choose(it):
+        it.memory[0] += 1
+        if it.t == 3 and fails[0]:
+            fails[0] = False
+            raise RuntimeError
+        return 0.002 * it.memory[0]
+
+    with pytest.raises(RuntimeError) as caught:
+        train(problem, network, choose, max_iter=8, tol=0.0)
+    run = train(problem, caught.value.run, choose, max_iter=8)
+    assert np.allclose(run.history["step_size"][:-1], 0.002 * np.arange(1, 9))
+    assert run.checks["pl"]["steps"] == 8

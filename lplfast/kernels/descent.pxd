@@ -22,6 +22,7 @@ cdef struct Row:
     double gradient_evaluations
     double eigenproblems
     double backtracks
+    double rounding
     double floor
     double bracket_width
     double time

@@ -51,7 +51,7 @@ OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "
 # in the order of their names in iterate.pxd
 FAILURES = (None, "too many backtracks", "below rounding", "vacuous bound", "not a step")
 
-CHECKS = ("pl", "descent", "rate", "drift")
+CHECKS = ("pl", "descent", "rate", "drift", "gap_bound")
 
 # What the first doubles of a state mean, by name: states of another layout are of no use.
 cdef Memory NO_MEMORY
@@ -259,7 +259,7 @@ cdef class Descent:
         """The inequalities checked at every step: a dict of counts and smallest slacks for each."""
         cdef Memory* memory = self.it.memory
         found = {}
-        for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift)):
+        for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift, memory.bound)):
             found[name] = {key: (value if key == "smallest" else int(value)) for key, value in check.items()}
         return found
 
@@ -409,6 +409,7 @@ cdef class Descent:
         row.gradient_evaluations = memory.gradients
         row.eigenproblems = memory.eigenproblems
         row.backtracks = memory.backtracks
+        row.rounding = memory.rounded
         row.bracket_width = widest(it)
         row.time = memory.seconds
         # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
@@ -461,6 +462,8 @@ cdef class Descent:
         self.rule.choose(it, self.loss, self.scratch)
         eta = it.eta
         if not 0.0 < eta < INFINITY:
+            # the step may be tried again: what its rule has remembered of it is forgotten
+            memory.rule = before.rule
             return STALLED
         K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), eta)
         K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
@@ -511,11 +514,15 @@ cdef class Descent:
         if failed:
             self.promised, self.measured = promised, fall
         note(&memory.drift, memory.t, row.slack_drift, 2.0 * fall - first_order, first_order, 2.0 * allowance)
-        if known:
-            note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap,
-                 uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
-                 + share * (terms + fabs(contraction) * old.gap))
         memory.gap_bound *= row.rate_bound
+        if known:
+            allowance = (uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
+                         + share * (terms + fabs(contraction) * old.gap))
+            note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap, allowance)
+            memory.rounded += allowance
+            memory.bound_error = row.rate_bound * memory.bound_error + allowance + 4.0 * U * memory.gap_bound
+            note(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
+                 memory.gap_bound, memory.bound_error)
         memory.drifted = (memory.drifted + eta * first_order) * (1.0 + 8.0 * U)
         memory.eta = eta
         memory.t += 1
@@ -531,6 +538,8 @@ cdef class Descent:
             return OVERFLOWED
         # rounding and an uncertain l* may hide as much; neither may pass for convergence
         unsure = it.gap_error + it.rounding
+        if it.gap < -unsure - 8.0 * (it.n + it.m) * U * fabs(it.loss):
+            return GUARANTEE_FAILED     # below the minimum
         if it.gap + unsure <= tol * memory.gap_0:
             return CONVERGED
         if it.gap <= fmax(it.floor, unsure):
@@ -554,6 +563,7 @@ cdef class Descent:
         cdef double started = seconds(), spent_before = memory.seconds
         cdef Row* row = self.row
         cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap, off
+        cdef bint pl_known
         cdef Py_ssize_t filled_before = self.filled, size = (<Py_ssize_t> it.n + it.m) * it.k * sizeof(double)
         cdef int outcome
         while True:
@@ -561,19 +571,20 @@ cdef class Descent:
             if outcome != RUNNING or self.filled - filled_before == capacity or memory.seconds - spent_before > budget:
                 break
             self._look(row)
-            if it.gap == it.gap:
-                # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
-                P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
-                off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
-                # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
-                off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
-                note(&memory.pl, memory.t, row.slack_pl, P - mu_gap, mu_gap,
-                     share * (P + mu_gap) + off + row.mu_t * (it.gap_error + it.rounding))
+            pl_known = it.gap == it.gap
+            # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
+            P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
+            off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
+            # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
+            off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
+            off += share * (P + mu_gap) + row.mu_t * (it.gap_error + it.rounding)
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)
             if outcome != RUNNING and outcome != GUARANTEE_FAILED:
                 break
+            if pl_known:
+                note(&memory.pl, row.iteration, row.slack_pl, P - mu_gap, mu_gap, off)
             memory.seconds = spent_before + (seconds() - started)
             if <Py_ssize_t> row.iteration % every == 0 or outcome == GUARANTEE_FAILED:
                 (<Row*> rows)[self.filled - filled_before] = row[0]

@@ -75,6 +75,8 @@ cdef struct Memory:
     double evaluations      # of the loss
     double gradients        # of the loss
     double backtracks       # steps that a search tried and turned down
+    double bound_error      # what rounding may have taken from gap <= gap_bound in all steps so far
+    double rounded          # the sum of what it may have taken from each step's rate
     double drifted          # sum of eta^2 ||grad L||^2, rounded up: how far the imbalance can have moved
     double narrow           # iterates at which every bracket was within the tolerance
     Layer layer1
@@ -86,6 +88,7 @@ cdef struct Memory:
     Check descent
     Check rate
     Check drift
+    Check bound
     double[RULE_MEMORY] rule    # a rule's own; zeros at t = 0
 
 

@@ -74,7 +74,8 @@ cdef class PythonLoss(Loss):
 
     cdef int call(self, const double* W, double* loss, double* G) except -1:
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
-        cdef double[:, ::1] copied, found
+        cdef double[:, ::1] copied
+        cdef const double[:, ::1] found
         array = np.empty((self.n, self.m))
         copied = array
         memcpy(&copied[0, 0], W, size * sizeof(double))
@@ -82,6 +83,9 @@ cdef class PythonLoss(Loss):
         try:
             value, gradient = given
             loss[0] = value
+            gradient = np.asarray(gradient)
+            if gradient.dtype.kind not in "buif":
+                raise TypeError(f"a gradient of dtype {gradient.dtype}")
             gradient = np.ascontiguousarray(gradient, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError("value_and_gradient: expected a pair, a number and an array, got "

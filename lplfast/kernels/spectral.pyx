@@ -186,7 +186,10 @@ cdef double drift_layer(Layer* layer, int n, int k, int m, double* W, double* G,
             matmul_nt(n, m, n, W, G, scratch)
         else:
             matmul_tn(n, m, n, W, G, scratch)
-        product = (norm(<Py_ssize_t> n * n, scratch) * (1.0 + (<double> n * n + 6) * U)
+        product = norm(<Py_ssize_t> n * n, scratch)
+        if not product * product > TINY:
+            product = sqrt(TINY)        # its square has underflowed
+        product = (product * (1.0 + (<double> n * n + 6) * U)
                    + (k + 2.0 * m + 8) * U * A_norm * other_norm * G_norm)
         moved = fmin(moved, (2.0 * eta * product + step * step + 2.0 * rounding * (s + step)
                              + rounding * rounding) * (1.0 + 8.0 * U))
@@ -292,8 +295,9 @@ cdef class Spectral:
         self._keep_narrow(memory, two, it.m, it.k, it.W2t, it.W2_norm, least, greatest, directions, scratch)
         directions += 2 * it.m
         # the computed W and G have moved by exactly the differences of what is stored
-        largest_moved(&memory.W_max, sqrt(distance_sq(size, it.W, it.W_old)) * (1.0 + (size + 8) * U))
-        largest_moved(&memory.G_max, sqrt(distance_sq(size, it.G, it.G_old)) * (1.0 + (size + 8) * U))
+        # but where the square of a difference underflows
+        largest_moved(&memory.W_max, sqrt(fmax(distance_sq(size, it.W, it.W_old), TINY)) * (1.0 + (size + 8) * U))
+        largest_moved(&memory.G_max, sqrt(fmax(distance_sq(size, it.G, it.G_old), TINY)) * (1.0 + (size + 8) * U))
         least = self.tolerance * fmax(memory.W_max.now.lo, NEGLIGIBLE * it.W_norm)
         if not width(&memory.W_max.now) <= least and it.n <= it.m:
             # from inside, at the last direction
