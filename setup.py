@@ -30,7 +30,7 @@ NATIVE = switched_on("LPLFAST_NATIVE")
 # No -ffast-math: it deletes NaN tests and, at link time, flushes subnormals for the whole process.
 # No contraction either: a fused multiply-add would make the bits depend on the compiler.
 FLAGS = {
-    "unix": ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-ffp-contract=off"],
+    "unix": ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-ffp-contract=off"],
     "msvc": ["/Od", "/Zi"] if DEBUG else ["/O2", "/fp:precise"],
 }
 if NATIVE:
