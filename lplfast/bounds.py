@@ -7,15 +7,12 @@ import numpy as np
 import scipy.linalg
 from scipy.optimize import brentq, minimize_scalar
 
-from .constants import check_pair
+from .constants import check_pair, evaluated
 from .kernels import local
 from .kernels.certified import Local, Sharp
 from .kernels.classical import Constant
-from .kernels.descent import Descent
 from .kernels.loss import DiagonalQuadratic
 from .kernels.rule import Rule
-from .kernels.spectral import Spectral
-from .threads import single_threaded_blas
 
 __all__ = ["GuaranteedRate", "InitialBounds", "guaranteed_rate", "initial_bounds"]
 
@@ -144,10 +141,7 @@ def initial_bounds(problem, network, *, margins="best"):
         raise ValueError(f"margins: expected one of {', '.join(map(repr, MARGINS))}, got {margins!r}")
     stack, rows = network.stack(), network.n
     W1, W2 = problem.to_kernel(stack[:rows]), stack[rows:].T
-    with single_threaded_blas():
-        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
-    if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
-        raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
+    at = evaluated(problem, W1, W2)
     gap = at["gap_above"]
     p1, p2 = _margins(problem, W1 @ W2, gap, at["loss"], margins)
     n, m = problem.kernel.shape

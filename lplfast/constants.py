@@ -105,11 +105,7 @@ def local_constants(problem, network):
     check_pair(problem, network)
     stack, n = network.stack(), network.n
     W1, W2 = problem.to_kernel(stack[:n]), stack[n:].T
-    spectral = Spectral("exact")
-    with single_threaded_blas():
-        at = Descent(problem.kernel, Constant(1.0), spectral, W1, W2).local()
-    if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
-        raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
+    at = evaluated(problem, W1, W2)
     return LocalConstants(
         mu=problem.mu,
         K=problem.K,
@@ -125,8 +121,17 @@ def local_constants(problem, network):
         G_max=at["G_max"][1],
         kernel_extremes=at["nu"] if isinstance(problem.kernel, DiagonalQuadratic) else None,
         brackets={name: at[name] for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W", "G_max")},
-        kind=spectral.mode,
+        kind="exact",
     )
+
+
+def evaluated(problem, W1, W2):
+    """Return everything that the compiled loop knows at these layers, W1 as `problem.to_kernel` has it; or raise."""
+    with single_threaded_blas():
+        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
+    if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
+        raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
+    return at
 
 
 def check_pair(problem, network):
