@@ -127,10 +127,10 @@ def narrow(descent, times):
     """Break the brackets of a fresh descent: move the safe ends inward by so many times their width."""
     descent.last_row()      # evaluates the first iterate
     memory = descent.memory
-    for layer in (15, 26):  # where the brackets of each layer lie: exact (lo, hi), drift, now (lo, hi)
-        least, greatest = memory[layer:layer + 5], memory[layer + 5:layer + 10]
-        least[[0, 3]] += times * (least[1] - least[0])
-        greatest[[1, 4]] -= times * (greatest[1] - greatest[0])
+    for layer in (16, 32):  # where the brackets of each layer lie: two ends of (bound, drift, path), then lo and hi now
+        least, greatest = memory[layer:layer + 8], memory[layer + 8:layer + 16]
+        least[[0, 6]] += times * (least[7] - least[6])
+        greatest[[3, 7]] -= times * (greatest[7] - greatest[6])
     descent.memory = memory
 
 

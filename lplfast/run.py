@@ -74,13 +74,15 @@ class Run:
     history : dict of arrays
         One array a recorded column, one entry a recorded iterate; the step columns of the last are NaN. `loss`, `gap`
         (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t` (lower bound),
-        `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds), `nu_lo`, `nu_hi` (bounds on the
-        spectrum of the tangent kernel: a lower one, `mu_t` for a loss that is not quadratic, and an upper one, NaN
-        for such a loss), `floor` (what rounding alone, and an uncertain l*, leave of a gap), `bracket_width`
-        (relative, of the widest of the three brackets: 0 for estimates, infinite where s_min may be 0) belong to the
-        iterate. Counted up to it: `time` (seconds in the loop), `loss_evaluations`, `gradient_evaluations`,
-        `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2 grad_norm^2`, an upper bound
-        on how far the imbalance has moved), `rounding` (what rounding may have done to the gap in all steps).
+        `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds; the latter, unless `constants` is
+        `"exact"`, as close as K_t needs it), `nu_lo`, `nu_hi` (bounds on the spectrum of the tangent kernel: a lower
+        one, `mu_t` for a loss that is not quadratic, and an upper one, NaN for such a loss), `floor` (what rounding
+        alone, and an uncertain l*, leave of a gap), `bracket_width` (relative, of the wider of the brackets of
+        s_min(T)^2 and s_max(T)^2, or what that of s_max(W) makes of K_t: 0 for estimates, infinite where s_min may be
+        0) belong to the iterate. Counted up to it: `time` (seconds in the loop), `loss_evaluations`,
+        `gradient_evaluations`, `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2
+        grad_norm^2`, an upper bound on how far the imbalance has moved), `rounding` (what rounding may have done to
+        the gap in all steps).
         `step_size`, `K_t`, `K_t_sharp` (upper bounds), `rate_bound` (the best guaranteed ratio of gaps) belong to the
         step from the iterate. Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
         `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`, `slack_rate =
@@ -157,9 +159,9 @@ class Run:
         if mode == "power":
             return "Constants are estimates by power iteration: K_t errs low, mu_t high."
         narrow, renewals = self.counters["narrow"], self.counters["renewals"]
-        return (f"Constants are {mode}: every bracket within {tolerance:.0%} of its value at {narrow} of {iterates} "
-                f"iterates; {renewals} computed anew; {self.counters['redone']} steps taken back and redone with exact "
-                "values.")
+        return (f"Constants are {mode}: s_min(T)^2 and s_max(T)^2 known to {tolerance:.0%}, and s_max(W) as well as "
+                f"K_t needs it, at {narrow} of {iterates} iterates; {renewals} brackets computed anew; "
+                f"{self.counters['redone']} steps taken back and redone with exact values.")
 
     def audit(self):
         """Return an Audit: for every inequality its smallest slack, where, and how often it failed beyond rounding.

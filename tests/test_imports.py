@@ -15,9 +15,9 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "newton", "classification", "custom",
          "network", "checking", "constants", "bounds", "steps", "settings", "promise", "audit", "run", "outcome",
          "plan", "loop", "training", "many", "data", "plots", "experiments", "cli"]
-KERNELS = ["options", "rounding", "compress", "clock", "blas", "sums", "iterate", "local", "quartic", "loss", "rowwise",
-           "python", "extremes", "tangent", "spectral", "rule", "classical", "certified", "search", "earlier",
-           "callable", "descent"]
+KERNELS = ["options", "rounding", "compress", "clock", "lanes", "blas", "sums", "iterate", "local", "quartic", "loss",
+           "rowwise", "python", "extremes", "tangent", "spectral", "rule", "classical", "certified", "search",
+           "earlier", "callable", "descent"]
 
 EXPERIMENTS = ["panels", "report", "steps", "tightness", "local_constants", "width", "initialization", "losses"]
 

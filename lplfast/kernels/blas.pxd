@@ -7,30 +7,98 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
-# Below this many multiplications a plain loop beats the call, and never meets the lock
+from .lanes cimport LANES
+
+# Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
 cdef enum:
     SMALL = 1000
 
 # Below this many rows symmetric matrices are worked on in plain loops, too: about as fast, and OpenBLAS takes a lock in
 # each of these calls, in which two threads of small problems would meet.
-cdef enum:
-    FEW_ROWS = 24
+cdef extern from *:
+    """
+    #define LPL_FEW_ROWS 24
+
+    LPL_ANY_CPU void lpl_small_nt(int n, int k, int m, const double* A, const double* B, double* C) {
+        ptrdiff_t i, j, l;
+        for (i = 0; i < n; i++, A += k)
+            for (j = 0; j < m; j++) {
+                const double* b = B + j * k;
+                double sum = 0.0;
+                lpl_lanes s = {0};
+                for (l = 0; l + LPL_LANES <= k; l += LPL_LANES)
+                    s += LPL_AT(A + l) * LPL_AT(b + l);
+                for (; l < k; l++)
+                    sum += A[l] * b[l];
+                *C++ = sum + LPL_ADD_UP(s);
+            }
+    }
+
+    /* C = A @ B, where row i of A begins at A + i * row and has its entries `step` apart; the last lanes may overlap */
+    #define LPL_SMALL(row, step) \\
+        ptrdiff_t i, j, l, last; \\
+        for (i = 0; i < n; i++, A += row, C += m) { \\
+            for (j = 0; j < m && m >= LPL_LANES; j += LPL_LANES) { \\
+                lpl_lanes s = {0}; \\
+                last = j + LPL_LANES <= m ? j : m - LPL_LANES; \\
+                for (l = 0; l < k; l++) \\
+                    s += A[l * (step)] * LPL_AT(B + l * m + last); \\
+                LPL_PUT(C + last) = s; \\
+            } \\
+            for (; j < m; j++) { \\
+                double sum = 0.0; \\
+                for (l = 0; l < k; l++) \\
+                    sum += A[l * (step)] * B[l * m + j]; \\
+                C[j] = sum; \\
+            } \\
+        }
+
+    LPL_ANY_CPU void lpl_small_nn(int n, int k, int m, const double* A, const double* B, double* C) { LPL_SMALL(k, 1) }
+
+    LPL_ANY_CPU void lpl_small_tn(int n, int k, int m, const double* A, const double* B, double* C) { LPL_SMALL(1, n) }
+
+    /* With whole lanes in rows of their own: column j is subtracted from all later ones; its entries above the diagonal
+       are 0 and change nothing. */
+    LPL_ANY_CPU int lpl_small_cholesky(int n, double* A) {
+        double L[LPL_FEW_ROWS * LPL_FEW_ROWS], column[LPL_FEW_ROWS];
+        ptrdiff_t i, j, l;
+        for (i = 0; i < n; i++)
+            for (l = 0; l < LPL_FEW_ROWS; l++)
+                L[i * LPL_FEW_ROWS + l] = l <= i ? A[i * n + l] : 0.0;
+        for (j = 0; j < n; j++) {
+            double pivot = L[j * LPL_FEW_ROWS + j], inverse;
+            if (!(pivot > 0.0))
+                return (int) j + 1;
+            pivot = sqrt(pivot);
+            inverse = 1.0 / pivot;
+            A[j * n + j] = pivot;
+            for (i = 0; i < LPL_FEW_ROWS; i++)
+                column[i] = 0.0;
+            for (i = j + 1; i < n; i++)
+                A[i * n + j] = column[i] = L[i * LPL_FEW_ROWS + j] * inverse;
+            for (i = j + 1; i < n; i++)
+                for (l = j / LPL_LANES * LPL_LANES; l <= i; l += LPL_LANES)
+                    LPL_PUT(L + i * LPL_FEW_ROWS + l) = (LPL_AT(L + i * LPL_FEW_ROWS + l)
+                                                         - column[i] * LPL_AT(column + l));
+        }
+        return 0;
+    }
+    """
+    const int FEW_ROWS "LPL_FEW_ROWS"
+    int small_cholesky "lpl_small_cholesky"(int n, double* A) noexcept nogil
+    void small_nt "lpl_small_nt"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
+    void small_nn "lpl_small_nn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
+    void small_tn "lpl_small_tn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
 
 
 cdef inline void matmul_nt(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
     """C = A @ B.T with A (n, k), B (m, k), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0, s
-    cdef Py_ssize_t i, j, l
+    cdef double one = 1.0, zero = 0.0
     if <double> n * k * m > SMALL:
         dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &zero, C, &m)
-        return
-    for i in range(n):
-        for j in range(m):
-            s = 0.0
-            for l in range(k):
-                s += A[i * k + l] * B[j * k + l]
-            C[i * m + j] = s
+    else:
+        small_nt(n, k, m, A, B, C)
 
 
 cdef inline void add_matmul_nt(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
@@ -41,34 +109,20 @@ cdef inline void add_matmul_nt(int n, int k, int m, const double* A, const doubl
 
 cdef inline void matmul_nn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
     """C = A @ B with A (n, k), B (k, m), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0, a
-    cdef Py_ssize_t i, j, l
+    cdef double one = 1.0, zero = 0.0
     if <double> n * k * m > SMALL:
         dgemm(b"n", b"n", &m, &n, &k, &one, <double*> B, &m, <double*> A, &k, &zero, C, &m)
-        return
-    for i in range(n):
-        for j in range(m):
-            C[i * m + j] = 0.0
-        for l in range(k):
-            a = A[i * k + l]
-            for j in range(m):
-                C[i * m + j] += a * B[l * m + j]
+    else:
+        small_nn(n, k, m, A, B, C)
 
 
 cdef inline void matmul_tn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
     """C = A.T @ B with A (k, n), B (k, m), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0, a
-    cdef Py_ssize_t i, j, l
+    cdef double one = 1.0, zero = 0.0
     if <double> n * k * m > SMALL:
         dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &zero, C, &m)
-        return
-    for i in range(n * m):
-        C[i] = 0.0
-    for l in range(k):
-        for i in range(n):
-            a = A[l * n + i]
-            for j in range(m):
-                C[i * m + j] += a * B[l * m + j]
+    else:
+        small_tn(n, k, m, A, B, C)
 
 
 cdef inline void add_matmul_tn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
@@ -78,15 +132,21 @@ cdef inline void add_matmul_tn(int n, int k, int m, const double* A, const doubl
 
 
 cdef inline void gram_rows(int n, int k, const double* A, double* C) noexcept nogil:
-    """C = A @ A.T with A (n, k), C (n, n); only the row-major lower triangle is written."""
+    """C = A @ A.T with A (n, k), C (n, n); of n >= FEW_ROWS rows only the row-major upper triangle is written."""
     cdef double one = 1.0, zero = 0.0
-    dsyrk(b"u", b"t", &n, &k, &one, <double*> A, &k, &zero, C, &n)
+    if n < FEW_ROWS:
+        matmul_nt(n, k, n, A, A, C)
+    else:
+        dsyrk(b"l", b"t", &n, &k, &one, <double*> A, &k, &zero, C, &n)
 
 
 cdef inline void gram_columns(int n, int k, const double* A, double* C) noexcept nogil:
-    """C = A.T @ A with A (n, k), C (k, k); only the row-major lower triangle is written."""
+    """C = A.T @ A with A (n, k), C (k, k); of k >= FEW_ROWS columns only the row-major upper triangle is written."""
     cdef double one = 1.0, zero = 0.0
-    dsyrk(b"u", b"n", &k, &n, &one, <double*> A, &k, &zero, C, &k)
+    if k < FEW_ROWS:
+        matmul_tn(k, n, k, A, A, C)
+    else:
+        dsyrk(b"l", b"n", &k, &n, &one, <double*> A, &k, &zero, C, &k)
 
 
 cdef inline double short_dot(int size, const double* x, const double* y) noexcept nogil:
@@ -111,42 +171,30 @@ cdef inline void subtract(int size, double a, const double* x, double* y) noexce
 
 
 cdef inline void symmetric_times(int n, const double* A, const double* x, double* y) noexcept nogil:
-    """y = A @ x with A (n, n) symmetric, of which only the row-major lower triangle is read."""
+    """y = A @ x with A (n, n) symmetric; of n >= FEW_ROWS rows only the row-major upper triangle is read."""
     cdef double one = 1.0, zero = 0.0
-    cdef int step = 1, i
-    if n >= FEW_ROWS:
-        dsymv(b"u", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
-        return
-    for i in range(n):
-        y[i] = short_dot(i + 1, A + i * n, x)
-        subtract(i, -x[i], A + i * n, y)
+    cdef int step = 1
+    if n < FEW_ROWS:
+        small_nn(1, n, n, x, A, y)
+    else:
+        dsymv(b"l", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
 
 
 cdef inline int cholesky(int n, double* A) noexcept nogil:
-    """A = L with L @ L.T = A: in the row-major lower triangle, nothing else is touched. Nonzero if there is none."""
-    cdef int info = 0, i, j
-    cdef double pivot
-    cdef double[FEW_ROWS] column
-    if n >= FEW_ROWS:
-        dpotrf(b"u", &n, A, &n, &info)
-        return info
-    for j in range(n):
-        if not A[j * n + j] > 0.0:
-            return j + 1
-        pivot = sqrt(A[j * n + j])
-        A[j * n + j] = pivot
-        for i in range(j + 1, n):
-            column[i] = A[i * n + j] / pivot
-            A[i * n + j] = column[i]
-            subtract(i - j, column[i], column + j + 1, A + i * n + j + 1)
-    return 0
+    """The factor of A = L @ L.T, over A: L in the row-major lower triangle, of n >= FEW_ROWS rows L.T in the upper one,
+    at which LAPACK is faster. Nothing else is touched. Nonzero if there is none."""
+    cdef int info = 0
+    if n < FEW_ROWS:
+        return small_cholesky(n, A)
+    dpotrf(b"l", &n, A, &n, &info)
+    return info
 
 
 cdef inline void cholesky_solve(int n, const double* L, double* x) noexcept nogil:
     """x = (L @ L.T)^-1 @ x, L from `cholesky`."""
     cdef int info = 0, one = 1, i
     if n >= FEW_ROWS:
-        dpotrs(b"u", &n, &one, <double*> L, &n, x, &n, &info)
+        dpotrs(b"l", &n, &one, <double*> L, &n, x, &n, &info)
         return
     for i in range(n):
         x[i] = (x[i] - short_dot(i, L + i * n, x)) / L[i * n + i]
@@ -163,9 +211,11 @@ cdef inline void matvec_t(int n, int k, const double* A, const double* x, double
 
 
 cdef inline double dot(Py_ssize_t size, const double* x, const double* y) noexcept nogil:
-    """x @ y, in pieces that a 32-bit BLAS length can hold."""
+    """x @ y, in pieces that a 32-bit BLAS length can hold; of a few numbers, without a call."""
     cdef double s = 0.0
     cdef int one = 1, piece
+    if size < FEW_ROWS:
+        return short_dot(<int> size, x, y)
     while size > 0:
         piece = <int> min(size, <Py_ssize_t> 1 << 30)
         s += ddot(&piece, <double*> x, &one, <double*> y, &one)

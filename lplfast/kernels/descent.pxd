@@ -41,20 +41,19 @@ cdef class Descent:
     cdef readonly Rule rule
     cdef readonly Spectral spectral
     cdef object _block          # the NumPy array that owns all memory below, Memory first
-    cdef Py_ssize_t _remembered  # how many doubles of it come before the layers
+    cdef Py_ssize_t _remembered  # how many doubles of it `memory` is
     cdef Iterate it
-    cdef double* Z              # where the stack [W1; W2.T] rests between calls
-    cdef double* Z_spare        # where the loop writes the next one
-    cdef double* g_home         # where the previous gradients rest between calls, for rules that look at them
-    cdef double* g_spare        # where the next ones go
+    cdef double* spare          # where the next layers go, for rules that look at the gradients of one step ago
     cdef double* scratch
     cdef Row* row
     cdef bint evaluated
+    cdef bint by_motion         # whether the decrease of the loss follows from how W has moved
     cdef readonly Py_ssize_t filled     # how many rows were written in all
     cdef double promised        # where the descent lemma failed: the decrease it promised,
     cdef double measured        # and the one measured
 
-    cdef void _point(self, double* Z) noexcept nogil
+    cdef void _point(self, double* Z, double* g) noexcept nogil
+    cdef object _stack(self, const double* Z)
     cdef void _evaluate(self) noexcept nogil
     cdef void _count_evaluation(self) noexcept nogil
     cdef void _gradients(self) noexcept nogil

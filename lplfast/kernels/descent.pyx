@@ -5,18 +5,18 @@ import hashlib
 import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from .blas cimport add_matmul_nt, dot, matmul_nn, matmul_nt, matmul_tn
+from .blas cimport add_matmul_nt, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
 from .extremes cimport TINY
 from .iterate cimport NO_FAILURE, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
-from .loss cimport Loss, Value, forget
+from .loss cimport DiagonalQuadratic, Loss, Value, forget
 from .rounding cimport U
 from .rule cimport Rule
 from .spectral cimport EXACT_WIDTH, Spectral, widest
-from .sums cimport displacement
+from .sums cimport Motion, measure_motion, move, square_sum
 from .tangent cimport second_order
 
 # A gap this many times the first one is a divergence: nothing comes back from there.
@@ -28,6 +28,15 @@ cdef double UNDERFLOWN = 1e-280
 # Beside the rounding of W, inequalities are checked up to this many (n + m) u times the sum of the absolute
 # values of their terms.
 cdef double ALLOWANCE = 50.0
+
+# Every array in the workspace begins at a cache line.
+cdef Py_ssize_t LINE = 8
+
+
+cdef inline Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
+    """The size of whole cache lines that `size` doubles take."""
+    return (size + LINE - 1) // LINE * LINE
+
 
 cdef Row NO_ROW
 COLUMNS = tuple(NO_ROW)
@@ -78,11 +87,11 @@ cdef inline bint note(Check* check, double t, double slack, double difference, d
     return violated
 
 
-cdef double guaranteed_contraction(Iterate* old, Iterate* new, double K_best) noexcept nogil:
+cdef double guaranteed_contraction(Iterate* old, Iterate* new, const Motion* motion, double K_best) noexcept nogil:
     """1 - rate for the step from `old` to `new`: the best of what is known to hold, from what is known at `old` and
     of where the step leads. `K_best` is the smaller of the local smoothness constants.
     """
-    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, moved_sq, slope, forms, uncertain, short
+    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, forms, uncertain, short
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
     # the descent lemma and the PL inequality; or, for longer steps, ||grad L||^2 <= 2 K s_max(T)^2 gap
     if eta * K_best <= 2.0:
@@ -90,12 +99,10 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, double K_best) no
     else:
         best = -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
     # L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K; less the rounding of both W
-    moved_sq = displacement(old.n, old.m, old.W, new.W, old.G, old.hessian, &slope, &forms)
-    if old.hessian == NULL:
-        forms = old.K * moved_sq
+    forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
     uncertain = old.eps_W + new.eps_W
-    decrease = (-slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
-                - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(moved_sq) - (size + 8) * U * forms)
+    decrease = (-motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
+                - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
     if decrease > 0.0 and forms > TINY:     # squares that have underflowed certify nothing
         best = fmax(best, 2.0 * PL * decrease / old.grad_sq * (1.0 - 8.0 * U))
     # the tangent kernel of a quadratic loss contracts the gap
@@ -130,57 +137,73 @@ cdef class Descent:
                              f"got {W1.shape} and {W2.shape}")
         self.loss, self.rule, self.spectral = loss, rule, spectral
         self.it.n, self.it.k, self.it.m = <int> n, <int> k, <int> m
-        cdef Py_ssize_t header = sizeof(Memory) // sizeof(double)
-        cdef Py_ssize_t layers = (n + m) * k, product = n * m, directions = directions_size(<int> n, <int> m)
+        cdef Py_ssize_t size = n * m, i, j
+        cdef Py_ssize_t header = lines(sizeof(Memory) // sizeof(double))
+        cdef Py_ssize_t directions = lines(directions_size(<int> n, <int> m))
+        cdef Py_ssize_t layers = lines((n + m) * k), product = lines(size)
         cdef Py_ssize_t ray = 2 * product if rule.needs_B else 0
+        # of another quadratic loss, the decrease would be taken on trust
+        self.by_motion = isinstance(loss, DiagonalQuadratic)
+        cdef Py_ssize_t weights = product if loss.curvature() != NULL and not self.by_motion else 0
         cdef Py_ssize_t previous = layers if rule.needs_previous else 0
         # a rule may evaluate the loss: the two work side by side
         cdef Py_ssize_t scratch = max(loss.scratch() + rule.scratch(<int> n, <int> k, <int> m),
                                       spectral.scratch(<int> n, <int> k, <int> m), 1)
+        cdef Py_ssize_t total = (header + directions + 2 * layers + 2 * previous + 4 * product + ray + weights
+                                 + lines(COLUMN_COUNT) + scratch)
         # np.empty: pages that are never touched cost nothing
-        self._block = np.empty(header + directions + 3 * layers + 3 * previous + 4 * product + ray + COLUMN_COUNT
-                               + scratch)
-        cdef double[::1] block = self._block
-        cdef double* free = &block[0]
+        block = np.empty(total + LINE)
+        self._block = block[-block.ctypes.data // sizeof(double) % LINE:][:total]
+        cdef double[::1] memory = self._block
+        cdef double* free = &memory[0]
         self.it.memory = <Memory*> free
         self.it.directions = free + header
         free += header + directions
-        if previous:
-            self.g_home = free
-            memset(free, 0, previous * sizeof(double))
-            free += previous
-        self.Z, self.Z_spare = free, free + layers
-        self.it.g1, self.it.g2t = free + 2 * layers, free + 2 * layers + n * k
-        free += 3 * layers
+        self._point(free, free + layers)
+        free += 2 * layers
         self.it.W, self.it.W_old = free, free + product
         self.it.G, self.it.G_old = free + 2 * product, free + 3 * product
         free += 4 * product
         if previous:
-            # three gradients take turns: that of the step before, this one, and the next
-            self.it.g_old, self.g_spare = free, free + previous
+            memset(free, 0, previous * sizeof(double))
+            self.it.g_old, self.spare = free, free + previous
             free += 2 * previous
         if ray:
             self.it.tau, self.it.B = free, free + product
-        self.row = <Row*> (free + ray)
-        self.scratch = free + ray + COLUMN_COUNT
+        free += ray
         self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
-        memset(self.it.memory, 0, sizeof(Memory))
-        self._remembered = header + directions + previous
+        if self.by_motion:
+            self.it.weights = &(<DiagonalQuadratic> loss).weights[0, 0]
+        elif weights:
+            self.it.weights = free
+            for i in range(n):
+                for j in range(m):
+                    self.it.weights[i * m + j] = self.it.hessian[i]
+        free += weights
+        self.row = <Row*> free
+        self.scratch = free + lines(COLUMN_COUNT)
+        memset(self.it.memory, 0, header * sizeof(double))
+        self._remembered = header + directions
         # orthogonal to no eigenvector but by accident, which costs time and nothing else
         self._block[header:header + directions] = np.cos(np.arange(directions))
-        self._point(self.Z)
         stack = self._layers()
         stack[:n] = W1
         stack[n:] = W2.T
 
-    cdef void _point(self, double* Z) noexcept nogil:
-        self.it.W1 = Z
-        self.it.W2t = Z + <Py_ssize_t> self.it.n * self.it.k
+    cdef void _point(self, double* Z, double* g) noexcept nogil:
+        """The stack of layers is at Z, that of gradients at g."""
+        cdef Py_ssize_t nk = <Py_ssize_t> self.it.n * self.it.k
+        self.it.W1, self.it.W2t = Z, Z + nk
+        self.it.g1, self.it.g2t = g, g + nk
+
+    cdef object _stack(self, const double* Z):
+        """A view of the stack at Z, of shape (n + m, k)."""
+        cdef Py_ssize_t at = Z - <const double*> self.it.memory
+        return self._block[at:at + (self.it.n + self.it.m) * self.it.k].reshape(self.it.n + self.it.m, self.it.k)
 
     def _layers(self):
         """A view of the stack [W1; W2.T]."""
-        size = (self.it.n + self.it.m) * self.it.k
-        return self._block[self._remembered:self._remembered + size].reshape(self.it.n + self.it.m, self.it.k)
+        return self._stack(self.it.W1)
 
     @property
     def W1(self):
@@ -224,21 +247,23 @@ cdef class Descent:
         self.evaluated = False
 
     def state(self):
-        """All that a run carries from step to step, as a new array of doubles: the memory, then the layers."""
-        return self._block[:self._remembered + self._layers().size].copy()
+        """All that a run carries from step to step, as a new array of doubles: the memory, if its rule looks at them the
+        gradients of one step ago, and the layers."""
+        previous = [self._stack(self.it.g_old).ravel()] if self.rule.needs_previous else []
+        return np.concatenate([self.memory, *previous, self._layers().ravel()])
 
     def restore(self, saved, *, same_rule=True):
         """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
         cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
-        if not same_rule:
-            kept = sizeof(Memory) // sizeof(double) + directions_size(self.it.n, self.it.m)
-        if saved.ndim != 1 or saved.size < kept + layers or (same_rule and saved.size != kept + layers):
-            raise ValueError(f"state: expected {kept + layers} numbers, got an array of shape {saved.shape}")
-        self._block[:kept] = saved[:kept]
+        expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
+        if saved.ndim != 1 or saved.size < expected or (same_rule and saved.size != expected):
+            raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")
+        self.memory = saved[:kept]
         self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
         if not same_rule:
             memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
-        self.evaluated = False
+        elif self.rule.needs_previous:
+            self._stack(self.it.g_old)[:] = saved[kept:kept + layers].reshape(self._layers().shape)
 
     @property
     def counters(self):
@@ -280,13 +305,16 @@ cdef class Descent:
     def _start(self, double wanted=EXACT_WIDTH):
         """Evaluate the first iterate, its s_min^2 to the relative width `wanted`, or the one a continuation starts at.
         """
+        cdef bint fresh
         if self.evaluated:
             return
-        if self.rule.needs_previous:
-            memcpy(self.it.g_old, self.g_home, (<Py_ssize_t> self.it.n + self.it.m) * self.it.k * sizeof(double))
         with nogil:
+            self.it.W1_norm = sqrt(square_sum(<Py_ssize_t> self.it.n * self.it.k, self.it.W1))
+            self.it.W2_norm = sqrt(square_sum(<Py_ssize_t> self.it.m * self.it.k, self.it.W2t))
             self._evaluate()
-            if self.it.memory.evaluations == 0:
+            self._gradients()
+            fresh = self.it.memory.evaluations == 0
+            if fresh:
                 # a continuation's evaluation has been counted when its iterate was reached
                 self._count_evaluation()
             if not self._finite():
@@ -297,8 +325,10 @@ cdef class Descent:
             else:
                 if self.it.memory.t == 0:
                     self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
-                if self.it.memory.renewals == 0:
+                if fresh and wanted < EXACT_WIDTH:
                     self.spectral.start(&self.it, wanted, self.scratch)
+                elif fresh:
+                    self.spectral.begin(&self.it, self.scratch)
                 else:
                     # renewing here would make a continuation's numbers depend on where it began
                     self.spectral.publish(&self.it)
@@ -345,7 +375,7 @@ cdef class Descent:
         return np.array(<double[:COLUMN_COUNT]> <double*> self.row)
 
     cdef void _evaluate(self) noexcept nogil:
-        """W, the loss, G, both gradients and all norms at the layers."""
+        """W, the loss and G at the layers, whose norms are known, and what follows from them."""
         cdef Iterate* it = &self.it
         cdef Value value
         cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
@@ -354,30 +384,26 @@ cdef class Descent:
         matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
         forget(&value)
         self.loss.evaluate(it.W, &value, it.G, self.scratch)
-        self._gradients()
-        it.W1_norm = sqrt(dot(nk, it.W1, it.W1))
-        it.W2_norm = sqrt(dot(mk, it.W2t, it.W2t))
-        it.W_norm = sqrt(dot(nm, it.W, it.W))
-        it.grad_sq = dot(nk, it.g1, it.g1)
-        it.g1_norm = sqrt(it.grad_sq)
-        it.g2_norm = dot(mk, it.g2t, it.g2t)
-        it.grad_sq += it.g2_norm
-        it.g2_norm = sqrt(it.g2_norm)
+        it.W_norm = sqrt(square_sum(nm, it.W))
         it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
         it.rounding, it.gradient_error = value.rounding, value.gradient_error
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
         it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
         it.floor = it.K * it.eps_W * it.eps_W
         it.G_error = it.gradient_error + it.K * it.eps_W
-        it.G_norm = sqrt(dot(nm, it.G, it.G)) * (1.0 + (<double> nm + 10) * U) + it.G_error
+        it.G_norm = sqrt(square_sum(nm, it.G)) * (1.0 + (<double> nm + 10) * U) + it.G_error
 
     cdef void _gradients(self) noexcept nogil:
-        """The gradients in both layers, from G."""
+        """The gradients in both layers and their norms, from G."""
         cdef Iterate* it = &self.it
+        cdef double first, second
         # g1 = G @ W2.T
         matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
         # g2.T = G.T @ W1
         matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
+        first = square_sum(<Py_ssize_t> it.n * it.k, it.g1)
+        second = square_sum(<Py_ssize_t> it.m * it.k, it.g2t)
+        it.g1_norm, it.g2_norm, it.grad_sq = sqrt(first), sqrt(second), first + second
 
     cdef void _count_evaluation(self) noexcept nogil:
         self.it.memory.evaluations += 1
@@ -385,7 +411,9 @@ cdef class Descent:
 
     cdef bint _finite(self) noexcept nogil:
         cdef Iterate* it = &self.it
-        return isfinite(it.loss) and isfinite(it.grad_sq) and isfinite(it.floor) and isfinite(it.G_norm)
+        # with an upper bound on the norm of the gradients, which may not be there yet
+        cdef double bound = it.G_norm * (it.W1_norm + it.W2_norm)
+        return isfinite(it.loss) and isfinite(it.floor) and isfinite(bound * bound)
 
     cdef void _look(self, Row* row) noexcept nogil:
         """Write the iterate's part of its row, and NaN for the step's."""
@@ -418,11 +446,12 @@ cdef class Descent:
         row.slack_descent = row.slack_rate = row.slack_drift = NAN
 
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
-        """Go back one step. W and G are still there: the loss, which may be Python that has failed, is not asked again.
+        """Go back one step. All but the gradients, which the new layers have been written over, is still there: the
+        loss, which may be Python that has failed, is not asked again.
         """
         cdef double evaluations = self.it.memory.evaluations, gradients = self.it.memory.gradients
         if self.rule.needs_previous:
-            self.g_spare = self.it.g1
+            self.spare = self.it.W1
         self.it = old[0]
         self.it.memory[0] = before[0]
         # what was done was done
@@ -438,8 +467,9 @@ cdef class Descent:
         cdef Memory* memory = it.memory
         cdef Iterate old
         cdef Memory before
-        cdef Py_ssize_t i, size = (<Py_ssize_t> it.n + it.m) * it.k
-        cdef double* other = self.Z_spare if it.W1 == self.Z else self.Z
+        cdef Motion motion
+        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k, nm = <Py_ssize_t> it.n * it.m
+        cdef double* to = self.spare if self.rule.needs_previous else it.g1
         cdef double eta, K_t, K_t_sharp, K_best, contraction, fall, terms, promised, first_order, uncertain, allowance
         cdef double d1, d2, r1, r2
         cdef double share = ALLOWANCE * (it.n + it.m) * U
@@ -470,14 +500,14 @@ cdef class Descent:
         # fmin passes over a NaN: K_t is one where l* is unknown
         K_best = fmin(K_t, K_t_sharp)
 
-        self.spectral.drift(it, self.scratch)
+        self.spectral.drift(it)
         # Z = Z - eta * [g1; g2.T]
-        for i in range(size):
-            other[i] = it.W1[i] - eta * it.g1[i]
-        self._point(other)
+        it.W1_norm = sqrt(move(nk, it.W1, eta, it.g1, to))
+        it.W2_norm = sqrt(move(mk, it.W2t, eta, it.g2t, to + nk))
         if self.rule.needs_previous:
-            it.g_old, self.g_spare, it.g1 = it.g1, it.g_old, self.g_spare
-            it.g2t = it.g1 + <Py_ssize_t> it.n * it.k
+            it.g_old, self.spare = it.g1, it.g_old
+        # the old layers stay until the step has been checked; then their place is that of the new gradients
+        self._point(to, it.W1)
         it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
         self._evaluate()
         self._count_evaluation()
@@ -487,7 +517,10 @@ cdef class Descent:
 
         first_order = eta * old.grad_sq
         promised = first_order * (1.0 - 0.5 * eta * K_best)
-        if known:
+        measure_motion(nm, it.W_old, it.W, it.G_old, it.weights, &motion)
+        if self.by_motion:
+            fall, terms = -motion.slope - 0.5 * motion.forms, motion.absolute + 0.5 * motion.forms
+        elif known:
             fall = self.loss.decrease(it.W_old, it.W, old.gap, it.gap, &terms)
         else:
             fall = self.loss.decrease(it.W_old, it.W, old.loss, it.loss, &terms)
@@ -504,7 +537,7 @@ cdef class Descent:
         if not redo and not fall - promised >= -allowance:
             self._undo(&old, &before)
             return REDO
-        contraction = guaranteed_contraction(&old, it, K_best)
+        contraction = guaranteed_contraction(&old, it, &motion, K_best)
         # the rate is that of the true gap, whether l* is known or not
         row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
         row.slack_descent = (fall - promised) / first_order
@@ -526,7 +559,8 @@ cdef class Descent:
         memory.drifted = (memory.drifted + eta * first_order) * (1.0 + 8.0 * U)
         memory.eta = eta
         memory.t += 1
-        self.spectral.measure(it, self.scratch)
+        self._gradients()
+        self.spectral.measure(it, &motion, self.scratch)
         return GUARANTEE_FAILED if failed else RUNNING
 
     cdef int _verdict(self, double max_iter, double tol) noexcept nogil:
@@ -564,7 +598,7 @@ cdef class Descent:
         cdef Row* row = self.row
         cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap, off
         cdef bint pl_known
-        cdef Py_ssize_t filled_before = self.filled, size = (<Py_ssize_t> it.n + it.m) * it.k * sizeof(double)
+        cdef Py_ssize_t filled_before = self.filled
         cdef int outcome
         while True:
             outcome = self._verdict(max_iter, tol)
@@ -591,10 +625,4 @@ cdef class Descent:
                 self.filled += 1
             if outcome == GUARANTEE_FAILED:
                 break
-        if it.W1 != self.Z:
-            # the layers rest where the memory's array says they are
-            memcpy(self.Z, it.W1, size)
-            self._point(self.Z)
-        if self.rule.needs_previous:
-            memcpy(self.g_home, it.g_old, size)
         return outcome

@@ -23,6 +23,22 @@ cdef inline double positive_part(double x) noexcept nogil:
     return x if x > 0.0 else 0.0
 
 
+cdef inline double coarse(double x) noexcept nogil:
+    """x to 14 bits."""
+    cdef double high = x * 549755813889.0      # 2^39 + 1
+    return high - (high - x)
+
+
+# Ends of brackets that an iteration has found are rounded outward to few bits: then they do not depend on how the
+# iteration was rounded, at another width or on another processor.
+cdef inline double coarse_below(double x) noexcept nogil:
+    return coarse(x * (1.0 - 1.3e-4))
+
+
+cdef inline double coarse_above(double x) noexcept nogil:
+    return coarse(x * (1.0 + 1.3e-4))
+
+
 cdef inline double width(Bracket* b) noexcept nogil:
     return b.hi - b.lo
 

@@ -4,12 +4,12 @@ By LAPACK, widened by what rounding can have done to it; or without an eigenvalu
 side, and a Cholesky factorization that completes proves the other. docs/theory.md derives every allowance.
 """
 
-from libc.math cimport INFINITY, fabs, fmax, fmin
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
 from .blas cimport (
-    cholesky, cholesky_solve, dot, gram_columns, gram_rows, matvec_t, norm, symmetric_times,
+    FEW_ROWS, cholesky, cholesky_solve, dot, gram_columns, gram_rows, matvec_t, norm, symmetric_times,
 )
 from .iterate cimport Bracket
 from .rounding cimport U
@@ -20,7 +20,10 @@ cdef int JACOBI_BELOW = 52
 # Iterations for an eigenvalue: until one changes it by this part of the width wanted; so many at most.
 cdef double SETTLED = 0.1
 cdef int POWER_STEPS = 40
-cdef int INVERSE_STEPS = 12
+cdef int INVERSE_STEPS = 40
+
+# A least eigenvalue below this part of the mean is found by inverse iteration, which needs a factorization.
+cdef double ILL_CONDITIONED = 1e-2
 
 
 cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil:
@@ -29,7 +32,7 @@ cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwor
     if p == 1:
         values[0] = gram[0]
         return 0
-    dsyev(b"n", b"u", &p, gram, &p, values, work, &lwork, &info)
+    dsyev(b"n", b"l", &p, gram, &p, values, work, &lwork, &info)
     return info
 
 
@@ -177,13 +180,77 @@ cdef double inverse_iterate(int p, const double* gram, double* v, double* w, dou
     return quotient
 
 
+cdef double quotient_at(int p, const double* gram, double* v, double* w) noexcept nogil:
+    """Normalize v; w = gram @ v; return the Rayleigh quotient v @ w."""
+    cdef double size = norm(p, v)
+    cdef Py_ssize_t i
+    if not 0.0 < size < INFINITY:
+        return NAN
+    for i in range(p):
+        v[i] /= size
+    symmetric_times(p, gram, v, w)
+    return dot(p, v, w)
+
+
+cdef double ascend(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil:
+    """The Rayleigh quotient of gram (p, p) at v, after making `sign` times it as large as it gets from v by conjugate
+    gradients (Polak and Ribiere's): never beyond the extreme eigenvalue but for rounding, wanted to the relative
+    accuracy `room`. A step is the best one in the plane of v and the direction d; `work` has room for 4 p doubles.
+    """
+    cdef double* w = work           # gram @ v
+    cdef double* r = work + p       # the residual w - quotient * v
+    cdef double* d = work + 2 * p
+    cdef double* e = work + 3 * p   # gram @ d
+    cdef double quotient = quotient_at(p, gram, v, w), r_sq = 1.0, before, beta, along, reach, b, c, half, length, turn
+    cdef Py_ssize_t i
+    cdef int _step
+    for i in range(p):
+        r[i] = d[i] = 0.0
+    for _step in range(POWER_STEPS):
+        beta, r_sq = 0.0, fmax(r_sq, TINY)
+        for i in range(p):
+            c = w[i] - quotient * v[i]
+            beta += c * (c - r[i])
+            r[i] = c
+        beta = fmax(beta / r_sq, 0.0)
+        r_sq = dot(p, r, r)
+        for i in range(p):
+            d[i] = r[i] + beta * d[i]
+        along = dot(p, d, v)
+        for i in range(p):
+            d[i] -= along * v[i]
+        reach = norm(p, d)
+        if not reach > 4.0 * U * fabs(quotient):
+            break
+        for i in range(p):
+            d[i] /= reach
+        symmetric_times(p, gram, d, e)
+        # the greatest or least eigenvalue of [[quotient, b], [b, c]] and its eigenvector
+        b, c, before = dot(p, v, e), dot(p, d, e), quotient
+        half = 0.5 * (quotient - c)
+        length = sign * half + sqrt(half * half + b * b)
+        if not length > 0.0:
+            break
+        quotient = c + sign * length
+        turn = sqrt(length * length + b * b)
+        length, b = length / turn, sign * b / turn
+        for i in range(p):
+            c = v[i]
+            v[i] = length * c + b * d[i]
+            w[i] = length * w[i] + b * e[i]
+            d[i] = (length * d[i] - b * c) * reach
+        if sign * (quotient - before) <= SETTLED * room * fabs(quotient):
+            break
+    return quotient_at(p, gram, v, w)
+
+
 cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil:
     """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it;
     INFINITY if it does not. The allowance is a theorem, whatever the order of operations."""
     cdef Py_ssize_t i, j
-    cdef double trace = 0.0, largest = 0.0, gamma = (p + 1) * U / (1.0 - (p + 1) * U)
+    cdef double trace = 0.0, largest = 0.0, gamma = (p + 3) * U / (1.0 - (p + 3) * U)
     for i in range(p):
-        for j in range(i):
+        for j in range(0 if p < FEW_ROWS else i, p):
             work[i * p + j] = sign * gram[i * p + j]
         work[i * p + i] = sign * (gram[i * p + i] - shift)
         trace += work[i * p + i]
@@ -193,34 +260,56 @@ cdef double cholesky_excess(int p, double sign, const double* gram, double shift
     return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
 
 
+cdef void stir(int p, double* direction) noexcept nogil:
+    """Turn a direction that was an eigenvector, of another eigenvalue than the extreme one by now."""
+    cdef Py_ssize_t i
+    for i in range(p):
+        direction[i] += 0.3 * sin(i + 1.0)
+
+
 cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
                            Bracket* greatest, double* work) noexcept nogil:
-    """Bracket the greatest eigenvalue of A A.T, given as the product gram of inner length q, to the relative
-    width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization that completes."""
-    cdef double quotient = power_iterate(p, gram, direction, work, room)
-    cdef double above = quotient * (1.0 + 0.75 * room), excess
+    """Bracket the greatest eigenvalue of A A.T, given as the product gram of inner length q, to about the relative
+    width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization. False if that breaks down.
+    """
     # the product: gamma_q ||A||_F^2; the quotient: gamma_(3p) ||A||_F^2, the length of v included
-    cdef double error = (q + 4) * U * F_sq
-    excess = cholesky_excess(p, -1.0, gram, above, work)
-    greatest.lo = positive_part(quotient - (3.0 * p + 12) * U * F_sq - error)
-    greatest.hi = above + excess + error
-    return width(greatest) <= room * greatest.lo
+    cdef double error = (q + 4) * U * F_sq, above, excess, found
+    cdef int attempt
+    for attempt in range(2):
+        found = ascend(p, 1.0, gram, direction, work, room if attempt == 0 else 0.1 * room)
+        above = coarse_above(found * (1.0 + 0.75 * room))
+        excess = cholesky_excess(p, -1.0, gram, above, work)
+        if excess < INFINITY:
+            greatest.lo = positive_part(coarse_below(found) - (3.0 * p + 12) * U * F_sq - error)
+            greatest.hi = above + excess + error
+            return True
+        stir(p, direction)
+    return False
 
 
 cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
                         Bracket* least, double* work) noexcept nogil:
     """Bracket the least eigenvalue of A A.T likewise: from above by a Rayleigh quotient, from below by a
-    Cholesky factorization that completes."""
-    cdef double quotient = inverse_iterate(p, gram, direction, work, work + p, room)
-    cdef double below = quotient * (1.0 - 0.75 * room), excess
-    cdef double error = (q + 4) * U * F_sq
-    if not quotient < INFINITY:
-        return False
-    excess = cholesky_excess(p, 1.0, gram, below, work)
-    least.lo = positive_part(below - excess - error)
-    # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
-    least.hi = quotient + (4.0 * p + 20) * U * F_sq + error
-    return width(least) <= room * least.lo
+    Cholesky factorization. Where it is small beside ||A||_F^2, rounding leaves the bracket wider than `room`."""
+    cdef double error = (q + 4) * U * F_sq, below, excess, found
+    cdef int attempt
+    for attempt in range(2):
+        found = quotient_at(p, gram, direction, work)
+        if attempt == 0 and found > ILL_CONDITIONED * F_sq / p:
+            found = ascend(p, -1.0, gram, direction, work, room)
+        if attempt == 1 or not found > ILL_CONDITIONED * F_sq / p:
+            found = inverse_iterate(p, gram, direction, work, work + p, room)
+        if not found < INFINITY:
+            return False
+        below = coarse_below(found * (1.0 - 0.75 * room))
+        excess = cholesky_excess(p, 1.0, gram, below, work)
+        if excess < INFINITY:
+            least.lo = positive_part(below - excess - error)
+            # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
+            least.hi = coarse_above(found) + (4.0 * p + 20) * U * F_sq + error
+            return True
+        stir(p, direction)
+    return False
 
 
 cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil:
@@ -235,6 +324,6 @@ cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double
     if not length < INFINITY:
         return found
     error = (n + k + 8) * U * A_norm
-    found.lo = square(positive_part(length / size - error)) * (1.0 - 2.0 * U)
-    found.hi = square(length / size + error) * (1.0 + 2.0 * U)
+    found.lo = coarse_below(square(positive_part(length / size - error)))
+    found.hi = coarse_above(square(length / size + error))
     return found

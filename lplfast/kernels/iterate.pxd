@@ -4,7 +4,7 @@ The kernels hold the network as one stack `Z = [W1; W2.T]` of shape (n + m, k), 
 are then (rows, k) matrices that the same code serves, and a gradient step is `Z - eta * [g1; g2.T]`.
 """
 
-from .rounding cimport U
+from .rounding cimport U, sum_error
 
 cdef enum:
     RULE_MEMORY = 8
@@ -23,20 +23,25 @@ cdef struct Bracket:
     double hi
 
 
-# An extreme singular value: the bracket at the last exact computation, the drift of the matrix since,
-# and the bracket that follows from the two.
-cdef struct Tracked:
-    Bracket exact
+# One end of a bracket: the bound when it was last computed, and how far the matrix (of a layer, its Gram matrix) has
+# moved since; of a layer, also how far the layer itself has moved.
+cdef struct End:
+    double bound
     double drift
+    double path
+
+
+# An extreme singular value: both ends of a bracket, and the bracket that follows from their drift.
+cdef struct Tracked:
+    End lower
+    End upper
     Bracket now
 
 
-# The extreme squared singular values of one layer, tracked through its Gram matrix A A^T
-# (`drift` of min_sq and max_sq) and through A itself (`path`).
+# The extreme squared singular values of one layer.
 cdef struct Layer:
     Tracked min_sq
     Tracked max_sq
-    double path
 
 
 # The extreme eigenvalues of the tangent kernel of a quadratic loss: a lower and an upper bound at the last
@@ -79,6 +84,7 @@ cdef struct Memory:
     double rounded          # the sum of what it may have taken from each step's rate
     double drifted          # sum of eta^2 ||grad L||^2, rounded up: how far the imbalance can have moved
     double narrow           # iterates at which every bracket was within the tolerance
+    double spent            # multiplications that went into renewals
     Layer layer1
     Layer layer2
     Tracked W_max           # s_max(W)
@@ -109,10 +115,12 @@ cdef struct Iterate:
     # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G, the
     # tangent kernel (least, greatest)
     double* directions
-    # the constants of the loss; the (n,) diagonal of its Hessian if it is a quadratic, else NULL
+    # the constants of the loss; if it is a quadratic, the (n,) diagonal of its Hessian and the same for each entry of
+    # W, (n, m), else NULL
     double mu
     double K
     const double* hessian
+    double* weights
     # the loss here: gap = loss - minimum (NaN if the minimum is unknown), which gap_error may have to be added to;
     # at floor = K eps_W^2 or below, the rounding of W1 W2 alone could be the whole gap
     double loss
@@ -138,6 +146,10 @@ cdef struct Iterate:
     Bracket sigma_max_sq
     Bracket sigma_max_W
     Bracket G_max
+    double W_weight     # how much K_t grows with s_max(W), as a part of K s_max(T)^2
+    # what the last step moved: W1 W2 by at most `reach`, the Gram matrices of both layers together by `moved`
+    double reach
+    double moved
     # the tangent kernel of a quadratic loss: lo is below its spectrum, hi above; hi is NaN for other losses, and lo
     # the local PL constant mu s_min(T)^2
     Bracket nu
@@ -162,4 +174,4 @@ cdef inline double gap_above(Iterate* it) noexcept nogil:
     if gap != gap and it.gap_error > 0.0:
         # gap_error is then the distance to a lower bound of l*
         gap = 0.0
-    return gap * (1.0 + (it.n + it.m + 8) * U) + it.gap_error + gap_tolerance(it)
+    return gap * (1.0 + (sum_error(<Py_ssize_t> it.n * it.m) + 8.0) * U) + it.gap_error + gap_tolerance(it)

@@ -42,6 +42,7 @@ cdef class Loss:
 
 cdef class DiagonalQuadratic(Loss):
     cdef double[::1] d
+    cdef double[:, ::1] weights     # d, entry by entry
     cdef double[:, ::1] W_star
     cdef readonly object aim
     cdef double least

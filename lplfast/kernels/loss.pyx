@@ -6,7 +6,7 @@ import numpy as np
 
 from libc.math cimport fabs
 
-from .sums cimport difference_of_squares, distance_sq, scaled_difference
+from .sums cimport fall, slope
 
 
 cdef class Loss:
@@ -139,6 +139,7 @@ cdef class DiagonalQuadratic(Loss):
         super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
                          minimum=minimum)
         self.d, self.W_star, self.aim = d, W_star, aim
+        self.weights = np.repeat(d[:, np.newaxis], W_star.shape[1], axis=1)
         if aim is not None:
             self.least, self.norm, self.rank = aim
 
@@ -164,17 +165,13 @@ cdef class DiagonalQuadratic(Loss):
         return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K, self.aim)
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef const double* W_star = &self.W_star[0, 0]
-        cdef double gap = 0.0
+        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
+        cdef double absolute
         # E = W - W_star; G = d[:, None] * E; gap = (d[:, None] * E**2).sum() / 2
-        for i in range(self.n):
-            if G == NULL:
-                gap += self.d[i] * distance_sq(self.m, W + i * self.m, W_star + i * self.m)
-            else:
-                gap += self.d[i] * scaled_difference(self.m, self.d[i], W + i * self.m, W_star + i * self.m,
-                                                     G + i * self.m)
-        value.gap = 0.5 * gap
+        if G == NULL:
+            value.gap = 0.5 * fall(size, &self.weights[0, 0], W, &self.W_star[0, 0], &self.W_star[0, 0], &absolute)
+        else:
+            value.gap = 0.5 * slope(size, &self.weights[0, 0], W, &self.W_star[0, 0], G)
         value.loss = self.minimum + value.gap
 
     cdef const double* curvature(self) noexcept nogil:
@@ -188,17 +185,11 @@ cdef class DiagonalQuadratic(Loss):
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef const double* W_star = &self.W_star[0, 0]
-        cdef double fall = 0.0, absolute
         # ((W_old - W) * ((W_old - W_star) + (W - W_star)) * d[:, None]).sum() / 2
-        terms[0] = 0.0
-        for i in range(self.n):
-            fall += self.d[i] * difference_of_squares(self.m, W_old + i * self.m, W + i * self.m,
-                                                      W_star + i * self.m, &absolute)
-            terms[0] += self.d[i] * absolute
+        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
+        cdef double fallen = fall(size, &self.weights[0, 0], W_old, W, &self.W_star[0, 0], terms)
         terms[0] *= 0.5
-        return 0.5 * fall
+        return 0.5 * fallen
 
 
 def _diagonal_quadratic(d, W_star, minimum, mu, K, aim):

@@ -1,4 +1,5 @@
-from .iterate cimport Bracket, Iterate, Layer, Memory
+from .iterate cimport Bracket, Iterate, Layer, Tracked
+from .sums cimport Motion
 
 
 # Within a run, exact means this relative width of s_min^2; narrower may cost an SVD.
@@ -15,8 +16,9 @@ cdef inline double relative_width(Bracket* b) noexcept nogil:
 
 
 cdef inline double widest(Iterate* it) noexcept nogil:
-    """The relative width of the widest bracket that the constants are made of."""
-    return max(relative_width(&it.sigma_min_sq), relative_width(&it.sigma_max_sq), relative_width(&it.sigma_max_W))
+    """The relative width of the widest bracket that the constants are made of; of s_max(W), what it makes of K_t."""
+    return max(relative_width(&it.sigma_min_sq), relative_width(&it.sigma_max_sq),
+               (it.sigma_max_W.hi - it.sigma_max_W.lo) * it.W_weight)
 
 
 cdef class Spectral:
@@ -27,9 +29,14 @@ cdef class Spectral:
 
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil
     cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil
-    cdef void drift(self, Iterate* it, double* scratch) noexcept nogil
-    cdef void measure(self, Iterate* it, double* scratch) noexcept nogil
-    cdef void _keep_narrow(self, Memory* memory, Layer* layer, int n, int k, const double* A, double A_norm,
-                           double least, double greatest, double* directions, double* scratch) noexcept nogil
+    cdef void begin(self, Iterate* it, double* scratch) noexcept nogil
+    cdef void drift(self, Iterate* it) noexcept nogil
+    cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil
+    cdef double _affordable(self, Iterate* it) noexcept nogil
+    cdef void _renew(self, Iterate* it, double* scratch) noexcept nogil
+    cdef void _keep_narrow(self, Iterate* it, Layer* layer, bint greatest, int n, int k, const double* A, double A_norm,
+                           double wanted, double* direction, double* scratch) noexcept nogil
+    cdef void _renew_largest(self, Iterate* it, const double* A, double A_norm, Tracked* largest, double* direction,
+                             double* scratch) noexcept nogil
     cdef void publish(self, Iterate* it) noexcept nogil
     cdef void _count(self, Iterate* it) noexcept nogil

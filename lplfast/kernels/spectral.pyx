@@ -1,24 +1,44 @@
 """Extreme singular values of the layers, of W and of G, as brackets that contain the truth.
 
-An exact computation (LAPACK, widened by what rounding can have done to it) is a bracket. From then on
-the bracket is widened by how far the matrix has moved (Weyl), which costs next to nothing, until it is
-wider than a tolerance and is computed anew. docs/theory.md derives every allowance used here.
+A computation (by proof or by LAPACK, widened by what rounding can have done to it) is a bracket. From then on the
+bracket is widened by how far the matrix has moved (Weyl), which costs next to nothing, until it is wider than a
+tolerance and is computed anew: each side of each layer by itself, and s_max(W), ||G||_2 only where they matter to K_t.
+docs/theory.md derives every allowance used here.
 """
 
-from libc.math cimport INFINITY, fmax, fmin, sqrt
+from libc.math cimport INFINITY, fmax, sqrt
 
-from .blas cimport gram_columns, gram_rows, matmul_nt, matmul_tn, norm
+from .blas cimport gram_columns, gram_rows
 from .extremes cimport (
     HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, gram_extremes, inverse_iterate, lapack_work, positive_part,
     power_iterate, quotient, square, svd_extremes, width,
 )
-from .iterate cimport Bracket, Iterate, Layer, Memory, Tracked
+from .iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked, gap_above
 from .rounding cimport U
-from .sums cimport distance_sq
+from .sums cimport Motion, distance_sq
 from .tangent cimport publish_tangent, renew_tangent, tangent_is_narrow
 
-# What is known to this part of the tolerance need not be known better.
-cdef double SMALL_DRIFT = 1e-3
+# LAPACK is asked for s_min^2 to this part of the tolerance, and for an SVD if that takes one.
+cdef double FRESH_WIDTH = 1e-3
+
+# The width of s_max(W) may take up this part of the tolerance in K_t; and, as it bounds how far the layers move, this
+# part of s_max(W).
+cdef double W_PART = 0.25
+cdef double W_WIDTH = 0.6
+
+# The tangent kernel is in the rates only, and costs as much as all else: a wider tolerance, by this factor.
+cdef double TANGENT_FACTOR = 4.0
+
+# A least value below this part of what one step moves is not chased: one step later nothing would be left of it.
+cdef double FUTILE = 1e-2
+
+# Renewals have a share in the multiplications of the steps, as if there had been so many steps more. Where they
+# outspend it, all tolerances grow with the third power of how far, to this many times at most.
+cdef double SHARE = 0.0625
+cdef double HEADSTART = 600.0
+cdef double LEAST_STEP = 2e5        # a step counts as so many multiplications at least
+cdef double LOOSE = 10.0
+cdef double CLOSE = 3.0             # of the greatest singular values, on which the step size depends
 
 # From this many rows on, a proof by Cholesky is faster than LAPACK's eigenvalues: measured 1.2 times at 4 rows, 2
 # at 12, 2.4 at 20; the directions that it leaves behind save renewals, too. A single row needs neither.
@@ -30,6 +50,30 @@ cdef double PROOF_WIDTH = 0.125
 MODES = ("certified", "exact", "power")
 
 
+cdef void renew_end(End* end, double bound) noexcept nogil:
+    end.bound = bound
+    end.drift = end.path = 0.0
+
+
+cdef void renew(Tracked* tracked, double lo, double hi) noexcept nogil:
+    """The bracket has been computed: it is [lo, hi]."""
+    renew_end(&tracked.lower, lo)
+    renew_end(&tracked.upper, hi)
+    tracked.now.lo, tracked.now.hi = lo, hi
+
+
+cdef void unknown_layer(int n, int k, double A_norm, Layer* layer) noexcept nogil:
+    """What the Frobenius norm alone says of the layer A (n, k)."""
+    cdef double F_sq = square(A_norm), round = (<double> n * k + 8) * U
+    renew(&layer.max_sq, F_sq / min(n, k) * (1.0 - round), F_sq * (1.0 + round))
+    renew(&layer.min_sq, 0.0, F_sq / n * (1.0 + round) if k >= n else 0.0)
+
+
+cdef void unknown_largest(int n, int m, double A_norm, Tracked* largest) noexcept nogil:
+    """What the Frobenius norm of A (n, m), or an upper bound on it, says of its largest singular value."""
+    renew(largest, 0.0, fmax(A_norm, sqrt(TINY)) * (1.0 + (<double> n * m + 8) * U))
+
+
 cdef void renew_layer(int n, int k, const double* A, double A_norm, double wanted, Layer* layer,
                       double* scratch) noexcept nogil:
     """Compute both extremes of the layer A (n, k) anew.
@@ -37,49 +81,29 @@ cdef void renew_layer(int n, int k, const double* A, double A_norm, double wante
     By its Gram matrix; and where the smallest value is then not known to the relative width `wanted`,
     by SVD, whose errors are relative to s_min s_max where those of the Gram matrix are to ||A||_F^2.
     """
-    cdef Bracket* least = &layer.min_sq.exact
-    cdef Bracket* greatest = &layer.max_sq.exact
-    cdef int p = min(n, k)
+    cdef Bracket least, greatest
     least.lo = greatest.lo = 0.0
     least.hi = greatest.hi = INFINITY
-    cdef bint found = gram_extremes(n, k, A, A_norm, least, greatest, scratch)
-    if not found or (n <= k and width(least) > wanted * least.lo):
-        found = svd_extremes(n, k, A, least, greatest, scratch) or found
+    cdef bint found = gram_extremes(n, k, A, A_norm, &least, &greatest, scratch)
+    if not found or (n <= k and width(&least) > wanted * least.lo):
+        found = svd_extremes(n, k, A, &least, &greatest, scratch) or found
     if not found:
-        # what the Frobenius norm alone says
-        greatest.lo = square(A_norm) / p * (1.0 - (<double> n * k + 8) * U)
-        greatest.hi = square(A_norm) * (1.0 + (<double> n * k + 8) * U)
-        least.hi = greatest.hi
+        unknown_layer(n, k, A_norm, layer)
+        return
     if k < n:
         least.lo = least.hi = 0.0       # n rows of length k < n: s_n(A) is exactly 0
-    layer.min_sq.now = layer.min_sq.exact
-    layer.max_sq.now = layer.max_sq.exact
-    layer.min_sq.drift = layer.max_sq.drift = layer.path = 0.0
+    renew(&layer.min_sq, least.lo, least.hi)
+    renew(&layer.max_sq, greatest.lo, greatest.hi)
 
 
 cdef void renew_largest(int n, int m, const double* A, double A_norm, Tracked* largest,
                         double* scratch) noexcept nogil:
     """Compute the largest singular value of A (n, m) anew."""
     cdef Bracket least, greatest
-    if gram_extremes(n, m, A, A_norm, &least, &greatest, scratch):
-        largest.exact.lo = sqrt(greatest.lo) * (1.0 - 2.0 * U)
-        largest.exact.hi = sqrt(greatest.hi) * (1.0 + 2.0 * U)
-    else:
-        largest.exact.lo = 0.0      # A_norm may be no more than an upper bound
-        largest.exact.hi = A_norm * (1.0 + (<double> n * m + 8) * U)
-    largest.drift = 0.0
-    largest.now = largest.exact
-
-
-cdef void sharpen_layer(int n, int k, const double* A, double A_norm, Layer* layer, double* directions,
-                        double* scratch) noexcept nogil:
-    """Narrow the brackets of the layer A (n, k), n <= k, from inside: by Rayleigh quotients at the last directions."""
-    layer.max_sq.now.lo = fmax(layer.max_sq.now.lo, quotient(n, k, A, A_norm, directions, scratch).lo)
-    layer.min_sq.now.hi = fmin(layer.min_sq.now.hi, quotient(n, k, A, A_norm, directions + n, scratch).hi)
-
-
-cdef bint layer_is_narrow(Layer* layer, double least, double greatest) noexcept nogil:
-    return width(&layer.min_sq.now) <= least and width(&layer.max_sq.now) <= greatest
+    if not gram_extremes(n, m, A, A_norm, &least, &greatest, scratch):
+        unknown_largest(n, m, A_norm, largest)
+        return
+    renew(largest, sqrt(greatest.lo) * (1.0 - 2.0 * U), sqrt(greatest.hi) * (1.0 + 2.0 * U))
 
 
 cdef void estimate_layer(int n, int k, const double* A, double tolerance, Layer* layer, double* directions,
@@ -112,91 +136,75 @@ cdef void estimate_largest(int n, int m, const double* A, double tolerance, Trac
                                                          PROOF_WIDTH * tolerance))
 
 
-cdef bint prove_layer(int n, int k, const double* A, double A_norm, double tolerance, Layer* layer,
-                      double* directions, double* scratch) noexcept nogil:
-    """Renew both brackets of the layer A (n, k) without an eigenvalue problem; False if that did not work out."""
-    cdef Bracket least, greatest
-    cdef double F_sq = A_norm * A_norm, room = PROOF_WIDTH * tolerance
-    cdef double* work = scratch + <Py_ssize_t> n * n
-    if n < PROOF_FROM or n > k or not TINY < F_sq < HUGE:
+cdef bint prove(int n, int k, const double* A, double A_norm, bint greatest, double tolerance, double* direction,
+                Bracket* found, double* scratch) noexcept nogil:
+    """Bracket the greatest, or the least, eigenvalue of the smaller of A A.T and A.T A without an eigenvalue problem;
+    False if that did not work out."""
+    cdef double F_sq = A_norm * A_norm
+    cdef int p = min(n, k), q = max(n, k)
+    cdef double* work = scratch + <Py_ssize_t> p * p
+    if p < PROOF_FROM or not TINY < F_sq < HUGE:
         return False
-    gram_rows(n, k, A, scratch)
-    if not (bracket_greatest(n, k, scratch, F_sq, directions, room, &greatest, work)
-            and bracket_least(n, k, scratch, F_sq, directions + n, room, &least, work)):
-        return False
-    layer.min_sq.exact = layer.min_sq.now = least
-    layer.max_sq.exact = layer.max_sq.now = greatest
-    layer.min_sq.drift = layer.max_sq.drift = layer.path = 0.0
-    return True
+    if n <= k:
+        gram_rows(n, k, A, scratch)
+    else:
+        gram_columns(n, k, A, scratch)
+    if greatest:
+        return bracket_greatest(p, q, scratch, F_sq, direction, PROOF_WIDTH * tolerance, found, work)
+    return bracket_least(p, q, scratch, F_sq, direction, PROOF_WIDTH * tolerance, found, work)
 
 
 cdef bint prove_largest(int n, int m, const double* A, double A_norm, double tolerance, Tracked* largest,
                         double* direction, double* scratch) noexcept nogil:
     """Renew the largest singular value of A (n, m) without an eigenvalue problem; False if that did not work out."""
     cdef Bracket greatest
-    cdef int p = min(n, m), q = max(n, m)
-    cdef double F_sq = A_norm * A_norm
-    if p < PROOF_FROM or not TINY < F_sq < HUGE:
+    if not prove(n, m, A, A_norm, True, tolerance, direction, &greatest, scratch):
         return False
-    if n <= m:
-        gram_rows(n, m, A, scratch)
-    else:
-        gram_columns(n, m, A, scratch)
-    if not bracket_greatest(p, q, scratch, F_sq, direction, PROOF_WIDTH * tolerance, &greatest,
-                            scratch + <Py_ssize_t> p * p):
-        return False
-    largest.exact.lo = sqrt(greatest.lo) * (1.0 - 2.0 * U)
-    largest.exact.hi = sqrt(greatest.hi) * (1.0 + 2.0 * U)
-    largest.drift = 0.0
-    largest.now = largest.exact
+    renew(largest, sqrt(greatest.lo) * (1.0 - 2.0 * U), sqrt(greatest.hi) * (1.0 + 2.0 * U))
     return True
 
 
-cdef void widen_layer(Layer* layer, bint full) noexcept nogil:
-    """The brackets now, from the exact ones and the drift since: through the Gram matrix and the path."""
-    cdef double path = layer.path
-    layer.max_sq.now.lo = fmax(positive_part(layer.max_sq.exact.lo - layer.max_sq.drift) * (1.0 - U),
-                               square(positive_part(sqrt(layer.max_sq.exact.lo) * (1.0 - U) - path))
-                               * (1.0 - 4.0 * U))
-    layer.max_sq.now.hi = fmin((layer.max_sq.exact.hi + layer.max_sq.drift) * (1.0 + 2.0 * U),
-                               square(sqrt(layer.max_sq.exact.hi) + path) * (1.0 + 6.0 * U))
-    if full:
-        layer.min_sq.now.lo = fmax(positive_part(layer.min_sq.exact.lo - layer.min_sq.drift) * (1.0 - U),
-                                   square(positive_part(sqrt(layer.min_sq.exact.lo) * (1.0 - U) - path))
-                                   * (1.0 - 4.0 * U))
-        layer.min_sq.now.hi = fmin((layer.min_sq.exact.hi + layer.min_sq.drift) * (1.0 + 2.0 * U),
-                                   square(sqrt(layer.min_sq.exact.hi) + path) * (1.0 + 6.0 * U))
+cdef void widen(Tracked* squared) noexcept nogil:
+    """The bracket of a squared singular value of a layer now, from its ends and their drift since: of the Gram matrix,
+    and of the layer."""
+    cdef End* lower = &squared.lower
+    cdef End* upper = &squared.upper
+    squared.now.lo = max(positive_part(lower.bound - lower.drift) * (1.0 - U),
+                         square(positive_part(sqrt(lower.bound) * (1.0 - U) - lower.path)) * (1.0 - 4.0 * U))
+    squared.now.hi = min((upper.bound + upper.drift) * (1.0 + 2.0 * U),
+                         square(sqrt(upper.bound) + upper.path) * (1.0 + 6.0 * U))
 
 
-cdef double drift_layer(Layer* layer, int n, int k, int m, double* W, double* G, bint first, double A_norm,
-                        double other_norm, double g_norm, double G_norm, double eta, double tolerance,
-                        double* scratch) noexcept nogil:
-    """Add what one step `A - eta g` adds to the drift of the layer A (n, k) and of its Gram matrix; return the
-    latter."""
-    cdef double step = (1.0 + (<double> n * k + 6) * U) * eta * g_norm
-    cdef double rounding = U * (1.0 + 8.0 * U) * (A_norm * (1.0 + (<double> n * k + 6) * U) + 2.0 * step)
-    cdef double e = step + rounding
-    cdef double s = sqrt(layer.max_sq.now.hi) * (1.0 + 2.0 * U)
-    cdef double value = layer.min_sq.now.hi if k >= n else layer.max_sq.now.lo
-    cdef double moved = (2.0 * s * e + e * e) * (1.0 + 8.0 * U), product
-    if moved > SMALL_DRIFT * tolerance * value:
-        # A_new A_new.T - A A.T = -eta (C + C.T) + eta^2 g g.T with C = A g.T = W @ G.T (W.T @ G for layer 2):
-        # far smaller than s ||g|| where G is small against W in the directions that count
-        if first:
-            matmul_nt(n, m, n, W, G, scratch)
-        else:
-            matmul_tn(n, m, n, W, G, scratch)
-        product = norm(<Py_ssize_t> n * n, scratch)
-        if not product * product > TINY:
-            product = sqrt(TINY)        # its square has underflowed
-        product = (product * (1.0 + (<double> n * n + 6) * U)
-                   + (k + 2.0 * m + 8) * U * A_norm * other_norm * G_norm)
-        moved = fmin(moved, (2.0 * eta * product + step * step + 2.0 * rounding * (s + step)
-                             + rounding * rounding) * (1.0 + 8.0 * U))
-    layer.min_sq.drift = (layer.min_sq.drift + moved) * (1.0 + 2.0 * U)
-    layer.max_sq.drift = layer.min_sq.drift
-    layer.path = (layer.path + e) * (1.0 + 2.0 * U)
+cdef inline void drift_end(End* end, double moved, double path) noexcept nogil:
+    end.drift = (end.drift + moved) * (1.0 + 2.0 * U)
+    end.path = (end.path + path) * (1.0 + 2.0 * U)
+
+
+cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
+                        double g_norm, int m, double* e) noexcept nogil:
+    """Add what one step `A - eta g` adds to the drift of a layer of `size` entries and of its Gram matrix; return the
+    latter, and in `e` the former, in the spectral norm. The gradient g is a product of G and the other layer, whose
+    largest singular value is at most `other_max`, of inner length `m`."""
+    cdef double off = (m + 4) * U * it.G_norm * other_norm
+    cdef double step = it.eta * min((1.0 + (size + 6) * U) * g_norm, (it.G_max.hi * other_max + off) * (1.0 + 4.0 * U))
+    cdef double rounding = U * (1.0 + 8.0 * U) * (A_norm + 2.0 * it.eta * g_norm) * (1.0 + (size + 6) * U)
+    cdef double s = sqrt(layer.max_sq.now.hi) * (1.0 + 2.0 * U), product, moved
+    e[0] = step + rounding
+    # A_new A_new.T - A A.T = -eta (C + C.T) + eta^2 g g.T with C = A g.T = W @ G.T, for layer 2 W.T @ G
+    product = (it.sigma_max_W.hi * it.G_max.hi + A_norm * off) * (1.0 + 4.0 * U)
+    moved = min(2.0 * s * e[0] + e[0] * e[0], 2.0 * it.eta * product + step * step + 2.0 * rounding * (s + step)
+                + rounding * rounding) * (1.0 + 8.0 * U)
+    drift_end(&layer.min_sq.lower, moved, e[0])
+    drift_end(&layer.min_sq.upper, moved, e[0])
+    drift_end(&layer.max_sq.lower, moved, e[0])
+    drift_end(&layer.max_sq.upper, moved, e[0])
     return moved
+
+
+cdef inline double cost(int n, int k) noexcept nogil:
+    """About how many multiplications a renewal takes: a Gram matrix, a factorization, some products with vectors."""
+    cdef double p = min(n, k), q = max(n, k)
+    return p * p * (q + p / 3.0 + 10.0)
 
 
 cdef class Spectral:
@@ -206,7 +214,7 @@ cdef class Spectral:
     ----------
     mode : {"certified", "exact", "power"}
         `"exact"`: by LAPACK at every step. `"certified"`: brackets by drift around exact values, renewed when
-        wider than `tolerance`, by LAPACK or by a Cholesky factorization whose completion is the proof. Either
+        wider than `tolerance`, by a Cholesky factorization whose completion is the proof, or by LAPACK. Either
         way every K_t is an upper and every mu_t a lower bound, with rounding. `"power"`: warm-started power and
         inverse iteration at every step: an estimate, whose K_t errs low and mu_t high.
     tolerance : float
@@ -256,24 +264,41 @@ cdef class Spectral:
             publish_tangent(it)
         self._count(it)
 
-    cdef void drift(self, Iterate* it, double* scratch) noexcept nogil:
+    cdef void begin(self, Iterate* it, double* scratch) noexcept nogil:
+        """At the first iterate: as `start`, but no better than it will be kept."""
+        cdef Memory* memory = it.memory
+        if self.always or self.estimates:
+            self.start(it, EXACT_WIDTH, scratch)
+            return
+        unknown_layer(it.n, it.k, it.W1_norm, &memory.layer1)
+        unknown_layer(it.m, it.k, it.W2_norm, &memory.layer2)
+        unknown_largest(it.n, it.m, it.W_norm, &memory.W_max)
+        unknown_largest(it.n, it.m, it.G_norm, &memory.G_max)
+        self._renew(it, scratch)
+
+    cdef void drift(self, Iterate* it) noexcept nogil:
         """Before the step of size `it.eta` is taken: add what it will move the layers by."""
         if self.always or self.estimates:
             return
-        cdef double moved = drift_layer(&it.memory.layer1, it.n, it.k, it.m, it.W, it.G, True, it.W1_norm, it.W2_norm,
-                                        it.g1_norm, it.G_norm, it.eta, self.tolerance, scratch)
-        moved += drift_layer(&it.memory.layer2, it.m, it.k, it.n, it.W, it.G, False, it.W2_norm, it.W1_norm,
-                             it.g2_norm, it.G_norm, it.eta, self.tolerance, scratch)
+        cdef double moved, e1, e2
+        cdef double one = sqrt(it.memory.layer1.max_sq.now.hi) * (1.0 + 2.0 * U)
+        cdef double two = sqrt(it.memory.layer2.max_sq.now.hi) * (1.0 + 2.0 * U)
+        moved = drift_layer(&it.memory.layer1, it, two, <Py_ssize_t> it.n * it.k, it.W1_norm, it.W2_norm,
+                            it.g1_norm, it.m, &e1)
+        moved += drift_layer(&it.memory.layer2, it, one, <Py_ssize_t> it.m * it.k, it.W2_norm, it.W1_norm,
+                             it.g2_norm, it.n, &e2)
         it.memory.tangent.drift = (it.memory.tangent.drift + moved) * (1.0 + 2.0 * U)
+        it.moved = moved
+        it.reach = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
 
-    cdef void measure(self, Iterate* it, double* scratch) noexcept nogil:
+    cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil:
         """After the step: the brackets at the evaluated iterate, renewed where they have become too wide."""
         cdef Memory* memory = it.memory
         cdef Layer* one = &memory.layer1
         cdef Layer* two = &memory.layer2
         cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
         cdef double* directions = it.directions
-        cdef double least, greatest, half = 0.5 * self.tolerance
+        cdef double moved
         if self.always:
             self.start(it, EXACT_WIDTH, scratch)
             return
@@ -285,58 +310,99 @@ cdef class Spectral:
             estimate_largest(it.n, it.m, it.G, self.tolerance, &memory.G_max, directions + min(it.n, it.m), scratch)
             self.publish(it)
             return
-        widen_layer(one, it.k >= it.n)
-        widen_layer(two, it.k >= it.m)
+        widen(&one.max_sq)
+        widen(&two.max_sq)
+        if it.k >= it.n:
+            widen(&one.min_sq)
+        if it.k >= it.m:
+            widen(&two.min_sq)
+        # the computed W and G have moved by the differences of what is stored, but where their squares underflow
+        moved = min(sqrt(max(motion.moved_sq, TINY)) * (1.0 + (size + 8) * U), it.reach + it.eps_W)
+        largest_moved(&memory.W_max, moved)
+        if it.weights != NULL:
+            # G = H (W - W*), each entry to 2 u
+            moved = min(sqrt(max(motion.bent_sq, TINY)) * (1.0 + (size + 8) * U), it.K * moved * (1.0 + 2.0 * U))
+            moved += 2.0 * U * (2.0 * it.G_norm + it.K * sqrt(motion.moved_sq)) * (1.0 + (size + 8) * U)
+        else:
+            moved = sqrt(max(distance_sq(size, it.G, it.G_old), TINY)) * (1.0 + (size + 8) * U)
+        largest_moved(&memory.G_max, moved)
+        self._renew(it, scratch)
+
+    cdef double _affordable(self, Iterate* it) noexcept nogil:
+        """The tolerance, or more where renewals have outspent their share."""
+        cdef double step = max(3.0 * it.n * it.m * it.k, LEAST_STEP)
+        cdef double excess = max(it.memory.spent / (SHARE * step * (it.memory.t + HEADSTART)), 1.0)
+        return self.tolerance * min(excess * excess * excess, LOOSE)
+
+    cdef void _renew(self, Iterate* it, double* scratch) noexcept nogil:
+        """Renew what has become too wide, publish the brackets, and count."""
+        cdef Memory* memory = it.memory
+        cdef Layer* one = &memory.layer1
+        cdef Layer* two = &memory.layer2
+        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance), least, greatest
+        cdef double* first = it.directions
+        cdef double* second = first + 2 * it.n
+        cdef double* of_W = second + 2 * it.m
+        cdef double* of_G = of_W + min(it.n, it.m)
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
-        least = half * fmax(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
-        greatest *= half
-        self._keep_narrow(memory, one, it.n, it.k, it.W1, it.W1_norm, least, greatest, directions, scratch)
-        directions += 2 * it.n
-        self._keep_narrow(memory, two, it.m, it.k, it.W2t, it.W2_norm, least, greatest, directions, scratch)
-        directions += 2 * it.m
-        # the computed W and G have moved by exactly the differences of what is stored
-        # but where the square of a difference underflows
-        largest_moved(&memory.W_max, sqrt(fmax(distance_sq(size, it.W, it.W_old), TINY)) * (1.0 + (size + 8) * U))
-        largest_moved(&memory.G_max, sqrt(fmax(distance_sq(size, it.G, it.G_old), TINY)) * (1.0 + (size + 8) * U))
-        least = self.tolerance * fmax(memory.W_max.now.lo, NEGLIGIBLE * it.W_norm)
-        if not width(&memory.W_max.now) <= least and it.n <= it.m:
-            # from inside, at the last direction
-            memory.W_max.now.lo = fmax(memory.W_max.now.lo, sqrt(quotient(it.n, it.m, it.W, it.W_norm, directions,
-                                                                          scratch).lo) * (1.0 - 2.0 * U))
-        if not width(&memory.W_max.now) <= least:
-            memory.renewals += 1
-            if not prove_largest(it.n, it.m, it.W, it.W_norm, self.tolerance, &memory.W_max, directions, scratch):
-                memory.eigenproblems += 1
-                renew_largest(it.n, it.m, it.W, it.W_norm, &memory.W_max, scratch)
-        directions += min(it.n, it.m)
+        self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, 0.5 * close * greatest, first, scratch)
+        self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, 0.5 * close * greatest, second, scratch)
+        greatest = one.max_sq.now.lo + two.max_sq.now.lo
         # ||G||_2 matters only beside K s_max(T)^2
-        greatest = it.K * (one.max_sq.now.lo + two.max_sq.now.lo) + memory.G_max.now.lo
-        if not width(&memory.G_max.now) <= self.tolerance * greatest:
-            memory.renewals += 1
-            if not prove_largest(it.n, it.m, it.G, it.G_norm, self.tolerance, &memory.G_max, directions, scratch):
-                memory.eigenproblems += 1
-                renew_largest(it.n, it.m, it.G, it.G_norm, &memory.G_max, scratch)
-        directions += min(it.n, it.m)
+        if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
+            self._renew_largest(it, it.G, it.G_norm, &memory.G_max, of_G, scratch)
         self.publish(it)
-        if it.hessian != NULL and not tangent_is_narrow(it, self.tolerance):
+        if not (width(&memory.W_max.now) * it.W_weight <= W_PART * close
+                and width(&memory.W_max.now) <= W_WIDTH * it.sigma_max_W.hi):
+            self._renew_largest(it, it.W, it.W_norm, &memory.W_max, of_W, scratch)
+        least = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
+        if one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved:
+            self._keep_narrow(it, one, False, it.n, it.k, it.W1, it.W1_norm, least, first + it.n, scratch)
+            self._keep_narrow(it, two, False, it.m, it.k, it.W2t, it.W2_norm, least, second + it.m, scratch)
+        self.publish(it)
+        if it.hessian != NULL and not tangent_is_narrow(it, TANGENT_FACTOR * tolerance):
             memory.renewals += 1
-            renew_tangent(it, False, PROOF_WIDTH * self.tolerance, directions, scratch)
+            memory.spent += 2.0 * cost(it.n, it.k)
+            renew_tangent(it, False, PROOF_WIDTH * self.tolerance, of_G + min(it.n, it.m), scratch)
             publish_tangent(it)
         self._count(it)
 
-    cdef void _keep_narrow(self, Memory* memory, Layer* layer, int n, int k, const double* A, double A_norm,
-                           double least, double greatest, double* directions, double* scratch) noexcept nogil:
-        """Sharpen the brackets of a layer that have become too wide; if that is not enough, renew them."""
-        if layer_is_narrow(layer, least, greatest):
+    cdef void _keep_narrow(self, Iterate* it, Layer* layer, bint greatest, int n, int k, const double* A, double A_norm,
+                           double wanted, double* direction, double* scratch) noexcept nogil:
+        """Sharpen one bracket of a layer that has become too wide from inside, by a Rayleigh quotient at the last
+        direction; if that is not enough, renew it."""
+        cdef Tracked* side = &layer.max_sq if greatest else &layer.min_sq
+        cdef Bracket inside
+        if width(&side.now) <= wanted:
             return
         if n <= k:
-            sharpen_layer(n, k, A, A_norm, layer, directions, scratch)
-            if layer_is_narrow(layer, least, greatest):
+            inside = quotient(n, k, A, A_norm, direction, scratch)
+            if greatest and inside.lo > side.now.lo:
+                renew_end(&side.lower, inside.lo)
+                side.now.lo = inside.lo
+            elif not greatest and inside.hi < side.now.hi:
+                renew_end(&side.upper, inside.hi)
+                side.now.hi = inside.hi
+            if width(&side.now) <= wanted:
                 return
-        memory.renewals += 1
-        if not prove_layer(n, k, A, A_norm, self.tolerance, layer, directions, scratch):
-            memory.eigenproblems += 1
-            renew_layer(n, k, A, A_norm, SMALL_DRIFT * self.tolerance, layer, scratch)
+        it.memory.renewals += 1
+        it.memory.spent += cost(n, k)
+        # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
+        if (prove(n, k, A, A_norm, greatest, self.tolerance, direction, &inside, scratch)
+                and width(&inside) <= 0.5 * fmax(wanted, self.tolerance * inside.lo)):
+            renew(side, inside.lo, inside.hi)
+        else:
+            it.memory.eigenproblems += 1
+            renew_layer(n, k, A, A_norm, FRESH_WIDTH * self.tolerance, layer, scratch)
+
+    cdef void _renew_largest(self, Iterate* it, const double* A, double A_norm, Tracked* largest, double* direction,
+                             double* scratch) noexcept nogil:
+        """Renew the largest singular value of W or G."""
+        it.memory.renewals += 1
+        it.memory.spent += cost(it.n, it.m)
+        if not prove_largest(it.n, it.m, A, A_norm, self.tolerance, largest, direction, scratch):
+            it.memory.eigenproblems += 1
+            renew_largest(it.n, it.m, A, A_norm, largest, scratch)
 
     cdef void publish(self, Iterate* it) noexcept nogil:
         """Turn what is tracked into the brackets of the iterate."""
@@ -344,6 +410,7 @@ cdef class Spectral:
         cdef Layer* two = &it.memory.layer2
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
+        cdef double square_g, first, eta
         it.sigma_min_sq.lo = (one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U)
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
@@ -354,9 +421,16 @@ cdef class Spectral:
         if it.W_norm * it.W_norm < TINY:
             # its square has underflowed: s_max(W) <= s_max(W1) s_max(W2)
             it.sigma_max_W.hi = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
+        else:
+            it.sigma_max_W.hi = min(it.sigma_max_W.hi, it.W_norm * (1.0 + (<double> it.n * it.m + 8) * U) + it.eps_W)
         it.G_max.lo = positive_part(G_max.lo - it.G_error) * (1.0 - 2.0 * U)
-        it.G_max.hi = fmin(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
+        it.G_max.hi = min(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
         publish_tangent(it)
+        # the term 3 K s_max(W) (g eta)^2 of K_t, beside the first ones; K s_max(W) ||G||_2 ||G||_F eta^2 / 2 is less
+        square_g = fmax(2.0 * it.K * gap_above(it), square(it.G_norm))
+        first = it.K * it.sigma_max_sq.hi + sqrt(square_g)
+        eta = max(it.memory.eta, 1.0 / first)
+        it.W_weight = 3.0 * it.K * square_g * eta * eta / first if first > 0.0 else 0.0
 
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""
@@ -365,9 +439,10 @@ cdef class Spectral:
 
 cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:
     """The bracket of a largest singular value after its matrix has moved by at most `distance`."""
-    largest.drift = (largest.drift + distance) * (1.0 + 2.0 * U)
-    largest.now.lo = positive_part(largest.exact.lo - largest.drift) * (1.0 - U)
-    largest.now.hi = (largest.exact.hi + largest.drift) * (1.0 + 2.0 * U)
+    drift_end(&largest.lower, distance, 0.0)
+    drift_end(&largest.upper, distance, 0.0)
+    largest.now.lo = positive_part(largest.lower.bound - largest.lower.drift) * (1.0 - U)
+    largest.now.hi = (largest.upper.bound + largest.upper.drift) * (1.0 + 2.0 * U)
 
 
 def _spectral(mode, tolerance):

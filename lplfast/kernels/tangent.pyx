@@ -5,9 +5,9 @@ The spectrum of `M(Q) = H Q W2.T W2 + H^(1/2) W1 W1.T H^(1/2) Q` is that of the 
 Any p below the least eigenvalue gives a lower, any above the greatest an upper bound. docs/theory.md, section 9.
 """
 
-from libc.math cimport NAN, fmax, fmin, sqrt
+from libc.math cimport NAN, fmin, sqrt
 
-from .blas cimport gram_rows, norm
+from .blas cimport FEW_ROWS, gram_rows, norm
 from .extremes cimport (
     HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, lapack_work, positive_part, symmetric_extremes,
 )
@@ -21,17 +21,25 @@ cdef inline bint chased(Tangent* tangent) noexcept nogil:
     return tangent.least > NEGLIGIBLE * tangent.most
 
 
-cdef double tangent_gram(Iterate* it, double p, double* gram) noexcept nogil:
-    """gram = H^(1/2) (W1 @ W1.T + p I) H^(1/2), the lower triangle; returns an upper bound on its size. It is within
-    (k + 8) u times that of the exact one: the product, two roots, two scalings, and the sum on the diagonal."""
+cdef double tangent_size(Iterate* it, double p) noexcept nogil:
+    return (it.K * (it.W1_norm * it.W1_norm) + p * norm(it.n, it.hessian)) * (1.0 + (it.n * it.k + it.n + 16) * U)
+
+
+cdef double tangent_gram(Iterate* it, double p, double* gram, double* roots) noexcept nogil:
+    """gram = H^(1/2) (W1 @ W1.T + p I) H^(1/2), as `gram_rows` has it; returns an upper bound on its size. It is within
+    (k + 10) u times that of the exact one: the product, two roots, two scalings, and the sums on the diagonal."""
     cdef const double* d = it.hessian
     cdef Py_ssize_t n = it.n, i, j
+    cdef double own
     gram_rows(it.n, it.k, it.W1, gram)
     for i in range(n):
-        for j in range(i):
-            gram[i * n + j] *= sqrt(d[i]) * sqrt(d[j])
-        gram[i * n + i] = d[i] * (gram[i * n + i] + p)
-    return (it.K * (it.W1_norm * it.W1_norm) + p * norm(n, d)) * (1.0 + (n * it.k + n + 16) * U)
+        roots[i] = sqrt(d[i])
+    for i in range(n):
+        own = d[i] * (gram[i * n + i] + p)
+        for j in range(0 if n < FEW_ROWS else i + 1, n):
+            gram[i * n + j] *= roots[i] * roots[j]
+        gram[i * n + i] = own
+    return tangent_size(it, p)
 
 
 cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* direction,
@@ -47,34 +55,42 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
     cdef Py_ssize_t n = it.n
     cdef double* work = scratch + n * n
     cdef int lwork = <int> lapack_work(it.n, it.n)
-    cdef bint found
+    cdef bint found, formed = False
+    cdef Py_ssize_t i
     tangent.drift = 0.0
     tangent.least = (one.lo + p_lo) * (1.0 - U)
     tangent.most = (one.lo + p_hi) * (1.0 - U)
     tangent.lo, tangent.hi = 0.0, it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
     if chased(tangent):
-        size = tangent_gram(it, p_lo, scratch)
-        found = not by_lapack and TINY < size < HUGE and bracket_least(it.n, it.k + 8, scratch, size, direction,
+        size = tangent_gram(it, p_lo, scratch, work)
+        found = not by_lapack and TINY < size < HUGE and bracket_least(it.n, it.k + 10, scratch, size, direction,
                                                                        tolerance, &least, work)
+        formed = found
         if not found:
             it.memory.eigenproblems += 1
-            found = symmetric_extremes(it.n, it.k + 8, size, scratch, lwork, &least, &unused, work)
+            found = symmetric_extremes(it.n, it.k + 10, size, scratch, lwork, &least, &unused, work)
         if found:
             tangent.lo = least.lo
-    size = tangent_gram(it, p_hi, scratch)
-    found = not by_lapack and TINY < size < HUGE and bracket_greatest(it.n, it.k + 8, scratch, size, direction + n,
+    if formed:
+        # the same, but for p
+        for i in range(n):
+            scratch[i * n + i] += it.hessian[i] * (p_hi - p_lo)
+        size = tangent_size(it, p_hi)
+    else:
+        size = tangent_gram(it, p_hi, scratch, work)
+    found = not by_lapack and TINY < size < HUGE and bracket_greatest(it.n, it.k + 10, scratch, size, direction + n,
                                                                       tolerance, &greatest, work)
     if not found:
         it.memory.eigenproblems += 1
-        found = symmetric_extremes(it.n, it.k + 8, size, scratch, lwork, &unused, &greatest, work)
+        found = symmetric_extremes(it.n, it.k + 10, size, scratch, lwork, &unused, &greatest, work)
     if found:
         tangent.hi = greatest.hi
 
 
 cdef bint tangent_is_narrow(Iterate* it, double tolerance) noexcept nogil:
-    """Whether the drift has moved the bounds by no more than this part of themselves."""
+    """Whether the drift has moved the bounds by no more than this part of themselves, or the least is not chased."""
     cdef Tangent* tangent = &it.memory.tangent
-    return tangent.drift <= tolerance * (tangent.least if chased(tangent) else tangent.most)
+    return tangent.drift <= tolerance * tangent.least or (tangent.most > 0.0 and not chased(tangent))
 
 
 cdef void publish_tangent(Iterate* it) noexcept nogil:
@@ -87,12 +103,12 @@ cdef void publish_tangent(Iterate* it) noexcept nogil:
         return
     it.nu.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
     if chased(tangent):
-        it.nu.lo = fmax(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.drift / tangent.least * (1.0 + 2.0 * U))
-                        * (1.0 - 4.0 * U))
+        it.nu.lo = max(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.drift / tangent.least * (1.0 + 2.0 * U))
+                       * (1.0 - 4.0 * U))
     if tangent.most > 0.0:
-        it.nu.hi = fmin(it.nu.hi, tangent.hi * (1.0 + tangent.drift / tangent.most * (1.0 + 2.0 * U))
-                        * (1.0 + 4.0 * U))
-        it.nu.hi = fmin(it.nu.hi, (tangent.hi + it.K * tangent.drift) * (1.0 + 4.0 * U))
+        it.nu.hi = min(it.nu.hi, tangent.hi * (1.0 + tangent.drift / tangent.most * (1.0 + 2.0 * U))
+                       * (1.0 + 4.0 * U))
+        it.nu.hi = min(it.nu.hi, (tangent.hi + it.K * tangent.drift) * (1.0 + 4.0 * U))
 
 
 cdef double second_order(Iterate* it) noexcept nogil:
