@@ -8,14 +8,14 @@ from scipy.linalg.cython_blas cimport dgemm
 def products(const double[:, ::1] W1, const double[:, ::1] W2t, const double[:, ::1] G, double[:, ::1] W,
              double[:, ::1] g1, double[:, ::1] g2t, int times):
     """W = W1 @ W2t.T; g1 = G @ W2t; g2t = G.T @ W1: so many times over."""
-    cdef int n = <int> W1.shape[0], k = <int> W1.shape[1], m = <int> W2t.shape[0], i
+    cdef int n = <int> W1.shape[0], k = <int> W1.shape[1], m = <int> W2t.shape[0], _
     cdef double one = 1.0, zero = 0.0
     cdef double* a = <double*> &W1[0, 0]
     cdef double* b = <double*> &W2t[0, 0]
     cdef double* c = <double*> &G[0, 0]
     # row-major as the kernels have them: Fortran sees the transposes, hence swapped arguments
     with nogil:
-        for i in range(times):
+        for _ in range(times):
             dgemm(b"t", b"n", &m, &n, &k, &one, b, &k, a, &k, &zero, &W[0, 0], &m)
             dgemm(b"n", b"n", &k, &n, &m, &one, b, &k, c, &m, &zero, &g1[0, 0], &k)
             dgemm(b"n", b"t", &k, &m, &n, &one, a, &k, c, &m, &zero, &g2t[0, 0], &k)

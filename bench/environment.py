@@ -42,8 +42,8 @@ def show(found):
         print(f"{blas['internal_api']} {blas['version']}, {blas['architecture']}, {blas['num_threads']} threads "
               f"(limited to 1 while timing), {blas['file']}")
     before, after = found["load"]
-    print(f"OPENBLAS_CORETYPE: {found['OPENBLAS_CORETYPE'] or 'not set'}; load average {before} at the start, {after} now; "
-          f"{found['seconds']:.0f} s in all")
+    print(f"OPENBLAS_CORETYPE: {found['OPENBLAS_CORETYPE'] or 'not set'}; load average {before} at the start, {after} "
+          f"now; {found['seconds']:.0f} s in all")
 
 
 def load():

@@ -38,13 +38,13 @@ def tables(quick):
         works["PyTorch"] = Work(rival.prepare, TORCH_STEPS + 1)
         notes = "PyTorch: loss and gradients by autograd, all columns by torch.linalg, full width, one thread, eager."
     times = interleaved(works, 3 if quick else 7)
-    what = f"N={ROWS} n={N} m={M} h={H}, {STEPS} steps"
+    what = f"softmax, N={ROWS} n={N} m={M} h={H}, {STEPS} steps"
     rows = [Row.excess(times, what, "lplfast", "bare", target="<= 1.5", note=run.note)]
     if "PyTorch" in works:
         rows.append(Row.quotient(times, what, "lplfast", "PyTorch", target=">= 10"))
     yield Table("softmax", "Softmax regression: one step, all columns", rows, notes=(
-        f"bare: the five products of a step at the compressed width {network.compressed_width}, and {ROWS * M} calls of "
-        f"exp.\n{notes}"))
+        f"bare: the five products of a step at the compressed width {network.compressed_width}, and {ROWS * M} calls "
+        f"of exp.\n{notes}"))
 
 
 class _Torch:

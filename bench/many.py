@@ -22,15 +22,17 @@ def tables(quick):
     repeats = 3 if quick else 7
     case, cases = Case.make(N, M, H), [Case.make(N, M, H, seed=seed) for seed in range(100)]
     problem = SquaredLoss(case.X, case.Y)
-    works = {"2 threads": Work(_ours(problem, cases, 200, 2), 200), "1 thread": Work(_ours(problem, cases, 200, 1), 200)}
+    works = {name: Work(_ours(problem, cases, 200, n_threads), 200)
+             for name, n_threads in (("2 threads", 2), ("1 thread", 1))}
     times = interleaved(works, repeats)
     size = f"n={N} m={M} h={H}, {STEPS} steps"
     rows = [Row.quotient(times, f"200 runs, {size}", "2 threads", "1 thread", target=">= 1.7")]
 
-    works = {"lplfast": Work(_ours(problem, cases, RUNS, 2), RUNS), "NumPy": Work(_numpy(case, cases), SAMPLE)}
+    runs = RUNS // 10 if quick else RUNS
+    works = {"lplfast": Work(_ours(problem, cases, runs, 2), runs), "NumPy": Work(_numpy(case, cases), SAMPLE)}
     times = interleaved(works, repeats)
-    rows.append(Row.quotient(times, f"{RUNS} runs, {size}", "lplfast", "NumPy",
-                             note=f"{RUNS * times.seconds('lplfast'):.2f} s in all"))
+    rows.append(Row.quotient(times, f"{runs} runs, {size}", "lplfast", "NumPy",
+                             note=f"{runs * times.seconds('lplfast'):.2f} s in all"))
     yield Table("many", "Many runs by train_many: one run, everything included", rows, notes=(
         f"NumPy: one core, full width, {SAMPLE} runs. Load makes both ratios less: two threads need two idle cores."))
 

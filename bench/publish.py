@@ -1,4 +1,4 @@
-"""`python -m bench.publish [FILE]`: from what `python -m bench --json FILE` stored, the README's table and the figure."""
+"""`python -m bench.publish [FILE]`: the README's tables and the figure, from what `python -m bench --json` stored."""
 
 import argparse
 import json
@@ -13,7 +13,12 @@ ROOT = pathlib.Path(__file__).parent.parent
 STORED, README, FIGURES = ROOT / "docs" / "bench.json", ROOT / "README.md", ROOT / "docs" / "figures"
 BEGIN, END = "<!-- speed: written by python -m bench.publish -->\n", "<!-- speed: end -->\n"
 
-NAMES = {"native": "ours, not compressed", "exact": "ours, exact", "compression": "compression, once"}
+# How the README calls what ours is compared with, in its order; whatever was not measured is left out.
+NAMES = {
+    "NumPy": "NumPy", "NumPy svd": "NumPy, `svd`", "PyTorch": "PyTorch", "JAX": "JAX, compiled",
+    "NumPy, compressed": "NumPy at width k", "twin, compressed": "our NumPy twin at width k",
+    "native": "ours, not compressed", "exact": "ours, LAPACK at every step", "compression": "compression, once a run",
+}
 
 
 def load(path=STORED):
@@ -24,44 +29,60 @@ def load(path=STORED):
 
 def render(found, tables):
     """Return the README's part as Markdown, losses included."""
-    rows = [row for row in tables["rivals"].rows if row.name == "lplfast"]
-    exact = [row for row in tables["rivals"].rows if row.name == "exact"]
-    others = list(dict.fromkeys(row.other for row in rows))
-    lines = [
-        "One iteration with everything that is recorded, in us, and how many times ours it takes:", "",
-        _line(["", "lplfast", *(NAMES.get(other, other) for other in others)]), _line(["---", *["---:"] * (len(others) + 1)]),
+    rest = [row for name in ("calls", "memory", "softmax", "many") if name in tables
+            for row in tables[name].rows if row.target]
+    parts = [
+        "One iteration with everything that is recorded, in us, and how many times ours that is (k = min(h, n + m) is\n"
+        "the width that compression leaves):",
+        _rivals(tables["rivals"].rows),
+        "Against the limit, the three matrix products that no step can do without (dgemm, called from Cython), in us:",
+        _limit(tables["bare"].rows),
+        "And whole calls:",
+        _grid([["", "measured", "asked"], *([f"{row.kind}; {row.what}", _ratio(row), row.target] for row in rest)]),
+        f"**Bold**: slower than a rival, or short of what was asked. {environment.sentence(found)}.",
     ]
-    for what in dict.fromkeys(row.what for row in rows):
-        cells = {row.other: row for row in rows if row.what == what}
-        lines.append(_line([what, short(next(iter(cells.values())).time),
-                            *(_against(cells[other]) if other in cells else "" for other in others)]))
-    lines += ["", "Where we are slower, or not much faster: with `constants=\"exact\"`, LAPACK at every step, the fastest rival takes "
-              + "; ".join(f"{_ratio(row)} ours at {row.what.removesuffix(', exact')}" for row in exact) + ".", ""]
+    return "\n\n".join(parts) + "\n"
 
-    lines += ["The limit: a step over the three dgemm calls that it cannot avoid, timed from Cython:", "",
-              _line(["", "measured", "asked"]), _line(["---", "---:", "---:"])]
-    lines += [_line([row.what, _ratio(row), row.target]) for row in tables["bare"].rows]
-    rest = [row for name in ("calls", "memory", "softmax", "many") for row in tables[name].rows if row.target]
-    lines += ["", "Beside these, measured and asked: "
-              + "; ".join(f"{row.kind} ({row.what}) {_ratio(row)}, {row.target}" for row in rest) + ".", "",
-              f"Bold: slower than the rival, or short of what was asked. {environment.sentence(found)}.", ""]
-    return "\n".join(lines)
+
+def _rivals(rows):
+    """Return the table with a column for every size and a row for everything that ours is compared with."""
+    ours = {}
+    for row in rows:
+        if row.name == "lplfast":
+            ours.setdefault(row.what, {})[row.other] = row
+    exact = {row.what: row for row in rows if row.name == "exact"}
+    columns = list(ours.values())
+    lines = [["", *ours], ["lplfast", *(short(column["NumPy"].time) for column in columns)]]
+    for other, name in NAMES.items():
+        if any(other in column for column in columns):
+            lines.append([name, *(_against(column.get(other)) for column in columns)])
+    lines.append(["fastest at full width / ours, LAPACK at every step", *(_ratio(exact[what]) for what in ours)])
+    lines.append(["asked", *(", ".join(f"{row.other} {row.target}" for row in column.values() if row.target)
+                             for column in columns)])
+    return _grid(lines)
+
+
+def _limit(rows):
+    return _grid([["", *(row.what for row in rows)], ["lplfast", *(short(row.time) for row in rows)],
+                  ["products", *(short(row.other_time) for row in rows)],
+                  ["lplfast / products", *(_ratio(row) for row in rows)], ["asked", *(row.target for row in rows)]])
 
 
 def _against(row):
-    asked = f", asked {row.target}" if row.target else ""
-    return f"{short(row.other_time)} ({_ratio(row)}{asked})"
+    return "" if row is None else f"{short(row.other_time)} ({_ratio(row)})"
 
 
 def _ratio(row):
     """Return the ratio, in bold where it is nothing to be proud of."""
+    ours_is_slower = row.kind == f"{row.other} / {row.name}" and row.other != "compression" and row.ratio < 1
     said = f"{short(row.ratio)}x"
-    slower = row.ratio < 1 and row.kind == f"{row.other} / {row.name}" and row.other != "compression"
-    return f"**{said}**" if slower or not row.met else said
+    return f"**{said}**" if ours_is_slower or not row.met else said
 
 
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
+def _grid(lines):
+    """Return a Markdown table; numbers to the right."""
+    head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join([head, f"|---{'|---:' * (len(lines[0]) - 1)}|", *body])
 
 
 def between(text):

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,17 +25,18 @@ SIZES = [((4, 4, 64), 150, 50, {}),
          ((100, 100, 200), 150, 20, {}),
          ((512, 512, 512), 150, 3, {"fastest": ">= 3"})]
 
-# LAPACK at every step costs the same at every step: fewer of them for large n.
-LARGE, EXACT_STEPS = 50, 20
+# LAPACK at every step costs the same at every step: for larger n, as few of them as of a rival's.
+LARGE = 50
 
 
 class Rival(NamedTuple):
-    """A class with `advance(steps, given)` and `history`: where it is, what it has to be installed, at which width."""
+    """Where a class with `advance(steps, given)` and `history` is, what it requires, its width, and up to which n."""
 
     module: str
     name: str
     requires: str = "numpy"
     compressed: bool = False
+    largest: float = math.inf
 
     @property
     def installed(self):
@@ -52,7 +54,7 @@ RIVALS = {
     "PyTorch": Rival("torch_rival", "TorchDescent", "torch"),
     "JAX": Rival("jax_rival", "JaxDescent", "jax"),
     "NumPy, compressed": Rival("numpy_rival", "GramDescent", compressed=True),
-    "twin, compressed": Rival("rivals", "TwinDescent", compressed=True),
+    "twin, compressed": Rival("rivals", "TwinDescent", compressed=True, largest=100),    # seconds a step beyond
 }
 
 
@@ -74,7 +76,7 @@ class TwinDescent:
 
 
 def follow(rival, case):
-    """Return the function `follow(steps, given)` of a rival on a case that `agreement.check` takes."""
+    """Return the function `follow(steps, given)` of a rival on a case that `agreement` takes."""
     def run(steps, given):
         descent = rival(*case)
         descent.advance(steps, given)
@@ -92,10 +94,10 @@ def tables(quick):
         rows += _one_size(n, m, h, steps, min(rival_steps, 5) if quick else rival_steps, targets, 3 if quick else 7)
     missing = [name for name, rival in RIVALS.items() if not rival.installed]
     notes = (
-        "lplfast: the loop alone, from compressed layers, over its first steps, where it renews most; compression is the\n"
-        "row of its own, once a run. A rival's set-up and compilation are not timed; an iteration of it costs the same\n"
-        "everywhere, and it takes fewer. float64, one thread, all with the same columns, equal to ours to 1e-8.\n"
-        "native: our loop without compression (where there is any). exact: LAPACK at every step.")
+        "lplfast: the loop alone, certified, from compressed layers; compression, once a run, is a row of its own.\n"
+        "exact: the same with LAPACK at every step. native: without compression, where there is any. A rival takes\n"
+        "fewer steps, for they all cost the same; its set-up and compilation are not timed. float64, one thread, the\n"
+        "same columns, equal to ours to 1e-8.")
     if missing:
         notes += f"\nNot installed, left out: {', '.join(missing)}."
     if quick:
@@ -107,12 +109,12 @@ def _one_size(n, m, h, steps, rival_steps, targets, repeats):
     case = Case.make(n, m, h)
     small = case.compressed()
     certified = small.run("certified", steps)
-    exact = small.run("exact", EXACT_STEPS if n > LARGE else 150)
+    exact = small.run("exact", rival_steps if n > LARGE else 150)
     works = {"lplfast": certified.work, "exact": exact.work}
     if h > n + m:
-        works["native"] = case.run("certified", min(steps, 150)).work
+        works["native"] = case.run("certified", steps).work
     for name, rival in RIVALS.items():
-        if rival.installed:
+        if rival.installed and n <= rival.largest:
             descent, on = rival.load(), small if rival.compressed else case
             check_exact(exact.history, follow(descent, on), rival_steps)
             check_certified(certified.history, follow(descent, on), rival_steps)
@@ -129,7 +131,7 @@ def _one_size(n, m, h, steps, rival_steps, targets, repeats):
         if name != "lplfast":
             note = "fastest at its own width" if name == fastest else certified.note if name == "exact" else ""
             yield Row.quotient(times, what, "lplfast", name, target=targets.get(name, ""), note=note)
-    yield Row.quotient(times, f"n={n} m={m} h={h}, exact", "exact", fastest)
+    yield Row.quotient(times, what, "exact", fastest)
 
 
 def timed(rival, case, steps):
