@@ -1,14 +1,18 @@
 """The cases: data, layers, and the compiled loop set up for them as `train` sets it up."""
 
 import math
+import time
 from typing import NamedTuple
 
 import numpy as np
 
 from lplfast import Local, Network, SquaredLoss
 from lplfast.kernels import descent, spectral
+from lplfast.threads import single_threaded_blas
 
-__all__ = ["Case", "OursRun", "ours"]
+from .timing import Work
+
+__all__ = ["Case", "OursRun"]
 
 COLUMNS = descent.COLUMNS
 
@@ -22,56 +26,75 @@ class Case(NamedTuple):
     W2: np.ndarray
 
     @classmethod
-    def make(cls, n, m, h, *, std=None, seed=0):
-        """Return a case with `s_i(X)` evenly spaced from 0.1 to 1 and Gaussian layers of `std`.
+    def make(cls, n, m, h, *, seed=0):
+        """Return a case with `s_i(X)` evenly spaced from 0.1 to 1 and Gaussian layers of deviation h^(-1/4).
 
-        X has as few rows as this allows, n, so that a rival pays as little for the data as can be. W* has
-        entries of standard deviation 1/sqrt(n). `std` is h^(-1/4) if None: then W1 W2 has entries of standard
-        deviation 1 at any width.
+        X has as few rows as this allows, n, so that a rival pays as little for the data as can be. W* has entries of
+        standard deviation 1/sqrt(n), W1 W2 of 1 at any width.
         """
         rng = np.random.default_rng(seed)
-        U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
-        X = U * np.linspace(1.0, 0.1, n) @ V.T
-        Y = X @ rng.standard_normal((n, m)) / math.sqrt(n)
-        std = h**-0.25 if std is None else std
+        X, Y = _data(rng, n, m)
+        std = h**-0.25
         return cls(X, Y, std * rng.standard_normal((n, h)), std * rng.standard_normal((h, m)))
+
+    @classmethod
+    def implicit(cls, n, m, h, *, seed=0):
+        """Return such a case of any width, compressed from the start: its wide layers never exist."""
+        rng = np.random.default_rng(seed)
+        X, Y = _data(rng, n, m)
+        stack = Network.gaussian_implicit(n, h, m, std=h**-0.25, rng=rng).stack()
+        return cls(X, Y, stack[:n], stack[n:].T)
+
+    def compressed(self):
+        """Return the same with layers of width min(h, n + m)."""
+        stack, n = Network(self.W1, self.W2).stack(), len(self.W1)
+        return self._replace(W1=stack[:n], W2=stack[n:].T)
+
+    def run(self, constants, steps):
+        """Return the OursRun with the local step at the width of these layers."""
+        return OursRun(SquaredLoss(self.X, self.Y), self.W1, self.W2, Local(), constants, steps)
+
+
+def _data(rng, n, m):
+    U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
+    X = U * np.linspace(1.0, 0.1, n) @ V.T
+    return X, X @ rng.standard_normal((n, m)) / math.sqrt(n)
 
 
 class OursRun:
-    """A run of the compiled loop alone, any number of times from the same start: all columns, no tol."""
+    """A run of the compiled loop alone at the width of its layers, any number of times: all columns, no tol."""
 
-    def __init__(self, case, constants, steps):
-        self.problem = SquaredLoss(case.X, case.Y)
-        self.start = Network(case.W1, case.W2).stack()
-        self.n, self.limit = len(case.W1), steps
-        self.rule, self.spectral = Local(), spectral.Spectral(constants)
+    def __init__(self, problem, W1, W2, rule, constants, steps):
+        self.parts = problem.kernel, rule, spectral.Spectral(constants), problem.to_kernel(W1), W2
+        self.limit = steps
         self.rows = np.empty((steps, len(COLUMNS)))
         loop = self._loop()
-        # a run can end early, where rounding is all that is left of the gap
-        self.outcome = self._advance(loop)
+        with single_threaded_blas():
+            started = time.perf_counter()
+            # a run can end early, where rounding is all that is left of the gap
+            self.outcome = self._advance(loop)
+            self.seconds = time.perf_counter() - started
         self.steps, self.renewals = loop.t, loop.counters["renewals"]
         self.history = {name: self.rows[: self.steps, i].copy() for i, name in enumerate(COLUMNS)}
 
-    def prepare(self):
-        """Return a function that runs the loop once."""
-        loop = self._loop()
-        return lambda: self._advance(loop)
-
-    def _loop(self):
-        W1, W2 = self.problem.to_kernel(self.start[: self.n]), self.start[self.n:].T
-        return descent.Descent(self.problem.kernel, self.rule, self.spectral, W1, W2)
-
-    def _advance(self, loop):
-        # tol = -1: no gap is small enough; budget: one call, however long
-        return loop.advance(self.rows, max_iter=self.limit, tol=-1.0, budget=math.inf)
+    @property
+    def work(self):
+        """The Work of one run, in steps really taken."""
+        return Work(self._prepare, self.steps, self.seconds)
 
     @property
     def note(self):
         """How far it came, and how many exact eigenvalue problems it took."""
-        early = "" if self.steps == self.limit else f" (then: {self.outcome})"
+        early = "" if self.steps == self.limit else f" of {self.limit} (then: {self.outcome})"
         return f"{self.steps} steps{early}, {self.renewals} renewals"
 
+    def _prepare(self):
+        loop = self._loop()
+        return lambda: self._advance(loop)
 
-def ours(case, steps):
-    """Return the runs of `case` in both modes, certified first, as a dict."""
-    return {mode: OursRun(case, mode, steps) for mode in ("certified", "exact")}
+    def _loop(self):
+        return descent.Descent(*self.parts)
+
+    def _advance(self, loop):
+        # tol = -1: no gap is small enough; budget: one call, however long
+        return loop.advance(self.rows, max_iter=self.limit, tol=-1.0, budget=math.inf)

@@ -1,15 +1,15 @@
 """Softmax regression: a step with everything that is recorded, PyTorch's autograd, and the bare work."""
 
-import importlib
 import math
-import tempfile
 
 import numpy as np
 from scipy.linalg.blas import dgemm
 
 from lplfast import Network, Sharp, SoftmaxLoss
-from lplfast.kernels import descent, spectral
 
+from .agreement import agree
+from .cases import OursRun
+from .compiled import compiled
 from .table import Row, Table
 from .timing import Work, interleaved
 
@@ -21,61 +21,30 @@ L2 = 1e-2
 
 
 def tables(quick):
-    """Time per step at the size of scikit-learn's digits, at hidden width 10000."""
-    try:
-        import torch
-    except ImportError:
-        torch = None
+    """Time per step at the size of scikit-learn's digits, at hidden width 10000: against PyTorch, and the bare work."""
     rng = np.random.default_rng(0)
     X, labels = rng.standard_normal((ROWS, N)), rng.integers(0, M, ROWS)
     network = Network.gaussian(N, H, M, std=H**-0.25, rng=1)
-    ours = _Ours(SoftmaxLoss(X, labels, l2=L2), network)
-    k = network.compressed_width
-    repeats = 3 if quick else 7
-    works = {"lplfast": Work(ours.prepare, ours.steps), "bare": _bare(k)}
-    if torch is not None:
+    stack = network.stack()
+    run = OursRun(SoftmaxLoss(X, labels, l2=L2), stack[:N], stack[N:].T, Sharp(), "certified", STEPS)
+    works = {"lplfast": run.work, "bare": _bare(network.compressed_width)}
+    try:
+        import torch
+    except ImportError:
+        notes = "PyTorch is not installed, left out."
+    else:
         rival = _Torch(torch, X, labels, network)
-        _agree(rival, ours)
-        works["torch"] = Work(rival.prepare, TORCH_STEPS + 1)
-    times = interleaved(works, repeats)
-    rows = []
-    if torch is not None:
-        rows.append(Row.quotient(f"lplfast / PyTorch at width {H}", times["lplfast"], times["torch"],
-                                 targets=(">= 10",), note=ours.note))
-    yield Table(f"Softmax, N={ROWS} n={N} m={M} h={H}: one step, all columns", rows, rival="PyTorch us",
-                ratio="PyTorch / lplfast", notes=(
-                    "PyTorch: loss and gradients by autograd, all columns by torch.linalg, float64, one thread, eager."
-                    if rows else "PyTorch is not installed: nothing to compare with."))
-    # the quotient of each round has the first work below the line
-    times = interleaved({"bare": works["bare"], "lplfast": works["lplfast"]}, repeats)
-    yield Table(f"The bare work: five products at the compressed width {k}, and {ROWS * M} calls of exp",
-                [Row.excess("lplfast / bare", times["lplfast"], times["bare"], targets=("<= 1.5",))],
-                rival="bare us", ratio="lplfast / bare")
-
-
-class _Ours:
-    """The compiled loop from the same start, any number of times."""
-
-    def __init__(self, problem, network):
-        self.problem, self.stack = problem, network.stack()
-        self.rows = np.empty((STEPS, len(descent.COLUMNS)))
-        loop = self._loop()
-        self._advance(loop)
-        self.steps = loop.t
-        self.history = {name: self.rows[:, i].copy() for i, name in enumerate(descent.COLUMNS)}
-        self.note = f"{loop.t} steps, {loop.counters['renewals']} renewals"
-
-    def prepare(self):
-        """Return a function that runs the loop once."""
-        loop = self._loop()
-        return lambda: self._advance(loop)
-
-    def _loop(self):
-        return descent.Descent(self.problem.kernel, Sharp(), spectral.Spectral("certified"), self.stack[:N],
-                               self.stack[N:].T)
-
-    def _advance(self, loop):
-        loop.advance(self.rows, max_iter=STEPS, tol=-1.0, budget=math.inf)
+        _agree(rival, run.history)
+        works["PyTorch"] = Work(rival.prepare, TORCH_STEPS + 1)
+        notes = "PyTorch: loss and gradients by autograd, all columns by torch.linalg, full width, one thread, eager."
+    times = interleaved(works, 3 if quick else 7)
+    what = f"softmax, N={ROWS} n={N} m={M} h={H}, {STEPS} steps"
+    rows = [Row.excess(times, what, "lplfast", "bare", target="<= 1.5", note=run.note)]
+    if "PyTorch" in works:
+        rows.append(Row.quotient(times, what, "lplfast", "PyTorch", target=">= 10"))
+    yield Table("softmax", "Softmax regression: one step, all columns", rows, notes=(
+        f"bare: the five products of a step at the compressed width {network.compressed_width}, and {ROWS * M} calls "
+        f"of exp.\n{notes}"))
 
 
 class _Torch:
@@ -91,7 +60,7 @@ class _Torch:
     def prepare(self):
         """Return a function that takes a few steps from the start."""
         layers = [W.clone().requires_grad_() for W in self.start]
-        return lambda: self.advance(layers)
+        return lambda: self.advance(*layers)
 
     def evaluate(self, W1, W2):
         """Return the loss, the gradients in both layers, and the numbers that a row is made of."""
@@ -110,18 +79,17 @@ class _Torch:
             P = float((W1.grad ** 2).sum() + (W2.grad ** 2).sum())
             return float(loss.detach()), P, s_min, s_max, W_max, G_max, float(W.grad.norm())
 
-    def advance(self, layers):
-        """Take a few sharp steps; return the losses and step sizes."""
-        W1, W2 = layers
+    def advance(self, W1, W2, given=None):
+        """Take a few steps: the sharp ones, or the `given` ones; return what a row is made of."""
         rows = []
-        for _ in range(TORCH_STEPS):
+        for t in range(TORCH_STEPS):
             loss, P, s_min, s_max, W_max, G_max, G_norm = self.evaluate(W1, W2)
             c = self.K * s_max + G_max
             B, A = self.K * s_max * G_max / c**2, self.K * W_max * G_max * G_norm / (2 * c**3)
             x = 1.0
             for _ in range(8):
                 x -= (((A * x + B) * x + 1) * x - 1) / ((3 * A * x + 2 * B) * x + 1)
-            eta = x / c
+            eta = x / c if given is None else float(given[t])
             rows.append((loss, math.sqrt(P), L2 * s_min, s_max, eta))
             with self.torch.no_grad():
                 W1 -= eta * W1.grad
@@ -131,17 +99,20 @@ class _Torch:
 
 
 def _agree(rival, ours):
-    """Raise unless both do the same: brackets are 1 % wide, and the steps follow."""
-    names = ("loss", "grad_norm", "mu_t", "sigma_max_sq", "step_size")
-    for t, row in enumerate(rival.prepare()()):
-        for name, value in zip(names, row, strict=True):
-            if not math.isclose(value, ours.history[name][t], rel_tol=0.03):
-                raise RuntimeError(f"step {t}: {name} is {value} in PyTorch, {ours.history[name][t]} in lplfast")
+    """Raise unless a rival that takes our steps finds the same: loss and gradient to 1e-8, constants within 3%."""
+    layers = [W.clone().requires_grad_() for W in rival.start]
+    theirs = np.array(rival.advance(*layers, given=ours["step_size"])).T
+    for name, values in zip(("loss", "grad_norm", "mu_t", "sigma_max_sq"), theirs[:4], strict=True):
+        within = 1e-8 if name in ("loss", "grad_norm") else 0.03     # brackets are 1% wide
+        agree(f"softmax {name}", ours[name][:TORCH_STEPS], values, below=within, above=within)
+    # the step is theirs at their own constants
+    own = np.array(rival.prepare()())[0, 4]
+    agree("softmax step_size", ours["step_size"][:1], [own], below=0.03, above=0.03)
 
 
 def _bare(k):
     """Return the Work of the products and the exponentials, one step's worth a unit."""
-    exponentials = _compiled().exponentials
+    exponentials = compiled().exponentials
     rng = np.random.default_rng(0)
     # row-major as the kernels have them: Fortran sees the transposes, hence .T and swapped arguments
     W1, W2t, G, X, R = (rng.standard_normal(shape).T
@@ -164,14 +135,3 @@ def _bare(k):
         if not np.allclose(found, expected):
             raise RuntimeError("a product did not go where it should")
     return Work(lambda: run, 20)
-
-
-def _compiled():
-    """Build and import `exponentials.pyx`."""
-    import pyximport
-
-    hooks = pyximport.install(build_dir=tempfile.mkdtemp(), language_level=3)
-    try:
-        return importlib.import_module("bench.exponentials")
-    finally:
-        pyximport.uninstall(*hooks)

@@ -9,45 +9,52 @@ from typing import NamedTuple
 
 from lplfast.threads import single_threaded_blas
 
-__all__ = ["Timing", "Work", "interleaved"]
+__all__ = ["SECONDS_PER_REPEAT", "Rounds", "Work", "interleaved"]
 
 SECONDS_PER_REPEAT = 5e-3
 
 
 class Work(NamedTuple):
-    """What to time: `prepare()` is not timed and returns the function that is; that does `units` steps."""
+    """What to time: `prepare()` is not timed and returns the function that is; that does `units` steps.
+
+    `seconds` is what one run took if it has run before; else it will once, to warm up.
+    """
 
     prepare: Callable
-    units: int
+    units: int = 1
+    seconds: float | None = None
 
 
-class Timing(NamedTuple):
-    """Seconds per unit, the median; and the median, least and greatest quotient by the first work's."""
+class Rounds:
+    """What each work took in each round: a dict of lists of seconds a unit."""
 
-    seconds: float
-    ratio: float
-    ratio_least: float
-    ratio_greatest: float
+    def __init__(self, seconds):
+        self.taken = seconds
+
+    def seconds(self, name):
+        """Return the median."""
+        return statistics.median(self.taken[name])
+
+    def quotient(self, above, below):
+        """Return the median, the least and the greatest of the rounds' quotients of two works.
+
+        The median of the quotients need not be that of the medians: what slows a round down slows both.
+        """
+        quotients = [a / b for a, b in zip(self.taken[above], self.taken[below], strict=True)]
+        return statistics.median(quotients), min(quotients), max(quotients)
 
 
 def interleaved(works, repeats=7):
-    """Return a dict of the Timing of each of `works`, a dict of Work.
+    """Return the Rounds of `works`, a dict of Work.
 
-    They run in turn, on one BLAS thread, `repeats` rounds; one repeat prepares and runs a work as many times
-    as take 5 ms. The ratio is the median of the rounds' quotients, which need not be that of the medians.
+    They run in turn, on one BLAS thread, `repeats` rounds; one repeat prepares and runs a work as many times as take
+    5 ms.
     """
     with single_threaded_blas():
         calls = {name: _calls(work) for name, work in works.items()}
-        rounds = []
-        for _ in range(repeats):
-            rounds.append({name: _time(work, calls[name]) / work.units for name, work in works.items()})
-    first = next(iter(works))
-    found = {}
-    for name in works:
-        ratios = [times[name] / times[first] for times in rounds]
-        found[name] = Timing(statistics.median(times[name] for times in rounds), statistics.median(ratios),
-                             min(ratios), max(ratios))
-    return found
+        rounds = [{name: _time(work, calls[name]) / work.units for name, work in works.items()}
+                  for _ in range(repeats)]
+    return Rounds({name: [times[name] for times in rounds] for name in works})
 
 
 def _time(work, calls):
@@ -67,7 +74,7 @@ def _time(work, calls):
 
 def _calls(work):
     """Return how many runs take `SECONDS_PER_REPEAT`; warms up."""
-    seconds = _time(work, 1)
+    seconds = _time(work, 1) if work.seconds is None else work.seconds
     if seconds < SECONDS_PER_REPEAT:
         seconds = min(seconds, _time(work, 1))
     return min(1000, max(1, math.ceil(1.2 * SECONDS_PER_REPEAT / seconds)))

@@ -1,0 +1,107 @@
+"""Benchmarks time what they say: a rival that computes something else is refused; the README shows what was stored."""
+
+import numpy as np
+import pytest
+
+from bench import publish, rivals, scaling
+from bench.agreement import DisagreementError, check_certified, check_exact
+from bench.cases import Case
+from bench.numpy_rival import GramDescent, SvdDescent
+from bench.table import Row
+from bench.timing import Rounds
+
+STEPS = 12
+
+
+class Longer(GramDescent):
+    """Steps a millionth longer than those it says it takes."""
+
+    def move(self, eta):
+        super().move(eta * (1 + 1e-6))
+
+
+class Careless(GramDescent):
+    """One of its constants is off by 1e-7: nothing that a step would show at once."""
+
+    def extremes(self):
+        s_min, s_max, W_max, G_max = super().extremes()
+        return s_min * (1 + 1e-7), s_max, W_max, G_max
+
+
+@pytest.fixture(scope="module", params=[(5, 5, 40), (6, 3, 20), (3, 6, 20), (4, 4, 6)], ids=str)
+def case(request):
+    return Case.make(*request.param)
+
+
+def follow_at_both_widths(rival, case):
+    return [rivals.follow(rival, case), rivals.follow(rival, case.compressed())]
+
+
+@pytest.mark.parametrize("rival", [GramDescent, SvdDescent, rivals.TwinDescent])
+def test_rivals_do_what_we_do(case, rival):
+    small = case.compressed()
+    for follow in follow_at_both_widths(rival, case):
+        check_exact(small.run("exact", STEPS).history, follow, STEPS)
+        check_certified(small.run("certified", STEPS).history, follow, STEPS)
+
+
+def test_we_do_the_same_without_compression(case):
+    follow = rivals.follow(GramDescent, case)
+    check_exact(case.run("exact", STEPS).history, follow, STEPS)
+    check_certified(case.run("certified", STEPS).history, follow, STEPS)
+
+
+def test_a_wrong_rival_is_refused(case):
+    small = case.compressed()
+    exact, certified = (small.run(mode, STEPS).history for mode in ("exact", "certified"))
+    for wrong in (Longer, Careless):
+        with pytest.raises(DisagreementError, match="exact"):
+            check_exact(exact, rivals.follow(wrong, case), STEPS)
+    with pytest.raises(DisagreementError, match="certified loss"):
+        check_certified(certified, rivals.follow(Longer, case), STEPS)
+
+
+def test_a_history_of_nan_is_refused(case):
+    exact = case.run("exact", STEPS).history
+    for name in ("gap", "K_t"):
+        broken = exact | {name: np.full(STEPS, np.nan)}
+        with pytest.raises(DisagreementError, match=name):
+            check_exact(broken, rivals.follow(GramDescent, case), STEPS)
+        with pytest.raises(DisagreementError, match=name):
+            check_exact(exact, lambda steps, given, broken=broken: broken, STEPS)
+
+
+def test_ratios_are_the_medians_of_rounds_and_targets_are_judged():
+    times = Rounds({"ours": [1.0, 2.0, 4.0], "theirs": [3.0, 20.0, 16.0]})
+    row = Row.quotient(times, "a case", "ours", "theirs", target=">= 4")
+    assert (row.kind, row.ratio, row.least, row.greatest) == ("theirs / ours", 4.0, 3.0, 10.0)
+    assert row.time == 2e6
+    assert row.verdict == ">= 4 met"
+    row = Row.excess(times, "a case", "ours", "theirs", target="<= 0.2")
+    assert (row.kind, row.ratio, row.least, row.greatest) == ("ours / theirs", 0.25, 0.1, 1 / 3)
+    assert row.verdict == "<= 0.2 MISSED"
+
+
+def test_the_readme_shows_what_was_stored():
+    _, part, _ = publish.between(publish.README.read_text(encoding="utf-8"))
+    assert part == publish.render(*publish.load())
+
+
+def test_what_was_missed_or_lost_is_bold():
+    environment, tables = publish.load()
+    rows = [row for name in ("rivals", "bare", "calls", "memory", "softmax", "many") for row in tables[name].rows]
+    missed = [row for row in rows if not row.met]
+    lost = [row for row in tables["rivals"].rows if row.ratio < 1 and row.other != "compression"]
+    assert len(missed) < len(rows)
+    part = publish.render(environment, tables)
+    assert part.count("x**") >= len(missed)
+    for row in missed + lost:
+        assert f"**{publish.short(row.ratio)}x**" in part
+
+
+def test_the_figure_has_every_size_that_was_stored(tmp_path):
+    _, tables = publish.load()
+    for path in scaling.draw(tables, tmp_path):
+        assert path.stat().st_size > 10_000
+    for name, sizes in scaling.SWEEPS.items():
+        assert [row.size for row in tables[name].rows if row.other == "bare"] == [list(size) for size in sizes]
