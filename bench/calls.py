@@ -1,6 +1,7 @@
 """Whole calls: `train` against its loop, all columns against one, the import, and the memory of a run."""
 
 import functools
+import os
 import pathlib
 import subprocess
 import sys
@@ -99,5 +100,7 @@ def _memory(h):
 
 
 def _python(code):
-    """Return what a new process prints."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    """Return what a new process prints; it may keep the bytecode of what it imports, as usual."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env=environment).stdout

@@ -1,5 +1,8 @@
 """Local Polyak-Lojasiewicz and smoothness constants of gradient descent on two-layer linear networks."""
 
+# From within a compiled module, this import takes 1.4 times as long.
+import scipy.linalg  # noqa: F401
+
 try:
     from .kernels import descent as _compiled  # noqa: F401
 except ImportError as error:

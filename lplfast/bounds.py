@@ -4,8 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
-import scipy.linalg
-from scipy.optimize import brentq, minimize_scalar
+import scipy
 
 from .constants import check_pair, evaluated
 from .kernels import local
@@ -305,8 +304,9 @@ def _best(theorem, shortest, longest):
     if not contractions[best] > 0:
         return None
     low, high = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, GRID - 1)])
-    near = minimize_scalar(lambda power: -(rate.contraction if (rate := theorem(math.exp(power))) else 0.0),
-                           bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    near = scipy.optimize.minimize_scalar(
+        lambda power: -(rate.contraction if (rate := theorem(math.exp(power))) else 0.0),
+        bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     candidates = [found[best], theorem(math.exp(near.x))]
     return max((rate for rate in candidates if rate), key=lambda rate: rate.contraction)
 
@@ -354,8 +354,9 @@ def _longest_cap(problem, bounds):
     K, gap = problem.K, bounds.gap
     first = 1 / (K * bounds.beta + math.sqrt(2 * K * gap))
     # in units of the first guess: the solver's tolerance is an absolute one
-    return first * brentq(lambda x: x * first * SMOOTHNESS[Sharp](K, bounds.beta + 2 * x * first * gap, bounds.p2, gap,
-                                                                  x * first) - 1, 0.0, 2.0)
+    return first * scipy.optimize.brentq(
+        lambda x: x * first * SMOOTHNESS[Sharp](K, bounds.beta + 2 * x * first * gap, bounds.p2, gap, x * first) - 1,
+        0.0, 2.0)
 
 
 def _contraction_theorem(problem, bounds, eta):

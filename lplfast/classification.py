@@ -4,7 +4,7 @@ import functools
 import threading
 
 import numpy as np
-import scipy.special
+import scipy
 
 from .arrays import as_matrix
 from .kernels.options import as_number

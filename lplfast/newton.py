@@ -1,9 +1,7 @@
 """Newton's method for a smooth, strongly convex function of a matrix: its minimizer, as well as float64 can say."""
 
 import numpy as np
-import scipy.linalg
-import scipy.optimize
-import scipy.sparse.linalg
+import scipy
 
 __all__ = ["newton"]
 
@@ -60,10 +58,12 @@ def _solve(function, V, gradient):
     """Return the Newton direction, a solution D of `H D = gradient`."""
     size = gradient.size // function.blocks
     if size > LARGEST:
+        from scipy.sparse.linalg import LinearOperator, cg
+
         def product(u):
             return function.hessian_product(V, u.reshape(V.shape)).ravel()
-        operator = scipy.sparse.linalg.LinearOperator((gradient.size, gradient.size), matvec=product, dtype=float)
-        found, _ = scipy.sparse.linalg.cg(operator, gradient.ravel(), rtol=1e-6, maxiter=1000)
+        operator = LinearOperator((gradient.size, gradient.size), matvec=product, dtype=float)
+        found, _ = cg(operator, gradient.ravel(), rtol=1e-6, maxiter=1000)
         return found.reshape(V.shape)
     right = gradient.T.reshape(function.blocks, size)
     found = [scipy.linalg.solve(H, g, assume_a="pos") for H, g in zip(function.hessian(V), right, strict=True)]

@@ -67,6 +67,9 @@ def test_the_twin_imports_nothing_of_ours():
 
 
 def test_import_loads_no_optional_package():
-    code = "import sys, lplfast; print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"matplotlib", "pandas", "sklearn", "tqdm", "xarray", "joblib", "dask", "hypothesis"} & set(loaded)
+    loaded = subprocess.run([sys.executable, "-c", "import sys, lplfast; print(*sys.modules)"], capture_output=True,
+                            text=True, check=True).stdout.split()
+    assert not ({"matplotlib", "pandas", "sklearn", "tqdm", "xarray", "joblib", "dask", "hypothesis", "torch", "jax"}
+                & {name.split(".")[0] for name in loaded})
+    # these take as long as all of ours, and few runs need them
+    assert not {"scipy.optimize", "scipy.sparse.linalg"} & set(loaded)
