@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import scipy
 
-from .kernels.descent import COLUMNS, LAYOUT, Descent
+from .kernels.descent import COLUMNS, LAYOUT, Descent, copy_columns
 from .outcome import outcome_message
 from .promise import Promise
 from .run import Continuation, Run
@@ -69,7 +69,7 @@ class Loop:
             stack = state[state.size - (rows + m) * run.facts["run_width"]:].reshape(rows + m, -1)
             W1, W2 = stack[:rows], stack[rows:].T
             # the last row lacks its step, and is written again
-            before = [np.column_stack([run.history[name][:-1] for name in settings.record])]
+            before = [np.stack([run.history[name][:-1] for name in settings.record])]
             same = rule_parts(settings.rule) == run.continuation.settings["rule"]
             self.rule_said = (run.facts["rule"] if same else
                               f"{run.facts['rule']} to t={run.iterations}, then {settings.rule!r}")
@@ -81,8 +81,8 @@ class Loop:
             if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
                 raise ValueError(f"problem: expected the one that the run was trained on, of loss "
                                  f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
-        self.before = before    # rows of the run that is continued
-        self.full = []          # chunks of rows, the columns wanted
+        self.before = before    # history of the run that is continued, a row for each column
+        self.full = []          # likewise, of the chunks that are full
         # a chunk is filled before there is a second one
         self.capacity = min(ROWS_PER_CHUNK, plan.max_iter // settings.record_every + 1)
         self.rows = np.empty((self.capacity, len(COLUMNS)))
@@ -125,7 +125,8 @@ class Loop:
         """Fill more rows: one call into the compiled loop, which counts them, so that none is lost or doubled."""
         room = self.rows[self.descent.filled - len(self.full) * self.capacity:]
         if not len(room):
-            self.full.append(self.rows[:, self.columns])
+            self.full.append(np.empty((len(self.columns), self.capacity)))
+            copy_columns(self.rows, self.columns, self.full[-1])
             room = self.rows = np.empty((self.capacity, len(COLUMNS)))
         settings = self.plan.settings
         return self.descent.advance(room, every=settings.record_every, max_iter=max_iter, tol=settings.tol,
@@ -143,9 +144,14 @@ class Loop:
         stack[:n] = problem.from_kernel(W1, self.start)
         stack[n:] = descent.W2.T
         last = self._last()
-        current = self.rows[: descent.filled - len(self.full) * self.capacity, self.columns]
-        tables = [*self.before, *self.full, current, np.array([[last[name] for name in settings.record]])]
-        history = {name: np.concatenate([table[:, i] for table in tables]) for i, name in enumerate(settings.record)}
+        done = [*self.before, *self.full]
+        before, current = sum(table.shape[1] for table in done), descent.filled - len(self.full) * self.capacity
+        table = np.empty((len(self.columns), before + current + 1))
+        if done:
+            np.concatenate(done, axis=1, out=table[:, :before])
+        copy_columns(self.rows[:current], self.columns, table[:, before:-1])
+        table[:, -1] = [last[name] for name in settings.record]
+        history = dict(zip(settings.record, table, strict=True))
         facts = {
             "problem": repr(problem), "mu": problem.mu, "K": problem.K, "minimum": problem.minimum,
             "rule": self.rule_said, "constants": settings.spectral.mode, "tolerance": settings.spectral.tolerance,

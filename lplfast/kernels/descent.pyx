@@ -114,6 +114,18 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, const Motion* mot
     return best
 
 
+def copy_columns(const double[:, ::1] rows, columns, double[:, :] table):
+    """table[:] = rows[:, columns].T"""
+    cdef Py_ssize_t[::1] wanted = np.asarray(columns, dtype=np.intp)
+    cdef Py_ssize_t block, i, j
+    with nogil:
+        # a cache line of each at a time
+        for block in range(0, lines(rows.shape[0]), 8):
+            for j in range(wanted.shape[0]):
+                for i in range(block, min(block + 8, rows.shape[0])):
+                    table[j, i] = rows[i, wanted[j]]
+
+
 cdef class Descent:
     """Gradient descent on `l(W1 W2)`, with everything that is known along the way: a pure continuation.
 
@@ -247,8 +259,8 @@ cdef class Descent:
         self.evaluated = False
 
     def state(self):
-        """All that a run carries from step to step, as a new array of doubles: the memory, if its rule looks at them the
-        gradients of one step ago, and the layers."""
+        """All that a run carries from step to step, as a new array of doubles: the memory, the layers, and between them
+        the gradients of one step ago if its rule looks at them."""
         previous = [self._stack(self.it.g_old).ravel()] if self.rule.needs_previous else []
         return np.concatenate([self.memory, *previous, self._layers().ravel()])
 

@@ -34,7 +34,7 @@ cdef double FUTILE = 1e-2
 
 # Renewals have a share in the multiplications of the steps, as if there had been so many steps more. Where they
 # outspend it, all tolerances grow with the third power of how far, to this many times at most.
-cdef double SHARE = 0.0625
+cdef double SHARE = 0.05
 cdef double HEADSTART = 600.0
 cdef double LEAST_STEP = 2e5        # a step counts as so many multiplications at least
 cdef double LOOSE = 10.0
