@@ -396,14 +396,16 @@ cdef class Descent:
         matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
         forget(&value)
         self.loss.evaluate(it.W, &value, it.G, self.scratch)
-        it.W_norm = sqrt(square_sum(nm, it.W))
+        if value.W_sq != value.W_sq or value.G_sq != value.G_sq:
+            value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
+        it.W_norm = sqrt(value.W_sq)
         it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
         it.rounding, it.gradient_error = value.rounding, value.gradient_error
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
         it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
         it.floor = it.K * it.eps_W * it.eps_W
         it.G_error = it.gradient_error + it.K * it.eps_W
-        it.G_norm = sqrt(square_sum(nm, it.G)) * (1.0 + (<double> nm + 10) * U) + it.G_error
+        it.G_norm = sqrt(value.G_sq) * (1.0 + (<double> nm + 10) * U) + it.G_error
 
     cdef void _gradients(self) noexcept nogil:
         """The gradients in both layers and their norms, from G."""

@@ -10,11 +10,14 @@ cdef struct Value:
     # What rounding inside `evaluate` may do, beyond a few u of the value and of each entry of G; 0 if nothing is said
     double rounding         # to the loss and the gap
     double gradient_error   # to G, in the Frobenius norm
+    # ||W||_F^2 and ||G||_F^2 as computed, where the loss has come by both; else NaN
+    double W_sq
+    double G_sq
 
 
 cdef inline void forget(Value* value) noexcept nogil:
     """What is known before a loss has said anything."""
-    value.loss = value.gap = NAN
+    value.loss = value.gap = value.W_sq = value.G_sq = NAN
     value.gap_error = value.rounding = value.gradient_error = 0.0
 
 

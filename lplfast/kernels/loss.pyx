@@ -52,7 +52,7 @@ cdef class Loss:
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         """Fill `value`, and unless it is NULL G with the (n, m) gradient, at the row-major W.
 
-        `value` arrives with `loss` and `gap` NaN and all else 0: what a loss does not know it leaves.
+        `value` arrives with NaN for `loss`, `gap` and both squares and all else 0: what a loss does not know it leaves.
         """
         pass
 
@@ -171,7 +171,7 @@ cdef class DiagonalQuadratic(Loss):
         if G == NULL:
             value.gap = 0.5 * fall(size, &self.weights[0, 0], W, &self.W_star[0, 0], &self.W_star[0, 0], &absolute)
         else:
-            value.gap = 0.5 * slope(size, &self.weights[0, 0], W, &self.W_star[0, 0], G)
+            value.gap = 0.5 * slope(size, &self.weights[0, 0], W, &self.W_star[0, 0], G, &value.W_sq, &value.G_sq)
         value.loss = self.minimum + value.gap
 
     cdef const double* curvature(self) noexcept nogil:

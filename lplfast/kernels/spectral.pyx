@@ -274,6 +274,7 @@ cdef class Spectral:
         unknown_layer(it.m, it.k, it.W2_norm, &memory.layer2)
         unknown_largest(it.n, it.m, it.W_norm, &memory.W_max)
         unknown_largest(it.n, it.m, it.G_norm, &memory.G_max)
+        self.publish(it)
         self._renew(it, scratch)
 
     cdef void drift(self, Iterate* it) noexcept nogil:
@@ -351,9 +352,9 @@ cdef class Spectral:
         # ||G||_2 matters only beside K s_max(T)^2
         if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
             self._renew_largest(it, it.G, it.G_norm, &memory.G_max, of_G, scratch)
-        self.publish(it)
+        # the weight is that of one step ago
         if not (width(&memory.W_max.now) * it.W_weight <= W_PART * close
-                and width(&memory.W_max.now) <= W_WIDTH * it.sigma_max_W.hi):
+                and width(&memory.W_max.now) <= W_WIDTH * memory.W_max.now.hi):
             self._renew_largest(it, it.W, it.W_norm, &memory.W_max, of_W, scratch)
         least = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
         if one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved:

@@ -75,30 +75,34 @@ cdef extern from *:
         return sum;
     }
 
-    LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, const double* y, double* g) {
-        double sum = 0.0;
+    LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, const double* y, double* g,
+                                 double* x_sq, double* g_sq) {
+        double sum = 0.0, xs = 0.0, gs = 0.0;
         ptrdiff_t start, i, c;
         LPL_EACH_BLOCK {
-            lpl_lanes s[LPL_CHAINS] = {{0}};
+            lpl_lanes s[2] = {{0}}, p[2] = {{0}}, q[2] = {{0}};
             ptrdiff_t stop = LPL_STOP;
-            for (i = start; i + LPL_CHAINS * LPL_LANES <= stop; i += LPL_CHAINS * LPL_LANES)
-                for (c = 0; c < LPL_CHAINS; c++) {
+            for (i = start; i + 2 * LPL_LANES <= stop; i += 2 * LPL_LANES)
+                for (c = 0; c < 2; c++) {
                     ptrdiff_t at = i + c * LPL_LANES;
-                    lpl_lanes e = LPL_AT(x + at) - LPL_AT(y + at), f = LPL_AT(d + at) * e;
+                    lpl_lanes w = LPL_AT(x + at), e = w - LPL_AT(y + at), f = LPL_AT(d + at) * e;
                     LPL_PUT(g + at) = f;
                     s[c] += f * e;
+                    p[c] += w * w;
+                    q[c] += f * f;
                 }
-            for (; i + LPL_LANES <= stop; i += LPL_LANES) {
-                lpl_lanes e = LPL_AT(x + i) - LPL_AT(y + i), f = LPL_AT(d + i) * e;
-                LPL_PUT(g + i) = f;
-                s[0] += f * e;
-            }
             for (; i < stop; i++) {
                 g[i] = d[i] * (x[i] - y[i]);
                 sum += g[i] * (x[i] - y[i]);
+                xs += x[i] * x[i];
+                gs += g[i] * g[i];
             }
-            sum += LPL_SUM(s);
+            sum += LPL_ADD_UP(s[0] + s[1]);
+            xs += LPL_ADD_UP(p[0] + p[1]);
+            gs += LPL_ADD_UP(q[0] + q[1]);
         }
+        *x_sq = xs;
+        *g_sq = gs;
         return sum;
     }
 
@@ -176,9 +180,9 @@ cdef extern from *:
     double distance_sq "lpl_distance_sq"(Py_ssize_t size, const double* x, const double* y) noexcept nogil
     # to = z - eta * g; the sum of its squares
     double move "lpl_move"(Py_ssize_t size, const double* z, double eta, const double* g, double* to) noexcept nogil
-    # g = d * (x - y); (d * (x - y)**2).sum()
-    double slope "lpl_slope"(Py_ssize_t size, const double* d, const double* x, const double* y,
-                             double* g) noexcept nogil
+    # g = d * (x - y); (d * (x - y)**2).sum(), and (x**2).sum(), (g**2).sum()
+    double slope "lpl_slope"(Py_ssize_t size, const double* d, const double* x, const double* y, double* g,
+                             double* x_sq, double* g_sq) noexcept nogil
     # (d * (x - y) * ((x - z) + (y - z))).sum(), which is (d * ((x - z)**2 - (y - z)**2)).sum() without cancellation;
     # and the sum of the absolute values
     double fall "lpl_fall"(Py_ssize_t size, const double* d, const double* x, const double* y, const double* z,
