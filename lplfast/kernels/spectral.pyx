@@ -201,6 +201,11 @@ cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t 
     return moved
 
 
+cdef inline int compressed(Iterate* it) noexcept nogil:
+    """The width that compression leaves: all work is counted at that, so that no width makes a difference."""
+    return min(it.k, it.n + it.m)
+
+
 cdef inline double cost(int n, int k) noexcept nogil:
     """About how many multiplications a renewal takes: a Gram matrix, a factorization, some products with vectors."""
     cdef double p = min(n, k), q = max(n, k)
@@ -331,7 +336,7 @@ cdef class Spectral:
 
     cdef double _affordable(self, Iterate* it) noexcept nogil:
         """The tolerance, or more where renewals have outspent their share."""
-        cdef double step = max(3.0 * it.n * it.m * it.k, LEAST_STEP)
+        cdef double step = max(3.0 * it.n * it.m * compressed(it), LEAST_STEP)
         cdef double excess = max(it.memory.spent / (SHARE * step * (it.memory.t + HEADSTART)), 1.0)
         return self.tolerance * min(excess * excess * excess, LOOSE)
 
@@ -363,7 +368,7 @@ cdef class Spectral:
         self.publish(it)
         if it.hessian != NULL and not tangent_is_narrow(it, TANGENT_FACTOR * tolerance):
             memory.renewals += 1
-            memory.spent += 2.0 * cost(it.n, it.k)
+            memory.spent += 2.0 * cost(it.n, compressed(it))
             renew_tangent(it, False, PROOF_WIDTH * self.tolerance, of_G + min(it.n, it.m), scratch)
             publish_tangent(it)
         self._count(it)
@@ -387,7 +392,7 @@ cdef class Spectral:
             if width(&side.now) <= wanted:
                 return
         it.memory.renewals += 1
-        it.memory.spent += cost(n, k)
+        it.memory.spent += cost(n, min(k, compressed(it)))
         # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
         if (prove(n, k, A, A_norm, greatest, self.tolerance, direction, &inside, scratch)
                 and width(&inside) <= 0.5 * fmax(wanted, self.tolerance * inside.lo)):
