@@ -75,6 +75,22 @@ def test_same_trajectory_and_constants(kind, network, shape):
         assert np.array_equal(np.isnan(ours), np.isnan(theirs)), column
 
 
+@pytest.mark.parametrize("shape", [(70, 150, 70), (3, 4000, 5)], ids=str)
+def test_matrices_that_are_summed_in_several_blocks(shape):
+    n, h, m = shape
+    rng = np.random.default_rng(5)
+    problem, twin = PROBLEMS["squared"](rng, n, m)
+    network = NETWORKS["gaussian"](rng, n, h, m)
+    run = train(problem, network, max_iter=5, tol=0.0, constants="exact", compress=False)
+    W1, W2, history = reference.descend(twin, network.W1, network.W2, reference.RULES["local"](), 5)
+    for ours, theirs in ((run.network.W1, W1), (run.network.W2, W2)):
+        assert abs(ours - theirs).max() <= 1e-12 * np.linalg.norm(theirs)
+    for column in ITERATE + STEP:
+        theirs = np.array([row.get(column, np.nan) for row in history])
+        # slacks are differences of numbers of order 1; s_min^2 is exact to 1e-10 within a run
+        assert np.allclose(run.history[column], theirs, rtol=1e-9, atol=1e-9, equal_nan=True), column
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_on_a_longer_run(rule):
     rng = np.random.default_rng(7)
