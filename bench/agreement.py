@@ -35,8 +35,8 @@ def check_certified(ours, follow, steps):
     """Raise `DisagreementError` unless a rival that takes our certified steps finds the same.
 
     The steps are up to a few percent shorter than its own. Loss, gap and gradient agree to 1e-8, `mu_t` lies below the
-    rival's by no more than our bracket says, `K_t` at most 4% above, and our step is the root of our cubic, `eta K_t = 1`.
-    Parameters as above.
+    rival's by no more than our bracket says, `K_t` at most 4% above, and our step is the root of our cubic,
+    `eta K_t = 1`. Parameters as above.
     """
     steps = min(steps, len(ours["loss"]))
     theirs = follow(steps, ours["step_size"][:steps])
