@@ -218,12 +218,13 @@ cdef class Spectral:
     Parameters
     ----------
     mode : {"certified", "exact", "power"}
-        `"exact"`: by LAPACK at every step. `"certified"`: brackets by drift around exact values, renewed when
+        `"exact"`: by LAPACK at every step. `"certified"`: brackets by drift around computed values, renewed when
         wider than `tolerance`, by a Cholesky factorization whose completion is the proof, or by LAPACK. Either
         way every K_t is an upper and every mu_t a lower bound, with rounding. `"power"`: warm-started power and
         inverse iteration at every step: an estimate, whose K_t errs low and mu_t high.
     tolerance : float
-        The relative width at which a bracket is renewed.
+        The relative width at which a bracket of s_min(T)^2 or s_max(T)^2 is renewed. Where renewals would cost more
+        than a share of the steps, up to 10 and 3 times that; s_max(W) is known as well as K_t needs it.
 
     Examples
     --------
