@@ -2,15 +2,17 @@
 
 from lplfast import Network, SquaredLoss, train_many
 
+from .agreement import check_certified
 from .cases import Case
 from .numpy_rival import GramDescent
+from .rivals import follow
 from .table import Row, Table
 from .timing import Work, interleaved
 
 __all__ = ["tables"]
 
 N, M, H, STEPS = 20, 20, 1000, 300
-RUNS, SAMPLE = 1000, 2
+RUNS, SAMPLE, COMPARED = 1000, 2, 50
 
 
 def tables(quick):
@@ -28,6 +30,9 @@ def tables(quick):
     size = f"n={N} m={M} h={H}, {STEPS} steps"
     rows = [Row.quotient(times, f"200 runs, {size}", "2 threads", "1 thread", target=">= 1.7")]
 
+    for other in cases[:SAMPLE]:
+        sample = case._replace(W1=other.W1, W2=other.W2)
+        check_certified(sample.compressed().run("certified", STEPS).history, follow(GramDescent, sample), COMPARED)
     runs = RUNS // 10 if quick else RUNS
     works = {"lplfast": Work(_ours(problem, cases, runs, 2), runs), "NumPy": Work(_numpy(case, cases), SAMPLE)}
     times = interleaved(works, repeats)

@@ -7,7 +7,7 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
-from .lanes cimport LANES
+from .lanes cimport LANES    # and with it the macros
 
 # Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.

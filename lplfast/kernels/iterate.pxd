@@ -146,7 +146,7 @@ cdef struct Iterate:
     Bracket sigma_max_sq
     Bracket sigma_max_W
     Bracket G_max
-    double W_weight     # how much K_t grows with s_max(W), as a part of K s_max(T)^2
+    double W_weight     # how much K_t grows with s_max(W), as a part of its first two terms
     # what the last step moved: W1 W2 by at most `reach`, the Gram matrices of both layers together by `moved`
     double reach
     double moved

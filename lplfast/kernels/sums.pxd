@@ -1,7 +1,7 @@
 """Sums over whole matrices in one pass: in lanes, and in blocks, so that their rounding stays small at any size."""
 
 from .blas cimport dot
-from .lanes cimport LANES
+from .lanes cimport LANES    # and with it the macros
 from .rounding cimport BLOCK
 
 cdef extern from *:
