@@ -7,8 +7,10 @@ import numpy as np
 import scipy
 
 from .arrays import as_matrix
+from .factorization import factorize
 from .kernels.options import as_number
 from .kernels.rowwise import Logistic, Softmax
+from .least_squares import largest_curvature
 from .newton import newton
 from .problems import HUGE, Problem, as_offset, as_reduction, describe_conditioning
 from .threads import single_threaded_blas
@@ -41,12 +43,13 @@ class Classification(Problem):
         self._X, self._targets = X.copy(), targets
         self._offset = as_offset(offset, self.shape)
         self._weight = 1 / N if reduction == "mean" else 1.0
-        self.singular_values = np.linalg.svd(X, compute_uv=False)
-        top = self.singular_values[0]
-        self.rank = int((max(X.shape) * 2 * U * top < self.singular_values).sum())
-        self.condition_number = float(top / self.singular_values[self.rank - 1]) if self.rank else np.inf
+        with single_threaded_blas():
+            found, top_sq = factorize(X), largest_curvature(X)
+        self.rank = found.rank
+        self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
+        self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
         self.mu = self.l2
-        self.K = float(self._weight * curvature * top**2 + self.l2) * (1 + 8 * U)
+        self.K = float(self._weight * curvature * top_sq + self.l2) * (1 + 8 * U)
 
     @property
     def kernel(self):

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.linalg
 
 from .arrays import as_matrix, read_matrix
+from .factorization import factorize
 from .kernels.compress import orthonormal_rows, triangular_factor
 from .kernels.options import as_count, as_number
 from .threads import single_threaded_blas
@@ -125,7 +126,9 @@ class Network:
     def balanced(cls, W, h):
         """Return layers of width h with the product W and imbalance `W1.T W1 - W2 W2.T = 0`.
 
-        `W1 = U sqrt(S)`, `W2 = sqrt(S) V.T` from the singular value decomposition of W, padded with zeros.
+        `W1 = U sqrt(S)`, `W2 = sqrt(S) V.T` from the singular value decomposition of W, padded with zeros; singular
+        values that count as 0 in W with its columns scaled to length 1 are left out. Every column of the product is
+        that of W to rounding relative to itself.
 
         Raises
         ------
@@ -141,15 +144,17 @@ class Network:
         """
         W = as_matrix("W", W)
         h = as_count("h", h)
-        U, S, Vt = scipy.linalg.svd(W, full_matrices=False)
-        rank = int((max(W.shape) * np.finfo(float).eps * S[0] < S).sum())
-        if h < rank:
-            raise ValueError(f"h: expected at least the rank of W, {rank}, got {h}")
-        used = min(h, S.size)
-        root = np.sqrt(S[:used])
+        # by a power of 4, whose root is exact: no singular value overflows
+        power = int(np.frexp(abs(W).max())[1]) // 2
+        with single_threaded_blas():
+            found = factorize(np.ldexp(W, -2 * power))
+            U, V = found.U, found.V
+        if h < found.rank:
+            raise ValueError(f"h: expected at least the rank of W, {found.rank}, got {h}")
+        root = np.ldexp(np.sqrt(found.s), power)
         small = np.zeros((sum(W.shape), min(h, sum(W.shape))))
-        small[: W.shape[0], :used] = U[:, :used] * root
-        small[W.shape[0]:, :used] = Vt[:used].T * root
+        small[: W.shape[0], :found.rank] = U * root
+        small[W.shape[0]:, :found.rank] = V * root
         return cls.__new__(cls)._set(W.shape[0], small=small, basis=_Padding(h) if h > small.shape[1] else None)
 
     @classmethod
@@ -194,9 +199,10 @@ class Network:
 
     @property
     def product(self):
-        """W1 @ W2, (n, m)."""
+        """W1 @ W2, (n, m); an OverflowError where an entry is beyond float64."""
         stack = self._any()
-        return stack[: self.n] @ stack[self.n:].T
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _within_float64("product", stack[: self.n] @ stack[self.n:].T)
 
     def imbalance_eigenvalues(self):
         """Return the eigenvalues of `D = W1.T W1 - W2 W2.T`, largest first, but for h - k zeros.
@@ -205,12 +211,21 @@ class Network:
         -------
         (k,) array
             With k = `compressed_width`. Every other eigenvalue of the (h, h) matrix D is 0: mind those zeros
-            when counting the i-th largest.
+            when counting the i-th largest. Right relative to the largest entry of `W1.T W1` and `W2 W2.T`.
+
+        Raises
+        ------
+        OverflowError
+            If one is beyond float64.
 
         """
         stack = self.stack()
-        W1, W2t = stack[: self.n], stack[self.n:]
-        return scipy.linalg.eigvalsh(W1.T @ W1 - W2t.T @ W2t)[::-1]
+        power = int(np.frexp(abs(stack).max())[1])
+        scaled = np.ldexp(stack, -power)
+        W1, W2t = scaled[: self.n], scaled[self.n:]
+        values = scipy.linalg.eigvalsh(W1.T @ W1 - W2t.T @ W2t)[::-1]
+        with np.errstate(over="ignore"):
+            return _within_float64("imbalance_eigenvalues", np.ldexp(values, 2 * power))
 
     def stack(self, *, compress=True):
         """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written."""
@@ -357,6 +372,13 @@ def _product(small, rows, *, out):
             columns = slice(at, at + COLUMNS_PER_PRODUCT)
             out[:, columns] = small @ rows[:, columns]
     return out
+
+
+def _within_float64(name, found):
+    """Return what was found, if it is finite."""
+    if not np.isfinite(found).all():
+        raise OverflowError(f"{name}: expected numbers within float64, got some beyond; rescale the layers")
+    return found
 
 
 def _read_only(array):

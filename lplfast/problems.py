@@ -4,15 +4,22 @@ import functools
 import hashlib
 
 import numpy as np
-import scipy.linalg
 
 from .arrays import as_matrix
+from .factorization import factorize
 from .kernels.loss import DiagonalQuadratic, Loss
 from .kernels.options import as_number
+from .least_squares import solve
+from .threads import single_threaded_blas
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 
 REDUCTIONS = ("sum", "mean")
+
+U = float(np.finfo(float).eps) / 2
+
+# A part of the gap that may be lost in silence.
+FRAME_WARNS = 1e-6
 
 # Numbers whose squares are float64 numbers, with room for sums of them.
 HUGE = 1e150
@@ -44,10 +51,10 @@ class Problem:
         l*, the least value of l over all (n, m) matrices; NaN if it is not known.
     minimizer : (n, m) array or None
         A matrix at which l takes it: the one of least norm, for a loss with a null space.
-    minimizer_error : float
-        How far `minimizer` may be from the true one.
+    minimizer_error, minimum_error : float
+        The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact.
     lower_bound : float
-        A number that l* is not below: `minimum` where that is exact; NaN if none is known.
+        A number that l* is not below, `minimum - minimum_error`; NaN if none is known.
     kernel : lplfast.kernels.loss.Loss
         The same loss as the compiled loop sees it: a function of `basis.T @ W`.
     basis : (n, r) array or None
@@ -55,7 +62,7 @@ class Problem:
 
     """
 
-    minimizer_error = 0.0
+    minimizer_error = minimum_error = 0.0
 
     def __init__(self, kernel, *, rows=None, basis=None, minimizer=None):
         if not isinstance(kernel, Loss):
@@ -70,8 +77,8 @@ class Problem:
 
     @property
     def lower_bound(self):
-        """A number that l* is not below; NaN if none is known."""
-        return self.minimum
+        """A number that l* is not below, `minimum - minimum_error`; NaN if none is known."""
+        return self.minimum - self.minimum_error
 
     def value(self, W):
         """Return l(W) for an (n, m) matrix."""
@@ -131,7 +138,13 @@ class SquaredLoss(Problem):
 
     With `l2 = 0` and X of rank r < n, directions that the data cannot see are left out: `mu = s_r(X)**2`,
     the corresponding part of W1 never moves, and the singular values of W1 that count are those of the part
-    that does. Singular values of X below `max(X.shape) * eps * s_max` count as zero.
+    that does. The rank is that of X with its columns scaled to length 1, where singular values up to
+    `max(X.shape) * eps` times the largest count as zero.
+
+    Columns may be in any units: the decomposition is that of a matrix which differs from X by rounding relative to
+    each column. mu is a lower and K an upper bound, exact where X.T X is diagonal and formed without rounding. What the
+    frame of V loses of the gap, and how far the minimizer may be off, is bounded, and goes into the allowances of every
+    check.
 
     Parameters
     ----------
@@ -154,6 +167,8 @@ class SquaredLoss(Problem):
         The numerical rank r of X.
     condition_number : float
         s_1(X) / s_r(X).
+    frame_error : float
+        The gap in the frame of the data is within this part of itself of the gap on the data themselves.
 
     Raises
     ------
@@ -183,38 +198,20 @@ class SquaredLoss(Problem):
         if not abs(X).max() < HUGE / max(X.shape):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
                              "rescale X")
-        U, S, Vt = scipy.linalg.svd(X, full_matrices=self.l2 > 0 and n > N)
-        if S[0] == 0:
-            raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
-        self.singular_values = S
-        self.rank = int((max(X.shape) * np.finfo(float).eps * S[0] < S).sum())
-        self.condition_number = float(S[0] / S[self.rank - 1])
-
-        rows = N if reduction == "mean" else 1
-        keep = n if self.l2 > 0 else self.rank
-        S = np.pad(S, (0, max(0, keep - S.size)))[:keep]
-        with np.errstate(over="ignore", under="ignore"):
-            d = S**2 / rows + self.l2
-        if not (np.isfinite(d).all() and (d > np.finfo(float).tiny).all()):
-            raise ValueError("X: expected singular values whose squares are float64 numbers, "
-                             f"got {S[-1]:.3g} to {S[0]:.3g}; rescale X")
         if not abs(Y).max() < HUGE / max(Y.shape):
             raise ValueError(f"Y: expected numbers whose squares are float64 numbers, got up to {abs(Y).max():.3g}; "
                              "rescale Y")
-        U, V = U[:, :keep], Vt[:keep].T
-        c = np.zeros((keep, Y.shape[1]))
-        c[: U.shape[1]] = U.T @ Y
-        with np.errstate(over="ignore"):
-            T = (S / rows / d)[:, np.newaxis] * c       # the minimizer of the whole matrix W + offset
-        if not np.isfinite(T).all():
-            raise ValueError("X, Y: expected a least-squares solution within float64, got one beyond; rescale X or Y")
-        residual = Y - U @ c[: U.shape[1]]
-        aimed_at = (Y - X @ frozen) / np.sqrt(rows)
-        minimum = (np.vdot(residual, residual) / rows
-                   + (self.l2 / rows / d) @ np.einsum("ij,ij->i", c, c)) / 2
-        kernel = DiagonalQuadratic(d, T - V.T @ frozen, minimum=minimum,
-                                   aim=_aim(aimed_at) if self.l2 == 0 else None)
-        super().__init__(kernel, rows=n, basis=V, minimizer=V @ kernel.minimizer)
+        rows = N if reduction == "mean" else 1
+        with single_threaded_blas():    # the same bits however many cores there are
+            found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
+            aim = None if self.l2 > 0 else _aim((Y - X @ frozen) / np.sqrt(rows))
+        self.singular_values, self.rank = found.singular_values, found.rank
+        self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
+        self.frame_error = found.frame
+        kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K, aim=aim,
+                                   frame=found.frame, uncertainty=found.uncertainty)
+        super().__init__(kernel, rows=n, basis=found.basis, minimizer=found.minimizer)
+        self.minimum_error, self.minimizer_error = found.minimum_error, found.minimizer_error
 
     @property
     def conditioning(self):
@@ -223,7 +220,8 @@ class SquaredLoss(Problem):
         if self.rank < n and self.l2 == 0:
             said += (f". The {n - self.rank} directions that the data cannot see are left out: "
                      "that part of W1 never moves")
-        return said + "."
+        frame = describe_frame(self.frame_error)
+        return f"{said}. {frame}." if frame else f"{said}."
 
 
 class MatrixFactorization(Problem):
@@ -251,27 +249,44 @@ class MatrixFactorization(Problem):
             W_star = Y - frozen
         if not np.isfinite(W_star).all():
             raise ValueError("Y, offset: expected a difference within float64, got one beyond")
-        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=_aim(W_star))
+        # the difference rounds; Y itself does not
+        error = 0.0 if offset is None else float(abs(W_star).max()) * U * np.sqrt(W_star.size)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=_aim(W_star), uncertainty=error)
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
+        self.minimizer_error = error
 
 
 def _aim(Y):
     """Return the least singular value, the Frobenius norm and the rank of the targets."""
-    s = np.linalg.svd(Y, compute_uv=False)
-    norm = s[0] * np.linalg.norm(s / s[0]) if s[0] > 0 else 0.0     # no square that overflows
-    return float(s[-1]), float(norm), int((s > max(Y.shape) * np.finfo(float).eps * s[0]).sum())
+    found = factorize(Y)
+    if found.rank == 0:
+        return 0.0, 0.0, 0
+    norm = found.s[0] * np.linalg.norm(found.s / found.s[0])    # no square that overflows
+    return float(found.s[-1]) if found.rank == min(Y.shape) else 0.0, float(norm), found.rank
 
 
 def describe_conditioning(problem):
     """Say what rank and condition number of X are, and where they are bad what would help; no full stop."""
+    said = f"X has rank {problem.rank} of {problem.shape[0]} and condition number {problem.condition_number:.3g}"
+    if not problem.mu > 0:
+        return (f"{said}; not one digit of mu can be proved, so no rate is claimed: standardize the columns of X, drop "
+                "nearly collinear ones, or add a ridge (l2 > 0)")
     K_over_mu = problem.K / problem.mu
-    said = (f"X has rank {problem.rank} of {problem.shape[0]} and condition number {problem.condition_number:.3g}; "
-            f"K/mu = {K_over_mu:.3g}")
+    said += f"; K/mu = {K_over_mu:.3g}"
     if K_over_mu > 1e4:
         said += (". Gradient descent takes some K/mu iterations to gain a digit: standardize the columns of X, "
                  f"drop nearly collinear ones, or {'raise the' if problem.l2 else 'add a'} ridge "
                  f"(l2={problem.K / 1e4:.1g} brings K/mu to about 1e4)")
     return said
+
+
+def describe_frame(error):
+    """Say what is lost of the gap in the frame of the data, with the remedy; "" where it does not matter."""
+    if not error > FRAME_WARNS:
+        return ""
+    return (f"In the frame of the data the gap is known to the part {error:.1e} of itself: the columns of X, scaled to "
+            "length 1, are nearly dependent, or some rows are far larger than others. Rescale these rows, drop "
+            "collinear columns, or subtract the columns' means")
 
 
 def as_reduction(reduction):

@@ -12,7 +12,8 @@ import lplfast
 
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
-ORDER = ["kernels", "reference", "arrays", "threads", "versions", "problems", "newton", "classification", "custom",
+ORDER = ["kernels", "reference", "arrays", "threads", "versions", "factorization",
+         "least_squares", "problems", "newton", "classification", "custom",
          "network", "checking", "constants", "bounds", "steps", "settings", "promise", "audit", "run", "outcome",
          "plan", "loop", "training", "many", "data", "plots", "experiments", "cli"]
 KERNELS = ["options", "rounding", "compress", "clock", "lanes", "blas", "sums", "iterate", "local", "quartic", "loss",

@@ -48,6 +48,8 @@ cdef class DiagonalQuadratic(Loss):
     cdef double[:, ::1] weights     # d, entry by entry
     cdef double[:, ::1] W_star
     cdef readonly object aim
+    cdef readonly double frame
+    cdef readonly double uncertainty
     cdef double least
     cdef double norm
     cdef double rank

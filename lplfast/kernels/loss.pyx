@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
 
 from .sums cimport fall, slope
 
@@ -110,6 +110,10 @@ cdef class DiagonalQuadratic(Loss):
         l*.
     mu, K : float, optional
         Default to the true constants, `min(d)` and `max(d)`.
+    frame, uncertainty : float
+        How far this is from the loss that is meant, if d, W_star and the frame were themselves computed: its gap,
+        measured from W_star, is within the part `frame` of this one, and `sqrt(2 gap)` at W_star is at most
+        `uncertainty`.
     aim : (float, float, int), optional
         Least singular value, Frobenius norm and rank of Y, for a loss that is `||X W - Y||_F^2 / 2`.
 
@@ -124,7 +128,8 @@ cdef class DiagonalQuadratic(Loss):
     (8.5, [1.0, 8.0])
     """
 
-    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None, aim=None):
+    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None, aim=None, double frame=0.0,
+                 double uncertainty=0.0):
         d = np.array(d, dtype=np.float64, ndmin=1)
         W_star = np.array(W_star, dtype=np.float64, ndmin=2, order="C")
         if d.ndim != 1 or W_star.ndim != 2 or W_star.shape[0] != d.size:
@@ -138,7 +143,10 @@ cdef class DiagonalQuadratic(Loss):
             raise ValueError("W_star: expected finite numbers, got NaN or inf")
         super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
                          minimum=minimum)
-        self.d, self.W_star, self.aim = d, W_star, aim
+        for name, value in (("frame", frame), ("uncertainty", uncertainty)):
+            if not value >= 0.0:
+                raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
+        self.d, self.W_star, self.aim, self.frame, self.uncertainty = d, W_star, aim, frame, uncertainty
         self.weights = np.repeat(d[:, np.newaxis], W_star.shape[1], axis=1)
         if aim is not None:
             self.least, self.norm, self.rank = aim
@@ -156,23 +164,32 @@ cdef class DiagonalQuadratic(Loss):
     @property
     def parts(self):
         """Numbers and arrays that tell this loss from all others of its class."""
-        return *super().parts, self.hessian, self.minimizer, () if self.aim is None else self.aim
+        return (*super().parts, self.hessian, self.minimizer, () if self.aim is None else self.aim,
+                (self.frame, self.uncertainty))
 
     def __repr__(self):
         return f"DiagonalQuadratic(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
 
     def __reduce__(self):
-        return _diagonal_quadratic, (self.hessian, self.minimizer, self.minimum, self.mu, self.K, self.aim)
+        return _diagonal_quadratic, (self.hessian, self.minimizer, {
+            "minimum": self.minimum, "mu": self.mu, "K": self.K, "aim": self.aim, "frame": self.frame,
+            "uncertainty": self.uncertainty})
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
-        cdef double absolute
+        cdef double absolute, slope_norm
         # E = W - W_star; G = d[:, None] * E; gap = (d[:, None] * E**2).sum() / 2
         if G == NULL:
             value.gap = 0.5 * fall(size, &self.weights[0, 0], W, &self.W_star[0, 0], &self.W_star[0, 0], &absolute)
         else:
             value.gap = 0.5 * slope(size, &self.weights[0, 0], W, &self.W_star[0, 0], G, &value.W_sq, &value.G_sq)
         value.loss = self.minimum + value.gap
+        if self.frame > 0.0 or self.uncertainty > 0.0:
+            # the loss that is meant: D^(1/2) (1 + F) D^(1/2) in place of D, and a gradient at W_star
+            slope_norm = sqrt(2.0 * value.gap)
+            value.rounding = self.frame * value.gap
+            value.gap_error = self.uncertainty * (slope_norm * sqrt(1.0 + self.frame) + 0.5 * self.uncertainty)
+            value.gradient_error = sqrt(self.K) * (self.frame * slope_norm + self.uncertainty)
 
     cdef const double* curvature(self) noexcept nogil:
         return &self.d[0]
@@ -192,5 +209,5 @@ cdef class DiagonalQuadratic(Loss):
         return 0.5 * fallen
 
 
-def _diagonal_quadratic(d, W_star, minimum, mu, K, aim):
-    return DiagonalQuadratic(d, W_star, minimum=minimum, mu=mu, K=K, aim=aim)
+def _diagonal_quadratic(d, W_star, options):
+    return DiagonalQuadratic(d, W_star, **options)
