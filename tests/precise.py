@@ -23,8 +23,7 @@ def hessian(X, l2=0.0, rows=1):
 
 
 def minimizer(X, Y, l2=0.0, rows=1):
-    """Return the minimizer, of least norm, and the minimum of `||X W - Y||^2 / (2 rows) + l2/2 ||W||^2`; X has full rank.
-    """
+    """Return the least minimizer and the minimum of `||X W - Y||^2 / (2 rows) + l2/2 ||W||^2`; X has full rank."""
     A, y = exactly(X), exactly(Y)
     wide = l2 == 0 and A.rows < A.cols
     W = A.T * solve(A * A.T, y) if wide else solve(hessian(X, l2, rows), A.T * y / rows)
