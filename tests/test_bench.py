@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench import publish, rivals, scaling
+from bench import bits, publish, rivals, scaling
 from bench.agreement import DisagreementError, check_certified, check_exact
 from bench.cases import Case
 from bench.numpy_rival import GramDescent, SvdDescent
@@ -105,3 +105,21 @@ def test_the_figure_has_every_size_that_was_stored(tmp_path):
         assert path.stat().st_size > 10_000
     for name, sizes in scaling.SWEEPS.items():
         assert [row.size for row in tables[name].rows if row.other == "bare"] == [list(size) for size in sizes]
+
+
+def test_bits_tell_runs_apart(tmp_path, capsys, monkeypatch):
+    made, networks = bits.problems()
+    few = {name: made[name] for name in ("squared", "custom")}
+    monkeypatch.setattr(bits, "problems", lambda: (few, networks))
+    file = str(tmp_path / "bits.json")
+    assert bits.main([file]) == 0
+    assert bits.main([file, "--compare"]) == 0
+    assert "0 of" in capsys.readouterr().out
+    # one unit in the last place of one number
+    nudged = networks["near"].stack().copy()
+    nudged[0, 0] = np.nextafter(nudged[0, 0], np.inf)
+    monkeypatch.setattr(bits, "problems", lambda: (few, {**networks, "near": networks["near"].replace(nudged)}))
+    assert bits.main([file, "--compare"]) == 1
+    said = capsys.readouterr().out
+    assert "squared/near/sharp/certified" in said
+    assert "squared/wide/sharp/certified" not in said
