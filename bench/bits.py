@@ -1,7 +1,7 @@
 """Whether a change of the code has changed a number: digests of some hundred runs, bit by bit.
 
 `python -m bench.bits before.json` in one checkout, `python -m bench.bits before.json --compare` in another: prints the
-runs whose bits differ, and ends with 1 if any does. Every loss, rule and way of finding constants is in it, some runs at
+runs whose bits differ, and ends with 1 if any does. Every loss, rule and way of finding constants is in it, some at
 full width, thinned, continued, or saved and loaded.
 """
 
