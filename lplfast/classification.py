@@ -181,9 +181,12 @@ class SoftmaxLoss(Classification):
         X, P, (n, m) = self._X, self._probabilities(self._X @ V), self.shape
         H = np.zeros((m, n, m, n))
         for j in range(m):
-            for k in range(j + 1):
-                block = self._weight * (X.T @ (X * (P[:, j] * ((j == k) - P[:, k]))[:, np.newaxis]))
-                H[j, :, k], H[k, :, j] = block, block.T
+            for k in range(j):
+                block = self._weight * (X.T @ (X * (P[:, j] * P[:, k])[:, np.newaxis]))
+                H[j, :, k], H[k, :, j] = -block, -block.T
+                # p_j (1 - p_j), summed up from the other classes: 1 - p_j itself has no digits where p_j is nearly 1
+                H[j, :, j] += block
+                H[k, :, k] += block
         H = H.reshape(m * n, m * n)
         H[np.diag_indices_from(H)] += self.l2
         return H[np.newaxis]
@@ -259,8 +262,11 @@ class LogisticLoss(Classification):
 
     def hessian(self, V):
         """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        X, P, n = self._X, self._probabilities(self._X @ V), self.shape[0]
-        return np.array([self._weight * (X.T @ (X * (p * (1 - p))[:, np.newaxis])) + self.l2 * np.eye(n) for p in P.T])
+        X, n = self._X, self.shape[0]
+        Z = X @ V
+        # 1 - p of logits z is p of -z, with all its digits
+        variances = self._probabilities(Z) * self._probabilities(-Z)
+        return np.array([self._weight * (X.T @ (X * v[:, np.newaxis])) + self.l2 * np.eye(n) for v in variances.T])
 
     def _probabilities(self, Z):
         E = np.exp(-abs(Z))
