@@ -10,6 +10,7 @@ from .arrays import as_matrix
 from .factorization import factorize
 from .kernels.options import as_number
 from .kernels.rowwise import Logistic, Softmax
+from .labels import as_binary, as_distributions
 from .least_squares import largest_curvature
 from .newton import newton
 from .problems import HUGE, Problem, as_offset, as_reduction, describe_conditioning
@@ -140,7 +141,9 @@ class SoftmaxLoss(Classification):
     X : (N, n) array_like
         Inputs, one sample a row.
     labels : (N,) or (N, m) array_like
-        Integers 0..m-1, m their largest plus 1; or the probabilities of m classes in each row.
+        One label a row: integers, whole floats, booleans or strings, pandas' categories too; or the probabilities of m
+        classes in each row, which are scaled to sum 1. More than 20 distinct numbers with fewer than three rows to each
+        are taken for quantities and refused; as strings they are classes.
     l2 : float
         Ridge penalty, > 0; not divided by N. Without one, labels that a linear map separates leave no minimizer.
     reduction : {"sum", "mean"}
@@ -150,6 +153,8 @@ class SoftmaxLoss(Classification):
 
     Attributes
     ----------
+    classes : (m,) array
+        The sorted distinct labels: column j of W belongs to `classes[j]`. 0 to m - 1 for probabilities.
     minimizer_error, minimum_error : float
         How far `minimizer` may be from the true one, and `minimum` above l*.
     condition_number : float
@@ -158,7 +163,7 @@ class SoftmaxLoss(Classification):
     Raises
     ------
     TypeError, ValueError
-        On anything but finite real inputs and labels as described.
+        On anything but finite real inputs and labels of at least two classes as described.
 
     Examples
     --------
@@ -167,6 +172,8 @@ class SoftmaxLoss(Classification):
     (2.0, 1.0, (1, 2))
     >>> round(loss.value([[0.0, 0.0]]), 12) == round(2 * float(np.log(2)), 12)
     True
+    >>> SoftmaxLoss([[1.0], [-1.0], [0.0]], ["b", "a", "b"], l2=1.0).classes.tolist()
+    ['a', 'b']
 
     """
 
@@ -177,16 +184,20 @@ class SoftmaxLoss(Classification):
 
     def __init__(self, X, labels, *, l2, reduction="sum", offset=None):
         X = as_matrix("X", X)
-        super().__init__(X, _distributions(labels), l2=l2, reduction=reduction, offset=offset, curvature=0.5)
+        targets, self.classes = as_distributions(labels)
+        super().__init__(X, targets, l2=l2, reduction=reduction, offset=offset, curvature=0.5)
 
     def hessian(self, V):
         """Return the Hessian at V as an array of shape (1, m n, m n), class by class."""
         X, P, (n, m) = self._X, self._probabilities(self._X @ V), self.shape
         H = np.zeros((m, n, m, n))
         for j in range(m):
-            for k in range(j + 1):
-                block = self._weight * (X.T @ (X * (P[:, j] * ((j == k) - P[:, k]))[:, np.newaxis]))
-                H[j, :, k], H[k, :, j] = block, block.T
+            for k in range(j):
+                block = self._weight * (X.T @ (X * (P[:, j] * P[:, k])[:, np.newaxis]))
+                H[j, :, k], H[k, :, j] = -block, -block.T
+                # p_j (1 - p_j), summed up from the other classes: 1 - p_j itself has no digits where p_j is nearly 1
+                H[j, :, j] += block
+                H[k, :, k] += block
         H = H.reshape(m * n, m * n)
         H[np.diag_indices_from(H)] += self.l2
         return H[np.newaxis]
@@ -217,7 +228,9 @@ class LogisticLoss(Classification):
     X : (N, n) array_like
         Inputs, one sample a row.
     Y : (N,) or (N, m) array_like
-        Labels, -1 and 1 or 0 and 1.
+        Labels with two distinct values in all: integers, whole floats, booleans or strings, pandas' categories too.
+        The second in order is the positive one. -1 and 0 together are refused, as one of them must be a mistake; so is
+        a single label everywhere, but a column of several may be constant.
     l2 : float
         Ridge penalty, > 0; not divided by N. Without one, labels that a linear map separates leave no minimizer.
     reduction : {"sum", "mean"}
@@ -227,6 +240,8 @@ class LogisticLoss(Classification):
 
     Attributes
     ----------
+    classes : (2,) array
+        The two labels; a positive output stands for the second.
     minimizer_error, minimum_error : float
         How far `minimizer` may be from the true one, and `minimum` above l*.
     condition_number : float
@@ -253,7 +268,8 @@ class LogisticLoss(Classification):
 
     def __init__(self, X, Y, *, l2, reduction="sum", offset=None):
         X = as_matrix("X", X)
-        super().__init__(X, _binary(Y), l2=l2, reduction=reduction, offset=offset, curvature=0.25)
+        targets, self.classes = as_binary(Y)
+        super().__init__(X, targets, l2=l2, reduction=reduction, offset=offset, curvature=0.25)
 
     @property
     def blocks(self):
@@ -262,8 +278,11 @@ class LogisticLoss(Classification):
 
     def hessian(self, V):
         """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        X, P, n = self._X, self._probabilities(self._X @ V), self.shape[0]
-        return np.array([self._weight * (X.T @ (X * (p * (1 - p))[:, np.newaxis])) + self.l2 * np.eye(n) for p in P.T])
+        X, n = self._X, self.shape[0]
+        Z = X @ V
+        # 1 - p of logits z is p of -z, with all its digits
+        variances = self._probabilities(Z) * self._probabilities(-Z)
+        return np.array([self._weight * (X.T @ (X * v[:, np.newaxis])) + self.l2 * np.eye(n) for v in variances.T])
 
     def _probabilities(self, Z):
         E = np.exp(-abs(Z))
@@ -277,35 +296,3 @@ class LogisticLoss(Classification):
         return P * (1 - P) * D
 
     _tilt_bound = _tilted
-
-
-def _binary(Y):
-    """Return labels as 0 and 1."""
-    Y = as_matrix("Y", Y, vector_as_column=True)
-    if np.isin(Y, (0.0, 1.0)).all():
-        return Y.copy()
-    if np.isin(Y, (-1.0, 1.0)).all():
-        return (Y + 1) / 2
-    odd = Y[~np.isin(Y, (-1.0, 0.0, 1.0))]
-    raise ValueError("Y: expected labels that are all -1 or 1, or all 0 or 1, got "
-                     + (f"{odd[0]:g} among them" if odd.size else "-1 and 0 both"))
-
-
-def _distributions(labels):
-    """Return one distribution over the classes a row."""
-    labels = as_matrix("labels", labels, vector_as_column=True)
-    if labels.shape[1] == 1:
-        classes = labels[:, 0]
-        if not ((classes == np.floor(classes)) & (classes >= 0)).all():
-            odd = classes[(classes != np.floor(classes)) | (classes < 0)][0]
-            raise ValueError(f"labels: expected integers from 0 on, got {odd:g} among them")
-        if not 1 <= classes.max() < 2**20:
-            raise ValueError(f"labels: expected at least two classes and at most 2^20, got labels up to "
-                             f"{classes.max():g}")
-        return np.eye(int(classes.max()) + 1)[classes.astype(int)]
-    sums = labels.sum(axis=1)
-    if not ((labels >= 0).all() and (abs(sums - 1) <= 1e-9).all()):
-        raise ValueError("labels: expected probabilities, >= 0 and of sum 1 in each row, got "
-                         + (f"{labels.min():g}" if labels.min() < 0 else
-                            f"a sum of {sums[np.argmax(abs(sums - 1))]:g}"))
-    return labels / sums[:, np.newaxis]

@@ -73,7 +73,7 @@ def _parser():
     data.add_argument("--x", metavar="FILE", help="inputs, one sample a row: .npy or text")
     data.add_argument("--y", metavar="FILE", help="targets or labels, one sample a row: .npy or text")
     data.add_argument("--loss", choices=LOSSES, default="squared",
-                      help="squared; logistic, for labels 0 and 1 or -1 and 1; softmax, for classes 0, 1, 2, ... "
+                      help="squared; logistic, for two distinct labels; softmax, for one of several classes a row "
                       "(default squared)")
     data.add_argument("--standardize", action="store_true", help="give the columns of X mean 0 and deviation 1")
     data.add_argument("--l2", type=float, metavar="LAMBDA",
@@ -132,8 +132,10 @@ def _train(arguments):
         as_count("--" + name.replace("_", "-"), getattr(arguments, name), least=int(name == "width"))
     as_number("--tol", arguments.tol)
     X, Y, source = _data(arguments)
+    constant = []
     if arguments.standardize:
-        X = standardized(X)
+        scaled = standardized(X)
+        X, constant = scaled.X, np.flatnonzero(scaled.constant).tolist()
     make, l2 = LOSSES[arguments.loss]
     problem = make(X, Y, l2 if arguments.l2 is None else arguments.l2)
     n, m = problem.shape
@@ -142,6 +144,10 @@ def _train(arguments):
     _make_folder(arguments.out)
 
     _say(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
+    if constant:
+        shown = ", ".join(map(str, constant[:20])) + ", ..." * (len(constant) > 20)
+        _say(textwrap.fill(f"Constant columns of X, counted from 0, which are now 0: {shown}.", 100,
+                           initial_indent=" " * 9, subsequent_indent=" " * 9))
     _say(f"loss     {arguments.loss}, ridge {problem.l2:g}: mu = {problem.mu:.4g}, K = {problem.K:.4g}, "
          f"l* = {problem.minimum:.6g}")
     _say(textwrap.fill(problem.conditioning, 100, initial_indent=" " * 9, subsequent_indent=" " * 9))

@@ -1,10 +1,13 @@
-"""Data for the command line: an embedded problem, named real datasets, files."""
+"""Data: an embedded problem, named real datasets, files; standardized columns, indicators of labels."""
+
+import dataclasses
 
 import numpy as np
 
-from .arrays import read_matrix
+from .arrays import as_array, as_matrix, read_matrix
+from .labels import as_codes, indicators
 
-__all__ = ["DATASETS", "default_data", "load_data", "one_hot", "read_data", "standardized"]
+__all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized"]
 
 
 def default_data(*, n=20, m=20, condition=10.0, seed=0):
@@ -57,9 +60,16 @@ def load_data(name):
 
 
 def one_hot(labels):
-    """Return integer labels from 0 on as indicator columns, and anything else as it is."""
-    labels = np.asarray(labels)
-    return np.eye(labels.max() + 1)[labels] if labels.ndim == 1 and labels.dtype.kind in "iu" else labels
+    """Return labels as indicator columns, one for each of the sorted distinct ones, and what is no labels as it is.
+
+    Labels are a vector of integers, booleans or strings, as for SoftmaxLoss, pandas' categories too. Floats, whole ones
+    included, and matrices are taken for numbers and returned as an array.
+    """
+    array = as_array("labels", labels)
+    if array.ndim != 1 or array.dtype.kind not in "biuUSTO":
+        return array
+    classes, codes = as_codes("labels", labels)
+    return indicators(codes, len(classes))
 
 
 def read_data(x_path, y_path):
@@ -67,10 +77,113 @@ def read_data(x_path, y_path):
     return read_matrix(x_path), read_matrix(y_path)
 
 
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Standardized:
+    """Columns of mean 0 and standard deviation 1, and the way back. NumPy takes it for its `X`.
+
+    Attributes
+    ----------
+    X : (N, n) array
+        `(raw - mean) / scale`; constant columns are 0.
+    mean : (n,) array
+        The means of the raw columns.
+    scale : (n,) array
+        Their standard deviations (divided by N); 1 for constant columns.
+    constant : (n,) bool array
+        Which columns have N equal entries.
+
+    Examples
+    --------
+    >>> scaled = standardized([[1.0, 5.0], [3.0, 5.0]])
+    >>> scaled
+    Standardized(2 x 2, 1 constant column)
+    >>> scaled.X.tolist(), scaled.mean.tolist(), scaled.scale.tolist()
+    ([[-1.0, 0.0], [1.0, 0.0]], [2.0, 5.0], [1.0, 1.0])
+    >>> W, intercept = scaled.restore([[3.0], [7.0]])
+    >>> W.tolist(), intercept.tolist()
+    ([[3.0], [0.0]], [-6.0])
+
+    """
+
+    X: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    constant: np.ndarray
+
+    def restore(self, W):
+        """Return the coefficients in raw units, and the intercept, of coefficients of the standardized columns.
+
+        `raw @ W_raw + intercept` is `X @ W`, up to rounding in the left side: `W_raw = W / scale`, with rows of 0 for
+        constant columns, and `intercept = -mean @ W_raw`.
+
+        Parameters
+        ----------
+        W : (n, m) or (n,) array_like
+            Coefficients, such as `W1 @ W2`.
+
+        Returns
+        -------
+        W_raw : array of the shape of `W`
+        intercept : (m,) array, or a float for a vector `W`
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `W` is no matrix of n rows, or if the raw units take its coefficients beyond float64.
+
+        """
+        vector = as_array("W", W).ndim == 1
+        W = as_matrix("W", W, vector_as_column=True)
+        if len(W) != len(self.scale):
+            raise ValueError(f"W: expected {len(self.scale)} rows, one for each column of X, got {len(W)}")
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            W_raw = np.where(self.constant[:, np.newaxis], 0.0, W / self.scale[:, np.newaxis])
+            intercept = -(self.mean @ W_raw)
+        # a deviation among the last numbers of float64 has few digits, and so would what is divided by it
+        if not (np.isfinite(intercept).all() and self.scale.min() >= np.finfo(float).tiny):
+            raise ValueError("W: expected coefficients that are float64 numbers in the units of X, got columns of X "
+                             f"with deviations down to {self.scale.min():.3g}; rescale X")
+        return (W_raw[:, 0], float(intercept[0])) if vector else (W_raw, intercept)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.X, dtype=dtype) if copy else np.asarray(self.X, dtype=dtype)
+
+    def __repr__(self):
+        count = int(self.constant.sum())
+        return f"Standardized({self.X.shape[0]} x {self.X.shape[1]}, {count} constant column{'s' * (count != 1)})"
+
+
 def standardized(X):
-    """Return X with columns of mean 0 and standard deviation 1; constant columns become 0."""
-    X = X - X.mean(axis=0)
-    spread = X.std(axis=0)
-    # a constant column leaves rounding errors, not zeros
-    constant = spread <= X.shape[0] * np.finfo(float).eps * np.abs(X).max(initial=0.0)
-    return np.where(constant, 0.0, X / np.where(constant, 1.0, spread))
+    """Return X with columns of mean 0 and standard deviation 1 (divided by N), as a `Standardized`.
+
+    A column is constant, and becomes 0, if all its entries are equal; one that varies in its last digits only is taken
+    at its word and scaled like any other. Each entry is right to some `(2 + |entry|) u log2(N)`, u = 2^-53, whatever
+    the size of its column, of its mean or of other columns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On anything but a finite real matrix.
+
+    """
+    X = as_matrix("X", X)
+    constant = np.equal(X, X[0]).all(axis=0)
+    # columns as contiguous rows, which NumPy sums up in pairs; powers of 2 bring each below 1, exactly
+    columns = np.ascontiguousarray(X.T)
+    exponents = np.frexp(abs(columns).max(axis=1))[1][:, np.newaxis]
+    columns = np.ldexp(columns, -exponents)
+    # differences from the median lose nothing of what an entry differs from the mean by
+    center = np.partition(columns, len(X) // 2, axis=1)[:, [len(X) // 2]]
+    columns -= center
+    shift = columns.mean(axis=1, keepdims=True)
+    columns -= shift
+    shift += (rest := columns.mean(axis=1, keepdims=True))
+    columns -= rest
+    spread = np.where(constant[:, np.newaxis], 1.0, np.sqrt(np.square(columns).mean(axis=1, keepdims=True)))
+    columns[constant] = 0.0
+    mean = np.where(constant, X[0], np.ldexp(center + shift, exponents)[:, 0])
+    scale = np.ldexp(spread, np.where(constant[:, np.newaxis], 0, exponents))[:, 0]
+    parts = np.ascontiguousarray((columns / spread).T), mean, scale, constant
+    for part in parts:
+        part.flags.writeable = False
+    return Standardized(*parts)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 from lplfast.arrays import as_matrix, read_matrix
 
@@ -59,12 +60,16 @@ def test_a_float64_matrix_is_not_copied():
     # pandas makes dtype object of bool beside numbers, and of nullable integers beside floats
     pd.DataFrame({"flag": [True, False], "size": [0.5, 1.5]}),
     pd.DataFrame({"count": pd.array([1, 2], dtype="Int64"), "size": [0.5, 1.5]}),
-], ids=["int-float", "bool-float", "Int64-float"])
+    pd.DataFrame({"count": pd.array([1, 2], dtype="Int64"), "flag": pd.array([True, False], dtype="boolean")}),
+    pd.DataFrame({"size": pd.array([0.5, 1.5], dtype="Float32"), "flag": [True, False]}),
+], ids=["int-float", "bool-float", "Int64-float", "Int64-boolean", "Float32-bool"])
 def test_frames_of_several_numeric_dtypes(frame):
     np.testing.assert_array_equal(as_matrix("A", frame), frame.to_numpy(dtype=float))
 
 
-@pytest.mark.parametrize("vector", [np.arange(3), [0, 1, 2], pd.Series([0, 1, 2])], ids=["array", "list", "Series"])
+@pytest.mark.parametrize("vector", [np.arange(3), [0, 1, 2], pd.Series([0, 1, 2]),
+                                    pd.Series([0, 1, 2], dtype="Int64"), pd.array([0, 1, 2], dtype="Float64")],
+                         ids=["array", "list", "Series", "Int64", "Float64"])
 def test_a_vector_is_a_column_only_where_asked(vector):
     assert as_matrix("y", vector, vector_as_column=True).tolist() == [[0.0], [1.0], [2.0]]
     with pytest.raises(ValueError, match=r"y: expected 2 dimensions, got shape \(3,\)"):
@@ -78,6 +83,43 @@ def test_a_vector_is_a_column_only_where_asked(vector):
 ], ids=lambda value: type(value).__name__)
 def test_what_is_not_real_numbers_is_a_type_error(value):
     with pytest.raises(TypeError, match=r"^A: expected"):
+        as_matrix("A", value)
+
+
+class RequiresGrad:
+    """As torch's tensors refuse to be read."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Use tensor.detach().numpy() instead.")
+
+
+@pytest.mark.parametrize(("value", "said"), [
+    (scipy.sparse.csr_matrix(np.eye(2)), "A: expected a dense array, got a sparse one, csr_matrix; call .toarray()"),
+    (scipy.sparse.coo_array(np.eye(2)), "A: expected a dense array, got a sparse one, coo_array; call .toarray()"),
+    (pd.DataFrame({"size": [1.5, 2.0], "city": ["Rome", "Oslo"]}),
+     "A: expected real numbers, got text in column 'city', 'Rome' in row 0; encode the column as numbers, or drop it"),
+    (pd.DataFrame({"size": ["1.5", "2.0"], "count": [1, 2]}),
+     "A: expected real numbers, got text in column 'size', '1.5' in row 0; call .astype(float)"),
+    (pd.DataFrame({"size": ["1.5", "2.0"], "count": [1, 2]}, dtype="string"),
+     "A: expected real numbers, got text in column 'size', '1.5' in row 0; call .astype(float)"),
+    (pd.DataFrame({7: [1.0, 2.0], 8: pd.Categorical([1, 2])}),
+     "A: expected real numbers, got categories in column 8; call .astype(float) where its numbers are meant"),
+    (pd.DataFrame({"size": [1.0, 2.0], "when": pd.to_datetime(["2020-01-01", "2020-01-02"])}),
+     "A: expected real numbers, got Timestamp in column 'when', 2020-01-01 00:00:00 in row 0; convert"),
+    (pd.DataFrame({"size": [1.0, 2.0], "flag": [True, None]}),
+     "A: expected real numbers, got NoneType in column 'flag', None in row 1; convert, fill in or drop it"),
+    (pd.DataFrame({"size": [1.0, 2.0], "count": pd.array([3, None], dtype="Int64")}),
+     "A: expected finite numbers, got nan at [1, 1], column 'count'; fill in or drop what is missing"),
+    (np.array([[1.0, "red"], [2.0, "blue"]], dtype=object),
+     "A: expected real numbers, got text in column 1, 'red' in row 0; encode"),
+    (np.array([["1", "2"]]), "A: expected real numbers, got text in column 0, '1' in row 0; call .astype(float)"),
+    (np.array([[1, 2.5], [True, np.float32(3)]], dtype=object),
+     "A: expected real numbers, got dtype object; as all entries are numbers, .astype(float)"),
+    (RequiresGrad(), "A: expected an array of numbers, got RequiresGrad: Use tensor.detach().numpy()"),
+], ids=["csr", "coo", "text", "numbers-as-text", "string", "category", "datetime", "None", "NA", "objects", "str-array",
+        "object-numbers", "tensor"])
+def test_what_is_in_the_way_is_named_with_the_remedy(value, said):
+    with pytest.raises((TypeError, ValueError), match="^" + re.escape(said)):
         as_matrix("A", value)
 
 

@@ -11,7 +11,7 @@ import sklearn.datasets
 
 from lplfast import Network, Run, SoftmaxLoss, SquaredLoss, train
 from lplfast.cli import main
-from lplfast.data import default_data
+from lplfast.data import default_data, standardized
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FILES = {"history.csv", "run.npz", "overview.png"}
@@ -148,10 +148,35 @@ def test_diabetes_as_measured_and_standardized(lplfast):
     code, out, err = lplfast("train", "--data", "diabetes", "--standardize", "--max-iter", 20)
     assert (code, err) == (0, "")
     assert "standardize the columns of X" not in out
-    standardized = Run.load("lplfast-out/run.npz").facts
+    scaled = Run.load("lplfast-out/run.npz").facts
     # trace(X.T X) is then N n: the largest eigenvalue is between N and that
-    assert 442 <= standardized["K"] <= 4420 < measured["K"]
+    assert 442 <= scaled["K"] <= 4420 < measured["K"]
 
+
+def test_constant_columns_are_named(lplfast):
+    # pixels at the edge that no digit touches; 0, 32 and 39 are those that NumPy's ptp finds
+    code, out, err = lplfast("train", "--data", "digits", "--standardize", "--max-iter", 1)
+    assert (code, err) == (0, "")
+    X = sklearn.datasets.load_digits().data
+    assert np.flatnonzero(np.ptp(X, axis=0) == 0).tolist() == [0, 32, 39]
+    assert "Constant columns of X, counted from 0, which are now 0: 0, 32, 39." in out
+    code, out, _ = lplfast("train", "--data", "diabetes", "--standardize", "--max-iter", 1)
+    assert code == 0
+    assert "onstant columns" not in out
+
+
+@pytest.mark.parametrize("loss", ["softmax", "logistic"])
+def test_quantities_are_not_taken_for_labels(lplfast, loss):
+    code, _, err = lplfast("train", "--data", "diabetes", "--loss", loss)
+    assert code == 2
+    assert "got 214 distinct numbers among 442, which look like quantities: use SquaredLoss" in err
+
+
+def test_classes_of_a_file_may_be_any_numbers(lplfast, data, tmp_path):
+    np.savetxt(tmp_path / "years.csv", [1990, 2010, 2000] * 4)
+    code, out, err = lplfast("train", "--x", "x.npy", "--y", "years.csv", "--loss", "softmax", "--max-iter", 5)
+    assert (code, err) == (0, "")
+    assert "X 12 x 5, Y 12 x 3" in out
 
 @pytest.mark.parametrize("kind", ["csv", "txt"])
 def test_text_and_npy_give_identical_runs(lplfast, data, kind):
@@ -164,7 +189,7 @@ def test_text_and_npy_give_identical_runs(lplfast, data, kind):
 
 @pytest.mark.parametrize(("option", "make"), [
     (("--l2", "0.3"), lambda X, Y: SquaredLoss(X, Y, l2=0.3)),
-    (("--standardize",), lambda X, Y: SquaredLoss((X - X.mean(axis=0)) / (X - X.mean(axis=0)).std(axis=0), Y)),
+    (("--standardize",), lambda X, Y: SquaredLoss(standardized(X), Y)),
 ], ids=["l2", "standardize"])
 def test_options_of_the_data_are_those_of_the_library(lplfast, data, option, make):
     assert lplfast("train", "--x", "x.npy", "--y", "y.npy", "--width", 40, "--max-iter", 30, *option)[0] == 0

@@ -14,8 +14,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
 WITH_EXAMPLES = {"lplfast.problems", "lplfast.classification", "lplfast.custom", "lplfast.checking", "lplfast.network",
-                 "lplfast.constants", "lplfast.bounds", "lplfast.training", "lplfast.many", "lplfast.steps",
-                 "lplfast.kernels.options", "lplfast.kernels.local", "lplfast.kernels.loss",
+                 "lplfast.constants", "lplfast.data", "lplfast.bounds", "lplfast.training", "lplfast.many",
+                 "lplfast.steps", "lplfast.kernels.options", "lplfast.kernels.local", "lplfast.kernels.loss",
                  "lplfast.kernels.classical", "lplfast.kernels.certified", "lplfast.kernels.search",
                  "lplfast.kernels.earlier", "lplfast.kernels.spectral"}
 

@@ -64,12 +64,12 @@ def test_what_is_not_targets(bad):
     refused(SoftmaxLoss, [[1.0]], bad, l2=1.0)
 
 
-@pytest.mark.parametrize("bad", [[2, 1], [-1, 0], [0.5, 1], [3, 3], [[1, 0]], [[0, 1, 2], [1, 1, 1]]], ids=repr)
+@pytest.mark.parametrize("bad", [[-1, 0], [0.5, 1], [3, 3], [[1, 0]], [[0, 1, 2], [1, 1, 1]], ["a", 1]], ids=repr)
 def test_what_is_not_binary_labels(bad):
     refused(LogisticLoss, np.eye(2), bad, l2=1.0)
 
 
-@pytest.mark.parametrize("bad", [[0, 0.5], [-1, 1], [0, 0], [0, 1, 2], [0, 2.0**30], [[0.5, 0.4], [0.5, 0.5]],
+@pytest.mark.parametrize("bad", [[0, 0.5], [0, 0], [1, 1], [0, 1, 2], ["a", 1], [[0.5, 0.4], [0.5, 0.5]],
                                  [[1.5, -0.5], [0.5, 0.5]]], ids=repr)
 def test_what_is_not_classes(bad):
     refused(SoftmaxLoss, np.eye(2), bad, l2=1.0)
@@ -115,7 +115,7 @@ def test_what_does_not_fit(call):
     # the largest singular value is beyond float64, though every entry is a number
     (lambda: SquaredLoss(np.full((3, 3), 1.7e308), np.ones(3)), "X"),
     (lambda: SquaredLoss([[1e-100]], [[1e300]]), "Y"),
-    (lambda: LogisticLoss(np.full((3, 3), 1.7e308), np.ones(3), l2=1.0), "X"),
+    (lambda: LogisticLoss(np.full((3, 3), 1.7e308), [0, 1, 1], l2=1.0), "X"),
     (lambda: SoftmaxLoss([[1e200], [1.0]], [0, 1], l2=1.0), "X"),
     (lambda: SquaredLoss([[1.0], [1.0]], [[1e200], [-1e200]]), "Y"),
     (lambda: MatrixFactorization([[1.7e308]], offset=[[-1.7e308]]), "offset"),
@@ -129,8 +129,8 @@ def test_data_whose_losses_overflow_are_refused_by_their_name(call, name):
 @pytest.mark.parametrize("bad", NOT_A_NUMBER, ids=lambda bad: "10**400" if bad is HUGE else repr(bad)[:20])
 @pytest.mark.parametrize("call", [
     lambda bad: SquaredLoss([[1.0]], [[1.0]], l2=bad),
-    lambda bad: LogisticLoss([[1.0]], [[1.0]], l2=bad),
-    lambda bad: SoftmaxLoss([[1.0]], [1], l2=bad),
+    lambda bad: LogisticLoss([[1.0], [2.0]], [0, 1], l2=bad),
+    lambda bad: SoftmaxLoss([[1.0], [2.0]], [0, 1], l2=bad),
     Constant,
     lambda bad: Local(cap=bad),
     lambda bad: Local(growth_from=bad),

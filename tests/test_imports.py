@@ -12,10 +12,10 @@ import lplfast
 
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
-ORDER = ["kernels", "reference", "arrays", "threads", "versions", "factorization",
-         "least_squares", "problems", "newton", "classification", "custom",
-         "network", "checking", "constants", "bounds", "steps", "settings", "promise", "audit", "run", "outcome",
-         "plan", "loop", "training", "many", "data", "plots", "experiments", "cli"]
+ORDER = ["kernels", "reference", "arrays", "labels", "threads", "versions", "factorization", "least_squares",
+         "problems", "newton", "classification", "custom", "network", "checking", "constants", "bounds", "steps",
+         "settings", "promise", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots",
+         "experiments", "cli"]
 KERNELS = ["options", "rounding", "compress", "clock", "lanes", "blas", "sums", "iterate", "local", "quartic", "loss",
            "rowwise", "python", "extremes", "tangent", "spectral", "rule", "classical", "certified", "search",
            "earlier", "callable", "descent"]

@@ -4,7 +4,9 @@ import pickle
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 from cases import CONVEX, NETWORKS, PROBLEMS, RULES
 from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -210,14 +212,215 @@ def test_large_problems_are_solved_by_conjugate_gradients():
     assert problem.minimum_error < 1e-12 * problem.minimum
 
 
+def data_of(shape, scale):
+    """Return X and labels of three classes that make trouble for Newton's method; where X > 0, of two."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6, 10) if shape == "wide" else (40, 5))
+    X = {"duplicated": np.c_[X, X[:, :2]], "graded": X * 10.0 ** np.arange(-4, -4 + 2 * X.shape[1], 2)}.get(shape, X)
+    classes = X[:, :3].argmax(axis=1) if shape == "separable" else labels(rng, SoftmaxLoss, len(X), 3)
+    return scale * X, classes
+
+
+@pytest.mark.parametrize("shape", ["plain", "separable", "wide", "duplicated", "graded"])
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape):
+    for scale in (1.0, 1e2, 1e4, 1e6):
+        X, classes = data_of(shape, scale)
+        for l2 in (1.0, 1e-4, 1e-8, 1e-10):
+            problem = kind(X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
+            V = np.array(problem.minimizer)
+            # what is left of the gradient is not above the proved bound on its rounding
+            assert np.linalg.norm(problem.value_and_gradient(V)[1]) <= 2 * problem._gradient_rounding(V), (scale, l2)
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["direct", "conjugate gradients"])
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkeypatch):
+    if large:
+        monkeypatch.setattr("lplfast.newton.LARGEST", 1)
+    X, classes = data_of("plain", 1.0)
+    for scale in (1e-150, 1e20, 1e147):
+        for l2 in (1e-100, 1.0) if large else (1e-320, 1e-100, 1.0, 1e300):
+            problem = kind(scale * X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
+            start = np.linalg.norm(problem.value_and_gradient(np.zeros(problem.shape))[1])
+            assert np.isfinite(problem.minimum)
+            assert problem.kernel.uncertainty <= start * (1 + 1e-6)
+            assert problem.minimizer_error >= 0
+
+
+@pytest.mark.parametrize(("shape", "scale", "l2"), [
+    ("plain", 1e4, 1e-8), ("plain", 1e6, 1e-10), ("separable", 1e4, 1e-6), ("wide", 1e2, 1e-8),
+    ("duplicated", 1e4, 1e-8), ("graded", 1.0, 1e-8)])
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_the_true_minimizer_is_within_what_is_said_of_it(kind, shape, scale, l2):
+    mpmath = pytest.importorskip("mpmath")
+    X, classes = data_of(shape, scale)
+    X, classes = X[:8, -3:], np.append([0, 1, 2], classes[3:8])
+    problem = kind(X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
+    N, n, m = len(X), 3, problem.shape[1]
+    with mpmath.workdps(100):
+        rows = mpmath.matrix(X.tolist())
+
+        def value_gradient_hessian(V):
+            value, gradient, H = mpmath.mpf(0), mpmath.mpf(l2) * V, mpmath.mpf(l2) * mpmath.eye(n * m)
+            for i in range(N):
+                z = [mpmath.fsum(rows[i, a] * V[a * m + j] for a in range(n)) for j in range(m)]
+                E = [mpmath.exp(s) for s in z]
+                total = mpmath.fsum(E) + (1 if m == 1 else 0)
+                p, target = [e / total for e in E], int(classes[i] > 0) if m == 1 else int(classes[i])
+                value += mpmath.log(total) - (target * z[0] if m == 1 else z[target])
+                for j in range(m):
+                    residual = p[j] - (target if m == 1 else int(j == target))
+                    for a in range(n):
+                        gradient[a * m + j] += rows[i, a] * residual
+                        for k in range(m):
+                            weight = p[j] * (int(j == k) - p[k])
+                            for b in range(n):
+                                H[a * m + j, b * m + k] += weight * rows[i, a] * rows[i, b]
+            return value + mpmath.mpf(l2) / 2 * mpmath.fsum(v * v for v in V), gradient, H
+
+        V = mpmath.matrix([float(v) for v in np.array(problem.minimizer).ravel()])
+        value, gradient, H = value_gradient_hessian(V)
+        found = value
+        # with 100 digits the plain method does, to a gradient that says the distance to 6 digits of what is claimed
+        while mpmath.norm(gradient) > l2 * problem.minimizer_error * mpmath.mpf(10) ** -6:
+            step, t = mpmath.lu_solve(H, gradient), mpmath.mpf(1)
+            while value_gradient_hessian(V - t * step)[0] > value - t / 10 * (gradient.T * step)[0]:
+                t /= 2
+            V = V - t * step
+            value, gradient, H = value_gradient_hessian(V)
+        true = np.array([float(v) for v in V]).reshape(n, m)
+        assert np.linalg.norm(problem.minimizer - true) <= problem.minimizer_error
+        assert abs(float(found - value)) <= problem.minimum_error
+
+
+def test_a_loss_that_nearly_has_no_minimizer_is_trained_all_the_same():
+    X, classes = data_of("plain", 1e4)
+    problem = SoftmaxLoss(X, classes, l2=1e-8)
+    run = train(problem, Network.gaussian(5, 20, 3, std=1e-3, rng=0), max_iter=20)
+    assert run.violations == 0
+    assert run.history["loss"][-1] < run.history["loss"][0]
+
+
 def test_labels_of_all_kinds():
     X = np.random.default_rng(0).standard_normal((4, 2))
     one = SoftmaxLoss(X, [0, 1, 2, 1], l2=0.1)
     other = SoftmaxLoss(X, np.eye(3)[[0, 1, 2, 1]], l2=0.1)
     assert one.shape == other.shape == (2, 3)
     assert np.array_equal(one.minimizer, other.minimizer)
+    assert other.classes.tolist() == [0, 1, 2]
     plus, zero = LogisticLoss(X, [-1, 1, 1, -1], l2=0.1), LogisticLoss(X, [0, 1, 1, 0], l2=0.1)
     assert np.array_equal(plus.minimizer, zero.minimizer)
+
+
+THREE = {
+    "from 1": ([2, 1, 3, 1], [1, 2, 3]), "years": ([2000, 1990, 2010, 1990], [1990, 2000, 2010]),
+    "negative": ([0, -7, 5, -7], [-7, 0, 5]), "whole floats": ([0.0, -2.0, 1e300, -2.0], [-2.0, 0.0, 1e300]),
+    "beyond int64": ([2**70, 1, 2**80, 1], [1, 2**70, 2**80]), "column": ([[5], [4], [6], [4]], [4, 5, 6]),
+    "strings": (["b", "a", "c", "a"], ["a", "b", "c"]), "str array": (np.array(["b", "a", "c", "a"]), ["a", "b", "c"]),
+    "bytes": (np.array([b"b", b"a", b"c", b"a"]), [b"a", b"b", b"c"]),
+    "objects": (np.array(["b", "a", "c", "a"], dtype=object), ["a", "b", "c"]),
+    "categories": (pd.Categorical(["b", "a", "c", "a"], categories=["d", "c", "b", "a"]), ["a", "b", "c"]),
+    "category series": (pd.Series(["b", "a", "c", "a"], dtype="category", index=[9, 7, 5, 3]), ["a", "b", "c"]),
+    "integer categories": (pd.Series([20, 10, 30, 10], dtype="category"), [10, 20, 30]),
+    "string series": (pd.Series(["b", "a", "c", "a"], dtype="string"), ["a", "b", "c"]),
+    "nullable": (pd.Series([2, 1, 3, 1], dtype="Int64"), [1, 2, 3]),
+    "frame": (pd.DataFrame({"species": ["b", "a", "c", "a"]}), ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_classes_are_the_sorted_distinct_labels(name):
+    given, classes = THREE[name]
+    X = np.random.default_rng(0).standard_normal((4, 2))
+    problem = SoftmaxLoss(X, given, l2=0.1)
+    assert problem.classes.tolist() == classes
+    assert problem.shape == (2, 3)
+    assert np.array_equal(problem._targets, np.eye(3)[[1, 0, 2, 0]])
+    assert pickle.loads(pickle.dumps(problem)).classes.tolist() == classes
+
+
+@pytest.mark.parametrize(("given", "classes"), [
+    ([1, -1, 1, -1], [-1, 1]), ([1, 0, 1, 0], [0, 1]), ([3, 1, 3, 1], [1, 3]),
+    (["yes", "no", "yes", "no"], ["no", "yes"]),
+    ([True, False, True, False], [False, True]), (pd.Categorical(["m", "f", "m", "f"]), ["f", "m"]),
+    (pd.Series([1, 0, 1, 0], dtype="boolean"), [False, True]), ([[1.0], [0.0], [1.0], [0.0]], [0.0, 1.0]),
+    (np.array([True, False, True, False], dtype=object), [False, True]),
+], ids=str)
+def test_two_classes_of_any_kind_for_the_logistic_loss(given, classes):
+    problem = LogisticLoss(np.eye(4), given, l2=0.1)
+    assert problem.classes.tolist() == classes
+    assert problem._targets.tolist() == [[1.0], [0.0], [1.0], [0.0]]
+
+
+def test_columns_of_binary_labels_share_their_classes():
+    problem = LogisticLoss(np.eye(2), [["no", "no"], ["yes", "no"]], l2=0.1)
+    assert problem.classes.tolist() == ["no", "yes"]
+    # a column of one class has a minimizer all the same
+    assert problem._targets.tolist() == [[0.0, 0.0], [1.0, 0.0]]
+
+
+LONG = np.arange(21)
+REFUSED = {
+    "fractions": (LONG / 2, "expected classes, got 0.5 in row 1, which looks like a quantity: use SquaredLoss"),
+    "counts": (LONG, "expected classes, got 21 distinct numbers among 21, .*: use SquaredLoss .* pass strings"),
+    "one": (np.ones(21), "expected (at least two classes|two distinct labels), got 1.0 (in every row|everywhere)"),
+    "zero": (np.zeros(21, int), "expected (at least two classes|two distinct labels), got 0 (in every row|everywhere)"),
+    "nan": (np.append([np.nan], LONG[:20]), "expected a label in every row, got nan in row 0; drop"),
+    "None": (["a", "b", None] * 7, "expected integers, strings or booleans as labels, got None in row 2; drop"),
+    "NA": (pd.Series(["a", None, "b"] * 7, dtype="string"), "expected .*label.*, got (<NA>|nan) in row 1; drop"),
+    "kinds": (["a", 1, "b"] * 7, "expected labels of one kind, got int and str; make them all strings"),
+    "dates": (np.array(["2020-01-01"] * 21, dtype="M8[D]"), "expected integers, strings or booleans as labels"),
+    "sparse": (scipy.sparse.csr_matrix(np.eye(21)), "got a sparse one.*toarray"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_what_is_no_label_is_refused_with_the_remedy(kind, name):
+    given, said = REFUSED[name]
+    with pytest.raises((TypeError, ValueError), match=f"^{kind.targets_name}: {said}" if name != "sparse" else said):
+        kind(np.eye(21), given, l2=1.0)
+
+
+def test_as_many_classes_as_there_may_be():
+    # 20 numbers are classes however few rows there are; more where each has three rows; strings always
+    assert SoftmaxLoss(np.eye(3), [3, 1, 2], l2=1.0).shape == (3, 3)
+    assert SoftmaxLoss(np.eye(20), LONG[:20], l2=1.0).shape == (20, 20)
+    assert SoftmaxLoss(np.ones((63, 1)), np.repeat(LONG, 3), l2=1.0).shape == (1, 21)
+    assert SoftmaxLoss(np.eye(21), LONG.astype(str), l2=1.0).shape == (21, 21)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ([-1, 0], "all -1 or 1, or all 0 or 1, got -1 and 0$"), ([-1, 0, 1], "all 0 or 1, got -1 and 0 and 1$"),
+    ([0, 1, 2], "two distinct labels, got 3, 0, 1, 2; use SoftmaxLoss"),
+    (["a", "b", "c"], "got 3, 'a', 'b', 'c'; use SoftmaxLoss"),
+])
+def test_what_is_not_two_classes(given, said):
+    with pytest.raises(ValueError, match=f"^Y: expected .*{said}"):
+        LogisticLoss(np.eye(len(given)), given, l2=1.0)
+
+
+def test_probabilities_of_single_precision_are_welcome():
+    rng = np.random.default_rng(0)
+    X, P = rng.standard_normal((300, 2)), rng.dirichlet(np.ones(50), 300).astype(np.float32)
+    assert abs(P.astype(float).sum(axis=1) - 1).max() > 1e-9       # more than float64 would be allowed
+    for given in (P, P.astype(float), P.tolist(), pd.DataFrame(P)):
+        problem = SoftmaxLoss(X, given, l2=0.1)
+        assert abs(problem._targets.sum(axis=1) - 1).max() <= 50 * 2**-53
+        assert problem.classes.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ([[0.5, 0.5], [0.7, 0.3 + 1e-6]], r"got a sum of 1\.000001 in row 1; divide each row by its sum"),
+    ([[0.5, 0.5], [0.7, 0.3 - 2e-9]], r"got a sum of 0\.999999998 in row 1; divide"),
+    (np.array([[0.5, 0.5], [0.7, 0.301]], np.float32), r"got a sum of 1\.0009999\d+ in row 1; divide"),
+    ([[1, 1], [0, 1]], r"got a sum of 2\.0 in row 0; use LogisticLoss"),
+    ([[1.5, -0.5], [0.5, 0.5]], r"got -0\.5 at \[0, 1\]"),
+])
+def test_what_is_no_distribution(given, said):
+    with pytest.raises(ValueError, match=f"^labels: expected .*{said}"):
+        SoftmaxLoss(np.eye(2), given, l2=1.0)
 
 
 def test_an_adapter_trains_what_a_frozen_matrix_leaves():

@@ -76,12 +76,12 @@ def start(seed):
     moved = logits + 3 * X @ rng.standard_normal((INPUTS, OUTPUTS))
     noise = rng.gumbel(size=logits.shape)
     options = {"l2": L2, "reduction": "mean"}
-    first = SoftmaxLoss(X, np.argmax(logits + noise, axis=1), **options)
+    first = SoftmaxLoss(X, np.eye(OUTPUTS)[np.argmax(logits + noise, axis=1)], **options)
     problems = {
         "squared": SquaredLoss(X, logits + noise, **options),
         "logistic": LogisticLoss(X, (logits + rng.logistic(size=logits.shape) > 0).astype(int), **options),
         "softmax": first,
-        "adapter": SoftmaxLoss(X, np.argmax(moved + noise, axis=1), offset=first.minimizer, **options),
+        "adapter": SoftmaxLoss(X, np.eye(OUTPUTS)[np.argmax(moved + noise, axis=1)], offset=first.minimizer, **options),
     }
     return {loss: (problem, Network.gaussian_implicit(INPUTS, WIDTH, OUTPUTS, rng=rng,
                                                       std=(0.1 if loss == "adapter" else 1.0) * WIDTH**-0.25))
