@@ -9,6 +9,7 @@ import re
 import pytest
 
 import lplfast
+from lplfast.kernels.descent import COLUMNS
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
@@ -56,3 +57,8 @@ def test_every_relative_link_leads_somewhere():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_the_history_is_documented_column_by_column():
+    text = (ROOT / "docs" / "history.md").read_text(encoding="utf-8").partition("## Glossary")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == COLUMNS
