@@ -503,7 +503,10 @@ cdef class Descent:
             # B = g1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
         it.eta, it.failure = NAN, NO_FAILURE
-        self.rule.choose(it, self.loss, self.scratch)
+        if self.rule.asks:
+            self.rule.ask(it)
+        else:
+            self.rule.choose(it, self.loss, self.scratch)
         eta = it.eta
         if not 0.0 < eta < INFINITY:
             # the step may be tried again: what its rule has remembered of it is forgotten
