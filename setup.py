@@ -13,8 +13,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNELS = ["compress", "local", "loss", "rowwise", "python", "rule", "classical", "certified", "search", "earlier",
-           "callable", "extremes", "tangent", "spectral", "descent"]
+KERNELS = ["compress", "local", "loss", "rowwise", "python", "view", "rule", "classical", "certified", "search",
+           "earlier", "callable", "extremes", "tangent", "spectral", "descent"]
 
 
 def switched_on(name):

@@ -31,7 +31,8 @@ class Claim:
     steps, violations, uninformative : int
         How often it was checked; failed by more than rounding explains; had less slack than rounding may take.
     smallest, at : float, int
-        The smallest slack, in the units of `Run.history`'s slack columns, and its iteration.
+        The smallest slack where the check says something, in the units of `Run.history`'s slack columns, and its
+        iteration; None where every check was uninformative.
     """
 
     name: str
@@ -41,8 +42,8 @@ class Claim:
     steps: int
     violations: int
     uninformative: int
-    smallest: float
-    at: int
+    smallest: float | None
+    at: int | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Audit:
         for claim in self.claims:
             said = f"{claim.title}: {claim.says}"
             if claim.steps:
-                lines.append(f"{said:<62}{claim.steps:>8}{claim.violations:>12}{claim.uninformative:>15}"
-                             f"{claim.smallest:>16.2e}{claim.at:>8}")
+                smallest = f"{'none':>16}{'':>8}" if claim.smallest is None else f"{claim.smallest:>16.2e}{claim.at:>8}"
+                lines.append(f"{said:<62}{claim.steps:>8}{claim.violations:>12}{claim.uninformative:>15}{smallest}")
             else:
                 lines.append(f"{said:<62}{'not checked':>20}")
         return "\n".join(lines)
@@ -98,7 +99,7 @@ def _decreases(history, contraction):
     # what rounding may have done to the gap in all the steps so far, and to the power
     allowance = history["rounding"] + 1e-15 * (1 + t) * bound
     slack = 1 - gap / np.where(bound > 0, bound, 1.0)
-    return _claim("initial_rate", history, slack, gap > bound + allowance, allowance > bound - gap, gap.size > 1)
+    return _claim("initial_rate", history, slack, gap > bound + allowance, allowance > bound - gap)
 
 
 def _bounded(history, bounds):
@@ -109,16 +110,19 @@ def _bounded(history, bounds):
     """
     low, high = bounds.after(history["drift"])
     width = 1 + history["bracket_width"]
-    with np.errstate(invalid="ignore"):     # no lower bound on s_min: 0 times infinity
+    with np.errstate(invalid="ignore", over="ignore"):     # no lower bound on s_min: 0 times infinity
         least = np.where(history["sigma_min_sq"] > 0, history["sigma_min_sq"] * width, np.inf)
     slack = np.minimum(1 - low / least, 1 - history["sigma_max_sq"] / width / high)
-    slack = np.where(history["loss"] <= history["loss"][0], slack, np.inf)
+    applies = history["loss"] <= history["loss"][0]
+    slack = np.where(applies, slack, np.inf)
     # both sides are computed to some u, rounded outward; nothing is checked where the other end is not known
-    return _claim("initial", history, slack, slack < -1e-12, np.isinf(width), slack.size > 1)
+    return _claim("initial", history, slack, slack < -1e-12, np.isinf(width) | ~applies)
 
 
-def _claim(name, history, slack, violated, uninformative, any_step):
+def _claim(name, history, slack, violated, uninformative):
     """Return a claim about the recorded iterates; the first is where it starts from."""
-    at = int(np.argmin(slack[1:])) + 1 if any_step else 0
+    uninformative = uninformative & ~violated
+    says = np.flatnonzero(~uninformative[1:]) + 1
+    at = says[np.argmin(slack[says])] if says.size else None
     return Claim(name, *CLAIMS[name], slack.size - 1, int(violated[1:].sum()), int(uninformative[1:].sum()),
-                 float(slack[at]), int(history["iteration"][at]))
+                 None if at is None else float(slack[at]), None if at is None else int(history["iteration"][at]))

@@ -141,5 +141,9 @@ def check_pair(problem, network):
     if not isinstance(network, Network):
         raise TypeError(f"network: expected a Network, got {type(network).__name__}")
     if (network.n, network.m) != problem.shape:
+        turned = ""
+        if (network.m, network.n) == problem.shape:
+            turned = ("; the network is one for the transposed problem: use Network(network.W2.T, network.W1.T), or "
+                      "transpose the targets")
         raise ValueError(f"network: expected {problem.shape[0]} inputs and {problem.shape[1]} outputs as in the "
-                         f"problem, got {network.n} and {network.m}")
+                         f"problem, got {network.n} and {network.m}{turned}")

@@ -1,5 +1,6 @@
 """One run under way."""
 
+import math
 import os
 import platform
 import time
@@ -130,6 +131,8 @@ class Loop:
             room = self.rows = np.empty((self.capacity, len(COLUMNS)))
         settings = self.plan.settings
         return self.descent.advance(room, every=settings.record_every, max_iter=max_iter, tol=settings.tol,
+                                    grad_tol=-1.0 if settings.grad_tol is None else settings.grad_tol,
+                                    max_growth=math.inf if settings.max_growth is None else settings.max_growth,
                                     budget=budget)
 
     def _last(self):
@@ -159,7 +162,7 @@ class Loop:
             "versions": {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
                          "scipy": scipy.__version__},
         }
-        message = outcome_message(status, descent, last, settings.tol, network, history)
+        message = outcome_message(status, descent, last, settings, network, history)
         return Run(history=history, status=status, message=message, network=network.replace(stack),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=Continuation(settings=settings.to_dict(), fingerprint=problem.fingerprint,

@@ -14,8 +14,9 @@ from .training import progress_bar
 __all__ = ["train_many"]
 
 
-def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, max_time=None,
-               constants=None, compress=None, record=None, record_every=None, progress=False):
+def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, grad_tol=None,
+               max_growth=None, max_time=None, constants=None, compress=None, record=None, record_every=None,
+               progress=False):
     """Train as `train` does, many runs on threads: each is, bit for bit, what `train` alone returns.
 
     The compiled loop does without the interpreter's lock, so that two threads are nearly twice as fast as one.
@@ -30,7 +31,7 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
         The step size rules.
     n_threads : int, optional
         How many runs are under way at once; the number of cores that this process may use. No result depends on it.
-    max_iter, tol, max_time, constants, compress, record, record_every
+    max_iter, tol, grad_tol, max_growth, max_time, constants, compress, record, record_every
         As in `train`, the same for all; `max_time` is that of each run.
     progress : bool
         Whether to show a progress bar of runs (tqdm).
@@ -61,7 +62,8 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
                                                                      step_sizes=step_sizes)):
         try:
             plans.append(Plan.checked(problem, network, step_size=step_size, max_iter=max_iter, tol=tol,
-                                      max_time=max_time, constants=constants, compress=compress, record=record,
+                                      grad_tol=grad_tol, max_growth=max_growth, max_time=max_time,
+                                      constants=constants, compress=compress, record=record,
                                       record_every=record_every))
         except (TypeError, ValueError) as error:
             raise type(error)(f"run {i}: {error}") from None

@@ -1,5 +1,9 @@
 """The two layers, at any width: their compression to width at most n + m, and the way back."""
 
+import math
+import os
+import sys
+
 import numpy as np
 import scipy.linalg
 
@@ -45,8 +49,12 @@ class Network:
     def __init__(self, W1, W2):
         W1, W2 = as_matrix("W1", W1), as_matrix("W2", W2)
         if W1.shape[1] != W2.shape[0]:
+            turned = ""
+            if W1.shape[0] == W2.shape[1]:
+                turned = ("; Network(W1.T, W2.T) would fit, for layers that are kept as (outputs, inputs), as "
+                          "torch.nn.Linear does; and so would Network(W2, W1), for layers that were swapped")
             raise ValueError("W1, W2: expected shapes (n, h) and (h, m) with one width h, "
-                             f"got {W1.shape} and {W2.shape}")
+                             f"got {W1.shape} and {W2.shape}{turned}")
         wide = np.empty((W1.shape[0] + W2.shape[1], W1.shape[1]))
         wide[: W1.shape[0]] = W1
         wide[W1.shape[0]:] = W2.T
@@ -70,11 +78,26 @@ class Network:
         rng : numpy.random.Generator, int or None
             Where the numbers come from.
 
+        Raises
+        ------
+        TypeError, ValueError
+            On bad arguments; if the numbers leave float64.
+        MemoryError
+            If layers so wide do not fit in memory: `gaussian_implicit` makes such networks.
+
         """
         n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
         std1, std2 = _deviations(std)
         rng = as_generator(rng)
-        wide = rng.standard_normal((n + m, h))
+        size = 8 * (n + m) * h
+        too_wide = (f"h: expected layers that fit in memory, got {size:.3g} bytes of them; "
+                    f"Network.gaussian_implicit({n}, {h}, {m}) draws a network of that width without its wide layers")
+        if size > sys.maxsize or size > _memory():
+            raise MemoryError(too_wide)
+        try:
+            wide = rng.standard_normal((n + m, h))
+        except MemoryError as error:
+            raise MemoryError(too_wide) from error
         with np.errstate(over="ignore"):
             wide[:n] *= std1
             wide[n:] *= std2
@@ -394,6 +417,14 @@ def _deviations(std):
     except (TypeError, ValueError):
         raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}") from None
     return as_number("std", std1), as_number("std", std2)
+
+
+def _memory():
+    """Return how many bytes of memory this machine has; infinity if that cannot be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):   # not on this system
+        return math.inf
 
 
 def as_generator(rng):

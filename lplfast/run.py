@@ -31,9 +31,10 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, *runs):
         begun = [run for run in runs if run is not None]
         ended = sum(run.status != "interrupted" for run in begun)
-        super().__init__(runs[0].message if len(runs) == 1 and begun else
-                         f"Interrupted: {ended} of {len(runs)} runs ended, {len(begun) - ended} under way; "
-                         "everything up to here is kept.")
+        super().__init__(f"{runs[0].message} The run so far is this exception's `run`, and train(problem, error.run) "
+                         "goes on with it." if len(runs) == 1 and begun else
+                         f"Interrupted: {ended} of {len(runs)} runs ended, {len(begun) - ended} under way; everything "
+                         "up to here is kept in this exception's `runs`, None where a run had not begun.")
         self.runs = list(runs)
 
     @property
@@ -98,7 +99,9 @@ class Run:
         How many steps were taken.
     checks : dict
         For `pl`, `descent`, `rate`, `drift`, `gap_bound`: steps, violations, uninformative, smallest, smallest_at; over
-        all steps, whatever is recorded. A violation is a slack below minus what rounding can explain.
+        all steps, whatever is recorded. A violation is a slack below minus what rounding can explain; a check is
+        uninformative where rounding may take more than its slack. `smallest` is the smallest slack of the others, None
+        (and so is `smallest_at`) if there are none.
     counters : dict
         `loss_evaluations`, `gradient_evaluations`, `eigenproblems`, `backtracks`, `renewals` of brackets, steps
         `redone` with exact singular values, iterates with all brackets `narrow`.
@@ -126,7 +129,7 @@ class Run:
 
     @property
     def converged(self):
-        """Whether the gap fell to `tol` times the first one."""
+        """Whether the gap fell to `tol`, or the gradient to `grad_tol`, times the first one."""
         return self.status == "converged"
 
     @property
@@ -140,17 +143,29 @@ class Run:
     @property
     def verdict(self):
         """A sentence on the inequalities checked at every step: how often, violations, smallest slacks."""
-        claims = self.audit().claims
-        checked = [claim for claim in claims if claim.name in self.checks and claim.theorem and claim.steps]
+        # the drift condition is no theorem, with whatever constants
+        checked = [claim for claim in self.audit().claims
+                   if claim.name in self.checks and claim.name != "drift" and claim.steps]
         if not checked:
             return "No inequality was checked: no step was taken."
         steps = max(claim.steps for claim in checked)
         titles = [claim.title for claim in checked]
         listed = ", ".join(titles[:-1]) + " and " + titles[-1] if len(titles) > 1 else titles[0]
-        slacks = ", ".join(f"{claim.title} {claim.smallest:.2g} at t={claim.at}" for claim in checked)
         every = "every step" if steps > 1 else "the only step"
-        return (f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: "
-                f"{sum(claim.violations for claim in checked)}; smallest slack: {slacks}.")
+        failed = sum(claim.violations for claim in checked)
+        if self.facts["constants"] == "power":
+            said = (f"The constants are estimates, so nothing is certified: {listed} compared with them at {every} "
+                    f"({steps}): failed beyond rounding {failed} times")
+        else:
+            said = f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: {failed}"
+        slacks = [f"{claim.title} {claim.smallest:.2g} at t={claim.at}" for claim in checked
+                  if claim.smallest is not None]
+        if slacks:
+            said += f"; smallest slack: {', '.join(slacks)}"
+        hidden = [f"{claim.title} at {claim.uninformative}" for claim in checked if claim.uninformative]
+        if hidden:
+            said += f"; within rounding, so that they show nothing: {', '.join(hidden)}"
+        return f"{said}."
 
     @property
     def certificate(self):
@@ -193,7 +208,24 @@ class Run:
         return overview(self)
 
     def save(self, path):
-        """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all."""
+        """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; it names `path`.
+
+        """
+        path = os.fspath(path)
+        try:
+            self._save(path)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            # not the temporary file, of which nobody knows
+            raise OSError(error.errno, error.strerror, path) from error
+
+    def _save(self, path):
         arrays = {f"history/{name}": column for name, column in self.history.items()}
         arrays.update({f"network/{name}": part for name, part in self.network.to_arrays().items()})
         arrays.update({f"continuation/{name}": part for name, part in self.continuation.to_arrays().items()})
@@ -203,7 +235,6 @@ class Run:
         about["promise"] = None if self.promise is None else self.promise.to_dict()
         # somebody's rule may have options that are no JSON
         about = json.dumps(about, default=repr)
-        path = os.fspath(path)
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -20,12 +20,14 @@ class Settings:
     rule: Rule
     spectral: Spectral
     tol: float
+    grad_tol: float | None
+    max_growth: float | None
     compress: bool
     record: tuple
     record_every: int
 
     @classmethod
-    def new(cls, *, step_size, tol, constants, compress, record, record_every):
+    def new(cls, *, step_size, tol, grad_tol, max_growth, constants, compress, record, record_every):
         """Return the settings of a new run; None stands for the default.
 
         Raises
@@ -37,12 +39,14 @@ class Settings:
         return cls(rule=Local() if step_size is None else rule_from(step_size),
                    spectral=Spectral() if constants is None else _spectral(constants),
                    tol=1e-10 if tol is None else as_number("tol", tol),
+                   grad_tol=None if grad_tol is None else as_number("grad_tol", grad_tol, positive=True),
+                   max_growth=None if max_growth is None else _growth(max_growth),
                    compress=True if compress is None else _flag("compress", compress),
                    record=COLUMNS if record is None else _recorded(record),
                    record_every=1 if record_every is None else as_count("record_every", record_every))
 
     @classmethod
-    def again(cls, own, *, step_size, tol, **fixed):
+    def again(cls, own, *, step_size, tol, grad_tol, max_growth, **fixed):
         """Return the settings of a run that goes on; None stands for its `own`, as `to_dict` has taken them apart.
 
         Raises
@@ -51,13 +55,15 @@ class Settings:
             On bad options; if one of the `fixed` is given and differs from the run's own.
 
         """
-        given = cls.new(step_size=step_size, tol=tol, **fixed)
+        given = cls.new(step_size=step_size, tol=tol, grad_tol=grad_tol, max_growth=max_growth, **fixed)
         for name, value in given.to_dict().items():
             if fixed.get(name) is not None and value != own[name]:
                 raise ValueError(f"{name}: expected that of the run that is continued, {own[name]!r}, got {value!r}")
         return cls(rule=rule_again(own["rule"]) if step_size is None else given.rule,
                    spectral=Spectral(own["constants"]["mode"], tolerance=own["constants"]["tolerance"]),
-                   tol=own["tol"] if tol is None else given.tol, compress=own["compress"],
+                   tol=own["tol"] if tol is None else given.tol,
+                   grad_tol=own["grad_tol"] if grad_tol is None else given.grad_tol,
+                   max_growth=own["max_growth"] if max_growth is None else given.max_growth, compress=own["compress"],
                    record=tuple(own["record"]), record_every=own["record_every"])
 
     @property
@@ -69,16 +75,23 @@ class Settings:
         """Return everything, plain enough for JSON."""
         return {"rule": rule_parts(self.rule),
                 "constants": {"mode": self.spectral.mode, "tolerance": self.spectral.tolerance},
-                "tol": self.tol, "compress": self.compress, "record": list(self.record),
-                "record_every": self.record_every}
+                "tol": self.tol, "grad_tol": self.grad_tol, "max_growth": self.max_growth,
+                "compress": self.compress, "record": list(self.record), "record_every": self.record_every}
 
 
 def _spectral(constants):
     if isinstance(constants, str):
-        return Spectral(constants)
+        return Spectral(str(constants))
     if not isinstance(constants, Spectral):
         raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
     return constants
+
+
+def _growth(max_growth):
+    growth = as_number("max_growth", max_growth, positive=True)
+    if growth < 1.0:
+        raise ValueError(f"max_growth: expected a finite number >= 1, got {max_growth!r}")
+    return growth
 
 
 def _flag(name, value):

@@ -1,18 +1,20 @@
 """The step-size rules by name, and what they need of a problem."""
 
+import difflib
 import numbers
 
 import numpy as np
 
 from .bounds import initial_bounds
-from .kernels.callable import CallableRule, IterateView
+from .kernels.callable import CallableRule
 from .kernels.certified import Contraction, Local, Sharp
 from .kernels.classical import AdGD, Constant, Polyak
 from .kernels.earlier import Arora2018, Du2018, Xu2023
 from .kernels.loss import DiagonalQuadratic
 from .kernels.options import as_number
-from .kernels.rule import Rule
+from .kernels.rule import Capped, Rule, compiled_class
 from .kernels.search import Armijo, ExactLineSearch, Majorizer
+from .kernels.view import IterateView
 
 __all__ = ["NEEDS", "RULES", "AdGD", "Armijo", "Arora2018", "CallableRule", "Constant", "Contraction", "Du2018",
            "ExactLineSearch", "IterateView", "Local", "Majorizer", "Polyak", "Rule", "Sharp", "Xu2023", "missing_for",
@@ -51,15 +53,13 @@ def rule_from(step_size):
     (Local(), Constant(eta=0.1))
 
     """
-    if type(step_size) is Rule:
-        raise TypeError("step_size: expected a rule that chooses, got the abstract Rule")
     if isinstance(step_size, Rule):
+        if not hasattr(step_size, "choose") and compiled_class(type(step_size)) in (Rule, Capped):
+            raise TypeError(f"step_size: expected a rule that chooses, got {step_size!r}: give its class a method "
+                            "choose(self, iterate) that returns the step size")
         return step_size
     if isinstance(step_size, str):
-        if step_size not in RULES:
-            raise ValueError(f"step_size: expected a positive number or one of {', '.join(map(repr, RULES))}, "
-                             f"got {step_size!r}")
-        return RULES[step_size]()
+        return _named(step_size)
     if isinstance(step_size, numbers.Real) and not isinstance(step_size, bool):
         return Constant(as_number("step_size", step_size, positive=True))
     if isinstance(step_size, type) and issubclass(step_size, Rule):
@@ -67,6 +67,18 @@ def rule_from(step_size):
     if callable(step_size):
         return CallableRule(step_size)
     raise TypeError(f"step_size: expected a positive number, a rule, the name of one or a function, got {step_size!r}")
+
+
+def _named(name):
+    if name in RULES:
+        return RULES[name]()
+    try:
+        meant = f"the number, step_size={float(name):g}"
+    except ValueError:
+        close = difflib.get_close_matches(name.strip().lower().replace("_", "-"), RULES, 1)
+        meant = f"step_size={close[0]!r}" if close else None
+    raise ValueError(f"step_size: expected a positive number or one of {', '.join(map(repr, RULES))}, got {name!r}"
+                     + (f"; did you mean {meant}?" if meant else ""))
 
 
 def rule_parts(rule):
@@ -92,9 +104,13 @@ def rule_again(parts):
     if name == CallableRule.__name__:
         raise ValueError(f"step_size: the run was made with a function, {parts['options']['function']}; expected it "
                          "again, or another rule to go on with")
-    for rule in _subclasses(Rule):
-        if rule.__name__ == name:
+    # the last one of the name: in a notebook, a class is made again and again
+    for rule in reversed([rule for rule in _subclasses(Rule) if rule.__name__ == name]):
+        try:
             return rule(**parts["options"])
+        except TypeError as error:
+            raise ValueError(f"step_size: expected {name} to take what its `options` say, {parts['options']!r}, got "
+                             f"{error}: say which rule to go on with") from error
     raise ValueError(f"step_size: expected the rule of the run that is continued, {name}, got nothing of that name: "
                      "import it, or say which rule to go on with")
 
@@ -107,6 +123,9 @@ def _subclasses(cls):
 
 def missing_for(rule, problem, network):
     """Return what the rule needs that the problem or the network does not have, in words; None if nothing."""
+    unknown = [need for need in rule.needs if need not in NEEDS]
+    if unknown:
+        raise ValueError(f"needs: expected names among {', '.join(NEEDS)} in {rule!r}, got {unknown}")
     found = (NEEDS[need](problem, network) for need in rule.needs)
     return next((words for words in found if words), None)
 

@@ -11,9 +11,9 @@ from .threads import single_threaded_blas
 __all__ = ["progress_bar", "train"]
 
 
-def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time=None, constants=None, compress=None,
-          record=None, record_every=None, callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0,
-          progress=False):
+def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol=None, max_growth=None, max_time=None,
+          constants=None, compress=None, record=None, record_every=None, callback=None, callback_every=1,
+          checkpoint=None, checkpoint_every=60.0, progress=False):
     """Train `network` on `problem` by gradient descent, `W1 <- W1 - eta G W2.T`, `W2 <- W2 - eta W1.T G`.
 
     Given a run, go on where it stopped, as if it had not: to the last bit, in another process and from a file
@@ -33,6 +33,14 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
         How many steps at most, those included that a continued run has taken.
     tol : float, optional
         Converged when `gap <= tol * gap[0]`, whatever l* is within what is known of it; 1e-10.
+    grad_tol : float, optional
+        Converged, too, when `grad_norm <= grad_tol * grad_norm[0]`, with the gradient of both layers: a criterion that
+        needs no l*. None, the default, is no such criterion. Near a saddle, tiny layers among them, the first gradient
+        is tiny itself, and so is what is asked for; and a run that comes close to a saddle later may stop there.
+    max_growth : float, optional
+        Diverged when `gap > max_growth * gap[0]`; at least 1. None, the default, is no limit: a gap may grow by more
+        than the width of the network and still come back (a catapult), while one that does not cubes itself and leaves
+        float64 in some ten steps, which ends the run as `"overflow"`. Without l* there is no gap to be looked at.
     max_time : float, optional
         How many seconds at most, from this call on; looked at after each step.
     constants : {"certified", "exact", "power"}, optional
@@ -82,8 +90,9 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, max_time
     ('converged', 0, True)
 
     """
-    plan = Plan.checked(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, max_time=max_time,
-                        constants=constants, compress=compress, record=record, record_every=record_every)
+    plan = Plan.checked(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
+                        max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
+                        record=record, record_every=record_every)
     callback_every = as_count("callback_every", callback_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable, got {callback!r}")

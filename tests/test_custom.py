@@ -281,14 +281,61 @@ def test_a_loss_that_is_not_finite_and_points_of_the_users_own():
     def infinite(W):
         return (np.inf if abs(W).max() > 1e4 else quadratic(W)[0]), W - Y
 
-    report = check_loss(loss(infinite))
+    # at a point of the user's own, not finite is a failure; far out, a true loss may overflow, and that is only said
+    report = check_loss(loss(infinite), points=[np.full((2, 3), 2e4)])
     assert any("finite" in said for said in report.problems)
+    report = check_loss(loss(infinite))
+    assert report.passed
+    assert any(claim.failed and not claim.refutes for claim in report.claims)
 
     def bent(W):        # steeper, around one place only
         extra = np.clip(0.5 - abs(W - 5.0), 0, None)
         return quadratic(W)[0] + 50 * float((extra**2).sum()), W - Y - 100 * extra * np.sign(W - 5.0)
 
     assert not check_loss(loss(bent, mu=0.5, K=2.0), points=[np.full((2, 3), 5.1)]).passed
+
+
+def _scaled_quadratic(K, *, mu=1.0, declared=1.0, factor=1.0):
+    def function(W):
+        gradient = K * W
+        gradient[1, 1] *= factor
+        return K / 2 * float((W**2).sum()), gradient
+
+    return CustomLoss(function, shape=(3, 2), mu=mu * K, K=declared * K, minimum=0.0)
+
+
+@pytest.mark.parametrize("exponent", [-200, -100, -16, 0, 16, 100, 200])
+def test_a_quadratic_of_any_curvature_passes_and_false_ones_do_not(exponent):
+    K = 10.0**exponent
+    assert check_loss(_scaled_quadratic(K)).passed
+    for wrong, said in [({"declared": 0.99, "mu": 0.5}, "curvature <= K"),
+                        ({"mu": 1.01, "declared": 1.1}, "curvature >= mu"),
+                        ({"factor": 1.01, "mu": 0.5, "declared": 2.0}, "gradient")]:
+        report = check_loss(_scaled_quadratic(K, **wrong))
+        assert any(said in problem for problem in report.problems), (wrong, report)
+
+
+# a, K of f(a w): as anybody writes them, which overflows far out, or has lost all digits but a few near 0
+TRUE_LOSSES = {
+    "log-cosh": (lambda z: (np.log(np.cosh(z)), np.tanh(z)), 1.0),
+    "pseudo-Huber": (lambda z: (np.sqrt(1 + z**2) - 1, z / np.sqrt(1 + z**2)), 1.0),
+    "logistic": (lambda z: (np.log(1 + np.exp(z)), 1 / (1 + np.exp(-z))), 0.25),
+}
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1.0, 1e60])
+@pytest.mark.parametrize("steepness", [1e-5, 1.0, 1e5])
+@pytest.mark.parametrize("name", TRUE_LOSSES)
+def test_a_true_loss_that_overflows_or_cancels_passes(name, steepness, scale):
+    function, K = TRUE_LOSSES[name]
+
+    def value_and_gradient(W):
+        value, slope = function(steepness * W)
+        return scale * float(value.sum()), scale * steepness * slope
+
+    report = check_loss(CustomLoss(value_and_gradient, shape=(3, 2), mu=0.0, K=scale * steepness**2 * K,
+                                   lower_bound=0.0))
+    assert report.passed, report
 
 
 @pytest.mark.parametrize(("arguments", "options"), [

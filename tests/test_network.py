@@ -178,3 +178,29 @@ def test_a_network_of_a_trillion_units_trains():
     assert run.converged
     assert run.violations == 0
     assert run.network.width == 10**12
+
+
+@pytest.mark.parametrize(("shapes", "said"), [
+    (((8, 3), (4, 8)), r"Network\(W1.T, W2.T\) would fit.*torch.nn.Linear.*Network\(W2, W1\)"),
+    (((8, 4), (3, 8)), r"Network\(W1.T, W2.T\) would fit.*torch.nn.Linear.*Network\(W2, W1\)"),
+])
+def test_layers_that_are_turned_are_told_how_they_would_fit(shapes, said):
+    first, second = (np.ones(shape) for shape in shapes)
+    with pytest.raises(ValueError, match=rf"W1, W2: expected shapes .*{said}"):
+        Network(first, second)
+    assert Network(first.T, second.T).width == Network(second, first).width == 8
+    with pytest.raises(ValueError, match=r"got \(2, 3\) and \(4, 5\)$"):
+        Network(np.ones((2, 3)), np.ones((4, 5)))
+
+
+def test_a_network_for_the_transposed_problem_is_told_so():
+    problem, network = MatrixFactorization(np.ones((2, 3))), Network.gaussian(3, 4, 2, rng=0)
+    with pytest.raises(ValueError, match=r"transposed problem: use Network\(network.W2.T, network.W1.T\)"):
+        train(problem, network)
+    assert train(problem, Network(network.W2.T, network.W1.T), max_iter=1).iterations == 1
+
+
+@pytest.mark.parametrize("width", [10**12, 2**62])
+def test_layers_beyond_memory_point_to_those_that_are_not_kept(width):
+    with pytest.raises(MemoryError, match=rf"h: expected .*Network.gaussian_implicit\(20, {width}, 20\)"):
+        Network.gaussian(20, width, 20)

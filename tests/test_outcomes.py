@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lplfast import Interrupted, MatrixFactorization, Network, SquaredLoss, local_constants, train
+from lplfast import CustomLoss, Interrupted, MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.kernels.loss import DiagonalQuadratic
 from lplfast.outcome import MESSAGES
 from lplfast.problems import Problem
@@ -50,9 +50,11 @@ RUNS = {
     # a gap of 1e188: products of two such numbers are no float64, and mu_t = 0 times such a product is NaN
     "far-away": (MatrixFactorization(np.ones((2, 2))), Network(np.full((2, 1), 1e47), np.full((1, 2), 1e47)),
                  {"max_iter": 5}, "max_iter"),
-    "long-step": (IDENTITY, NETWORK, {"step_size": 5.0}, "diverged"),
+    "long-step": (IDENTITY, NETWORK, {"step_size": 5.0, "max_growth": 1e8}, "diverged"),
+    "long-step-without-limit": (IDENTITY, NETWORK, {"step_size": 5.0}, "overflow"),
     # from a gap of 1e-27 to beyond 1e200: the bounds along the way stay numbers, and so does the quotient
-    "longer-step": (MatrixFactorization([[1.0]]), _scalar(1.0, 1.0 + 1e-13), {"step_size": 1e60}, "diverged"),
+    "longer-step": (MatrixFactorization([[1.0]]), _scalar(1.0, 1.0 + 1e-13), {"step_size": 1e60, "max_growth": 1e8},
+                    "diverged"),
     "overflowing-step": (IDENTITY, NETWORK, {"step_size": 1e300}, "overflow"),
     "loss-overflows": (MatrixFactorization([[1e160]]), _scalar(1.0, 1.0), {}, "overflow"),
     # here the gradient of the layers is a number, the loss is not
@@ -257,3 +259,144 @@ def test_what_rounding_may_do_is_allowed_for_at_every_scale():
 
     # powers of 2 scale without rounding: only the bound itself rounds, at 1e-16 beside some 1e-14
     assert np.allclose([width(2.0**-exponent) for exponent in (100, 250, 300, 400)], width(1.0), rtol=0.05, atol=0.0)
+
+
+# -- what underflow may do
+
+@pytest.mark.parametrize("constants", ["certified", "exact"])
+@pytest.mark.parametrize(("target", "first", "second"), [
+    (1e30, 1e-165, 1e-165), (1e60, 1e-160, 1e-160), (1e60, 1e-175, 1e-175), (1e75, 3e-163, 1e-170),
+    (1e-60, 1e-167, 1e-76), (1e84, 1e-154, 1e-155), (1e-160, 1e-80, 1e-80), (1e-170, 1e10, 1e-170),
+])
+def test_products_that_underflow_are_no_violation(target, first, second, constants):
+    run = train(MatrixFactorization([[target]]), _scalar(first, second), constants=constants, max_iter=2000)
+    assert run.status != "guarantee_failed"
+    assert run.violations == 0
+    # a gap that has underflowed to 0 is not convergence
+    assert (run.status == "converged") == (abs(run.network.product.item() - target) < 1e-4 * target)
+
+
+def test_no_scale_makes_an_honest_loss_fail():
+    rng = np.random.default_rng(0)
+    tried = 0
+    for _ in range(120):
+        n, h, m = rng.integers(1, 4, 3)
+        scales = 10.0 ** rng.uniform([-170, -170, -140, -140], [150, 150, 140, 140])
+        Y, W1, W2 = (rng.standard_normal(shape) for shape in ((n, m), (n, h), (h, m)))
+        network = Network(W1 * scales[0], W2 * scales[1])
+        problem = (MatrixFactorization(Y * scales[2]) if rng.random() < 0.7 else
+                   SquaredLoss(np.diag(10.0 ** rng.uniform(-3, 0, n)) * scales[3],
+                               Y * min(scales[2], 1e140 / scales[3])))
+        for rule in ("sharp", "majorizer", "contraction", "polyak", float(10.0 ** rng.uniform(-170, 150))):
+            run = train(problem, network, rule, max_iter=30, constants=str(rng.choice(["certified", "exact"])))
+            failed = {name: check["violations"] for name, check in run.checks.items()
+                      if name != "drift" and check["violations"]}
+            assert run.status != "guarantee_failed"
+            assert not failed, (n, h, m, scales, rule)
+            # no comparison with NaN passes for one
+            assert not np.isnan(run.history["rounding"]).any()
+            assert all(check["smallest"] is None or np.isfinite(check["smallest"])
+                       for check in run.checks.values())
+            tried += run.iterations
+    assert tried > 2000
+
+
+# -- growth and gradients
+
+def test_a_catapult_comes_back():
+    # the gap grows by 3e9 in between; plain NumPy is at 5e-17 by t = 80
+    problem, network = MatrixFactorization([[0.0]]), Network([[2.0, 0.0]], [[1e-5], [0.0]])
+    run = train(problem, network, 0.75, max_iter=200)
+    assert run.status == "converged"
+    assert run.history["gap"].max() > 1e9 * run.history["gap"][0]
+    assert run.history["gap"][-1] < 5e-17
+    assert run.violations == 0
+    assert train(problem, network, 0.75, max_iter=200, max_growth=1e8).status == "diverged"
+
+
+@pytest.mark.parametrize("width", [10**9, 10**12])
+def test_a_catapult_grows_with_the_width(width):
+    problem, network = MatrixFactorization(np.diag([3.0, 2.0, 1.0])), Network.gaussian_implicit(3, width, 3, rng=1)
+    run = train(problem, network, 3.0 / local_constants(problem, network).sigma_max_sq, max_iter=500)
+    assert run.converged
+    assert run.history["gap"].max() > 0.01 * width * run.history["gap"][0]
+
+
+@pytest.mark.parametrize("eta", [2.0, 3.0, 10.0, 1e3])
+def test_a_hopeless_run_ends_soon(eta):
+    run = train(MatrixFactorization([[1.0]]), _scalar(1.0, 1.2), eta, max_iter=10**6)
+    assert run.status == "overflow"
+    assert run.iterations <= 10
+    assert run.message.startswith("Diverged after")
+    assert "use step_size='local'" in run.message
+    # the logarithm of the gap triples with each step, in the end
+    growth = np.diff(np.log(run.history["gap"]))
+    assert growth[-1] / growth[-2] > 2.5
+
+
+def test_a_gradient_tolerance_needs_no_minimum():
+    def function(W):
+        return float(((W - 1) ** 2).sum() / 2), W - 1
+
+    problem, network = CustomLoss(function, shape=(2, 2), mu=1.0, K=1.0), Network.gaussian(2, 4, 2, rng=0)
+    run = train(problem, network, "sharp")
+    assert run.status == "stalled"
+    assert "grad_tol" in run.message
+    run = train(problem, network, "sharp", grad_tol=1e-6)
+    assert run.status == "converged"
+    assert "grad_tol=1e-06" in run.message
+    norms = run.history["grad_norm"] / run.history["grad_norm"][0]
+    assert norms[-1] <= 1e-6 < norms[-2]
+    # which criterion: here it is the gap
+    assert "grad_tol" not in train(IDENTITY, NETWORK, grad_tol=1e-12).message
+    # a continued run keeps it, and what it is relative to
+    part = train(problem, train(problem, network, "sharp", grad_tol=1e-6, max_iter=20), max_iter=1000)
+    assert part.iterations == run.iterations
+    # a saddle is no convergence
+    assert train(IDENTITY, _zeros(3, 4, 3), grad_tol=0.5).status == "saddle"
+
+
+# -- what is said
+
+def test_a_narrow_network_is_told_what_its_width_can_reach():
+    problem = SquaredLoss(np.diag([3.0, 2.0, 1.0]), np.diag([3.0, 2.0, 1.0]), l2=0.5)
+    # the tail of H^(1/2) W*, by a grid of rank-1 matrices' best: alternating least squares
+    rng, best = np.random.default_rng(0), np.inf
+    d, W = np.diag([9.5, 4.5, 1.5]), problem.minimizer
+    for _ in range(5):
+        b = rng.standard_normal((1, 3))
+        for _ in range(300):
+            a = W @ b.T / (b @ b.T)
+            b = np.linalg.solve(a.T @ d @ a, a.T @ d @ W)
+        best = min(best, problem.gap(a @ b))
+    network = Network.gaussian(3, 1, 3, rng=0)
+    few, many = (train(problem, network, max_iter=steps) for steps in (30, 3000))
+    for run in (few, many):
+        assert f"no network of that width has a gap below {best:.3g}" in run.message
+        assert "raise max_iter" not in run.message
+    assert "there it is" in many.message
+    # where the target has that rank, the width is no obstacle
+    low = MatrixFactorization(np.outer([1.0, 2.0, 3.0], [1.0, 1.0, 1.0]))
+    assert "width" not in train(low, network, max_iter=10).message
+
+
+def test_a_forecast_knows_how_far_the_pace_may_fall():
+    run = train(SquaredLoss(np.diag([1.0, 1e-3, 1e-6]), np.ones(3)), Network.gaussian(3, 9, 1, rng=0), max_iter=2000)
+    assert "K/mu = 1e+12" in run.message
+    assert "Standardize" in run.message
+
+
+def test_the_verdict_leaves_out_slacks_within_rounding():
+    run = train(IDENTITY, Network.gaussian(3, 2, 3, rng=0), tol=0.0)
+    assert run.checks["descent"]["uninformative"] > 10
+    assert run.history["slack_descent"][:-1].min() < -1
+    assert run.checks["descent"]["smallest"] > 0
+    assert "within rounding, so that they show nothing:" in run.verdict
+    assert "descent lemma at" in run.verdict
+
+
+def test_estimates_are_compared_and_said_to_be_no_certificate():
+    run = train(IDENTITY, NETWORK, constants="power", max_iter=20)
+    assert run.verdict.startswith("The constants are estimates, so nothing is certified")
+    assert "at every step (20)" in run.verdict
+    assert run.violations == 0

@@ -157,3 +157,18 @@ def test_audit_finds_a_bound_that_was_exceeded(run):
     broken = copy.deepcopy(run)
     broken.checks["drift"]["violations"] = 3
     assert broken.audit().passed
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/run.npz", "."])
+def test_a_path_that_cannot_be_written_is_named(run, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=f"'{path}'$"):
+        run.save(path)
+    with pytest.raises(OSError, match=f"'{path}'$"):
+        train(MatrixFactorization([[1.0]]), Network([[1.0]], [[2.0]]), checkpoint=path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_says_where_the_run_is(run):
+    assert "this exception's `run`" in str(lplfast.Interrupted(run))
+    assert "this exception's `runs`" in str(lplfast.Interrupted(run, None))

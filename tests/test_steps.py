@@ -19,6 +19,7 @@ from lplfast import (
     Network,
     Rule,
     Run,
+    Sharp,
     SoftmaxLoss,
     SquaredLoss,
     Xu2023,
@@ -26,6 +27,7 @@ from lplfast import (
     local_constants,
     reference,
     train,
+    train_many,
 )
 from lplfast.steps import NEEDS, missing_for, rule_from
 from lplfast.steps import RULES as BY_NAME
@@ -295,3 +297,118 @@ def test_a_function_that_failed_once_is_asked_again():
     run = train(problem, caught.value.run, choose, max_iter=8)
     assert np.allclose(run.history["step_size"][:-1], 0.002 * np.arange(1, 9))
     assert run.checks["pl"]["steps"] == 8
+
+
+# --- classes in Python
+
+class Scaled(Rule):
+    def __init__(self, factor=0.5):
+        self.factor = factor
+        self._private = None
+
+    def choose(self, iterate):
+        if iterate.t == self._private:
+            raise LookupError("mine")
+        return self.factor / iterate.K_t_sharp(0.0)
+
+
+class Halved(Sharp):
+    def choose(self, iterate):
+        return 0.5 / iterate.K_t_sharp(0.0)
+
+
+def test_a_subclass_in_python_steps_as_the_same_function_does():
+    _, problem, network = start()
+    by_function = train(problem, network, lambda it: 0.5 / it.K_t_sharp(0.0), max_iter=50)
+    by_many = train_many(problem, network, [Scaled(), Halved()], max_iter=50)
+    alone = [train(problem, network, rule, max_iter=50) for rule in (Scaled(), Halved())]
+    for run in (*alone, *by_many):
+        for column in run.history.keys() - {"time"}:
+            np.testing.assert_array_equal(run.history[column], by_function.history[column])
+
+
+def test_a_subclass_in_python_is_a_value():
+    assert repr(Scaled(0.3)) == "Scaled(factor=0.3)"
+    assert repr(Halved(cap=2.0)) == "Halved(cap=2.0)"
+    for rule in (Scaled(0.3), Halved(cap=2.0)):
+        for again in (pickle.loads(pickle.dumps(rule)), copy.deepcopy(rule)):
+            assert again == rule
+            assert hash(again) == hash(rule)
+    assert Scaled(0.3) != Scaled(0.4)
+
+
+def test_a_run_with_a_subclass_goes_on_by_its_name(tmp_path):
+    _, problem, network = start()
+    whole = train(problem, network, Scaled(0.3), max_iter=9, tol=0.0)
+    train(problem, network, Scaled(0.3), max_iter=4, tol=0.0).save(tmp_path / "run.npz")
+    on = train(problem, Run.load(tmp_path / "run.npz"), max_iter=9)
+    np.testing.assert_array_equal(on.history["step_size"], whole.history["step_size"])
+
+
+def test_what_a_subclass_raises_arrives_with_the_run_so_far():
+    _, problem, network = start()
+    rule = Scaled()
+    rule._private = 4
+    with pytest.raises(LookupError, match="mine") as caught:
+        train(problem, network, rule)
+    assert caught.value.run.iterations == 4
+
+
+def test_a_subclass_that_does_not_choose_is_refused():
+    class Idle(Rule):
+        pass
+
+    class Other(Local):
+        pass
+
+    class Needy(Scaled):
+        needs = ("luck",)
+
+    _, problem, network = start()
+    with pytest.raises(TypeError, match=r"expected a rule that chooses, got Idle\(\).* choose\(self, iterate\)"):
+        train(problem, network, Idle())
+    with pytest.raises(ValueError, match=r"needs: expected names among .* got \['luck'\]"):
+        train(problem, network, Needy())
+    assert train(problem, network, Other(), max_iter=3).iterations == 3
+
+
+@pytest.mark.parametrize("change", [
+    lambda memory: setattr(memory.flags, "writeable", False), lambda memory: setattr(memory, "shape", (2, 4)),
+    lambda memory: setattr(memory, "dtype", ">f8"),
+], ids=["read-only", "reshaped", "reinterpreted"])
+def test_the_view_is_gone_whatever_was_done_to_its_memory(change):
+    _, problem, network = start()
+    kept = []
+
+    def choose(it):
+        kept.append(it)
+        change(it.memory)
+        return 0.01
+
+    assert train(problem, network, choose, max_iter=3, tol=0.0).iterations == 3
+    for view in kept:
+        with pytest.raises(RuntimeError, match="the iterate is gone"):
+            view.W1     # noqa: B018
+
+
+def test_a_memory_of_another_size_is_an_error():
+    _, problem, network = start()
+    kept = []
+
+    def choose(it):
+        kept.append(it)
+        it.memory.dtype = np.int8
+        return 0.01
+
+    with pytest.raises(ValueError, match="memory: expected 8 numbers, got 64"):
+        train(problem, network, choose)
+    assert repr(kept[0]) == "<IterateView: gone>"
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("xu_rho", "'xu-rho'"), ("Local", "'local'"), (" exact", "'exact'"), ("majoriser", "'majorizer'"), ("0.01", "0.01"),
+])
+def test_a_name_that_is_nearly_one_is_asked_back(name, meant):
+    _, problem, network = start()
+    with pytest.raises(ValueError, match=f"did you mean .*step_size={meant}\\?$"):
+        train(problem, network, name)

@@ -55,12 +55,14 @@ cdef class Descent:
     cdef void _point(self, double* Z, double* g) noexcept nogil
     cdef object _stack(self, const double* Z)
     cdef void _evaluate(self) noexcept nogil
+    cdef void _allow_underflow(self) noexcept nogil
     cdef void _count_evaluation(self) noexcept nogil
     cdef void _gradients(self) noexcept nogil
     cdef bint _finite(self) noexcept nogil
     cdef void _look(self, Row* row) noexcept nogil
     cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil
     cdef int _step(self, Row* row, bint redo) noexcept nogil
-    cdef int _verdict(self, double max_iter, double tol) noexcept nogil
+    cdef bint _at_rest(self) noexcept nogil
+    cdef int _verdict(self, double max_iter, double tol, double grad_tol, double max_growth) noexcept nogil
     cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,
-                  double budget) noexcept nogil
+                  double grad_tol, double max_growth, double budget) noexcept nogil

@@ -10,20 +10,20 @@ from libc.string cimport memset
 from .blas cimport add_matmul_nt, matmul_nn, matmul_nt, matmul_tn
 from .clock cimport seconds
 from .extremes cimport TINY
-from .iterate cimport NO_FAILURE, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
+from .iterate cimport NO_FAILURE, Bracket, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport DiagonalQuadratic, Loss, Value, forget
-from .rounding cimport U
+from .rounding cimport LEAST, LEAST_NORM, U, underflow
 from .rule cimport Rule
 from .spectral cimport EXACT_WIDTH, Spectral, widest
 from .sums cimport Motion, measure_motion, move, square_sum
 from .tangent cimport second_order
 
-# A gap this many times the first one is a divergence: nothing comes back from there.
-cdef double DIVERGED_AT = 1e8
-
 # A squared gradient norm below this has lost digits to underflow.
 cdef double UNDERFLOWN = 1e-280
+
+# The square of a greatest singular value is not said to be below this: its digits have been lost to underflow.
+cdef double FAINT = 1e-290
 
 # Beside the rounding of W, inequalities are checked up to this many (n + m) u times the sum of the absolute
 # values of their terms.
@@ -75,13 +75,16 @@ cdef inline bint note(Check* check, double t, double slack, double difference, d
                       double allowance) noexcept nogil:
     """Count one checked inequality `difference >= 0`; return whether it fails by more than rounding explains.
 
-    It is uninformative if rounding may take more than its slack, and more than a millionth of the claim.
+    It is uninformative if rounding may take more than its slack, and more than a millionth of the claim: then its slack
+    is rounding, and not among those of which the smallest is kept. An allowance that is no number is none.
     """
-    cdef bint violated = not difference >= -allowance
+    cdef bint vacuous = not allowance < INFINITY
+    cdef bint violated = not vacuous and not difference >= -allowance
     check.steps += 1
     check.violations += violated
-    check.uninformative += allowance > difference and not allowance <= SHARP * fabs(claim)
-    if check.steps == 1 or slack < check.smallest:
+    if vacuous or (not violated and allowance > difference and not allowance <= SHARP * fabs(claim)):
+        check.uninformative += 1
+    elif check.steps - check.uninformative == 1 or slack < check.smallest:
         check.smallest = slack
         check.smallest_at = t
     return violated
@@ -91,7 +94,7 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, const Motion* mot
     """1 - rate for the step from `old` to `new`: the best of what is known to hold, from what is known at `old` and
     of where the step leads. `K_best` is the smaller of the local smoothness constants.
     """
-    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, forms, uncertain, short
+    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, forms, uncertain, short, bent
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
     # the descent lemma and the PL inequality; or, for longer steps, ||grad L||^2 <= 2 K s_max(T)^2 gap
     if eta * K_best <= 2.0:
@@ -103,13 +106,16 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, const Motion* mot
     uncertain = old.eps_W + new.eps_W
     decrease = (-motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
                 - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
-    if decrease > 0.0 and forms > TINY:     # squares that have underflowed certify nothing
-        best = fmax(best, 2.0 * PL * decrease / old.grad_sq * (1.0 - 8.0 * U))
+    # squares that have underflowed certify nothing
+    if decrease > TINY and forms > TINY and motion.moved_sq > TINY:
+        best = fmax(best, 2.0 * PL * (decrease / old.grad_sq) * (1.0 - 8.0 * U))
     # the tangent kernel of a quadratic loss contracts the gap
-    if old.hessian != NULL:
+    if old.hessian != NULL and old.gap > TINY:
+        # the products that it is made of may have underflowed
+        bent = fmax(second_order(old), TINY) + sqrt(old.K) * LEAST * old.G_norm
         # 1 - c^2 = (1 - c) (1 + c)
         short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
-                 - eta * eta * second_order(old) / sqrt(2.0 * old.gap) * (1.0 + (size + 16) * U))
+                 - eta * (eta * bent / sqrt(2.0 * old.gap)) * (1.0 + (size + 16) * U))
         best = fmax(best, short * (2.0 - short))
     return best
 
@@ -239,6 +245,12 @@ cdef class Descent:
         return self.it.memory.gap_0
 
     @property
+    def first_grad_norm(self):
+        """The norm of the gradient of both layers at t = 0."""
+        self._start()
+        return self.it.memory.grad_0
+
+    @property
     def gap_error(self):
         """What the gap here may be off by beyond rounding of W1 W2: l* is uncertain, and so may be the loss."""
         return self.it.gap_error + self.it.rounding
@@ -298,6 +310,8 @@ cdef class Descent:
         found = {}
         for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift, memory.bound)):
             found[name] = {key: (value if key == "smallest" else int(value)) for key, value in check.items()}
+            if check["steps"] == check["uninformative"]:
+                found[name]["smallest"] = found[name]["smallest_at"] = None
         return found
 
     def local(self):
@@ -337,6 +351,7 @@ cdef class Descent:
             else:
                 if self.it.memory.t == 0:
                     self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
+                    self.it.memory.grad_0 = sqrt(self.it.grad_sq)
                 if fresh and wanted < EXACT_WIDTH:
                     self.spectral.start(&self.it, wanted, self.scratch)
                 elif fresh:
@@ -344,6 +359,7 @@ cdef class Descent:
                 else:
                     # renewing here would make a continuation's numbers depend on where it began
                     self.spectral.publish(&self.it)
+                self._allow_underflow()
         self.evaluated = True
         self._raise_error()
 
@@ -355,10 +371,12 @@ cdef class Descent:
                 raise error
 
     def advance(self, double[:, ::1] rows, *, Py_ssize_t every=1, max_iter=1000, double tol=1e-10,
-                double budget=0.1):
+                double grad_tol=-1.0, double max_growth=INFINITY, double budget=0.1):
         """Take steps until a verdict, `max_iter` steps in all, `rows` full, or `budget` seconds.
 
-        A row is written for each step whose number divides by `every`, and counted in `filled`.
+        Converged is a gap of at most `tol` times the first, or a gradient of at most `grad_tol` times the first;
+        diverged is a gap of more than `max_growth` times the first. A row is written for each step whose number divides
+        by `every`, and counted in `filled`.
 
         Returns
         -------
@@ -376,7 +394,7 @@ cdef class Descent:
             raise ValueError(f"rows: expected at least one row of {COLUMN_COUNT} columns")
         self._start()
         with nogil:
-            outcome = self._run(&rows[0, 0], rows.shape[0], every, limit, tol, budget)
+            outcome = self._run(&rows[0, 0], rows.shape[0], every, limit, tol, grad_tol, max_growth, budget)
         self._raise_error()
         return OUTCOMES[outcome]
 
@@ -400,24 +418,45 @@ cdef class Descent:
             value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
         it.W_norm = sqrt(value.W_sq)
         it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
-        it.rounding, it.gradient_error = value.rounding, value.gradient_error
+        # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
+        it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
-        it.eps_W = it.k * U / (1.0 - it.k * U) * it.W1_norm * it.W2_norm * (1.0 + (nk + mk + 16) * U)
+        it.eps_W = (it.k * U / (1.0 - it.k * U) * (it.W1_norm + nk * LEAST_NORM) * (it.W2_norm + mk * LEAST_NORM)
+                    * (1.0 + (nk + mk + 16) * U) + underflow(it.k * nm))
         it.floor = it.K * it.eps_W * it.eps_W
         it.G_error = it.gradient_error + it.K * it.eps_W
-        it.G_norm = sqrt(value.G_sq) * (1.0 + (<double> nm + 10) * U) + it.G_error
+        it.G_norm = (sqrt(value.G_sq) + nm * LEAST_NORM) * (1.0 + (<double> nm + 10) * U) + it.G_error
 
     cdef void _gradients(self) noexcept nogil:
         """The gradients in both layers and their norms, from G."""
         cdef Iterate* it = &self.it
+        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
         cdef double first, second
         # g1 = G @ W2.T
         matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
         # g2.T = G.T @ W1
         matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
-        first = square_sum(<Py_ssize_t> it.n * it.k, it.g1)
-        second = square_sum(<Py_ssize_t> it.m * it.k, it.g2t)
-        it.g1_norm, it.g2_norm, it.grad_sq = sqrt(first), sqrt(second), first + second
+        first = square_sum(nk, it.g1)
+        second = square_sum(mk, it.g2t)
+        it.grad_sq = first + second
+        # the layers may move by what their squares have lost to underflow
+        it.g1_norm, it.g2_norm = sqrt(first) + nk * LEAST_NORM, sqrt(second) + mk * LEAST_NORM
+
+    cdef void _allow_underflow(self) noexcept nogil:
+        """Widen brackets of squares by what underflow may have taken from them; at any other size, no bit changes."""
+        cdef Iterate* it = &self.it
+        cdef Bracket* one = &it.memory.layer1.max_sq.now
+        cdef Bracket* two = &it.memory.layer2.max_sq.now
+        cdef double lost = (<double> it.n + it.m) * it.k * LEAST
+        if one.hi < FAINT or two.hi < FAINT:
+            # by these the next step is bounded, too; they are remembered, and a continuation publishes them
+            one.hi, two.hi = fmax(one.hi, FAINT), fmax(two.hi, FAINT)
+            self.spectral.publish(it)
+        it.sigma_min_sq.lo = fmax(0.0, it.sigma_min_sq.lo - lost)
+        it.nu.lo = fmax(0.0, it.nu.lo - it.K * lost - LEAST)
+        it.nu.hi += it.K * lost + LEAST
+        if it.W_norm * it.W_norm < TINY:
+            it.sigma_max_W.hi = fmax(it.sigma_max_W.hi, sqrt(one.hi) * sqrt(two.hi) * (1.0 + 4.0 * U))
 
     cdef void _count_evaluation(self) noexcept nogil:
         self.it.memory.evaluations += 1
@@ -433,7 +472,7 @@ cdef class Descent:
         """Write the iterate's part of its row, and NaN for the step's."""
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
-        cdef double mu_t = it.mu * it.sigma_min_sq.lo * (1.0 - 4.0 * U)
+        cdef double mu_t = fmax(0.0, it.mu * it.sigma_min_sq.lo * (1.0 - 4.0 * U) - LEAST)
         row.iteration = memory.t
         row.loss = it.loss
         row.gap = it.gap
@@ -491,6 +530,7 @@ cdef class Descent:
         if redo:
             memory.redone += 1
             self.spectral.start(it, EXACT_WIDTH, self.scratch)
+            self._allow_underflow()
             self._look(row)
         old = it[0]
         before = memory[0]
@@ -503,7 +543,10 @@ cdef class Descent:
             # B = g1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
         it.eta, it.failure = NAN, NO_FAILURE
-        self.rule.choose(it, self.loss, self.scratch)
+        if self.rule.asks:
+            self.rule.ask(it)
+        else:
+            self.rule.choose(it, self.loss, self.scratch)
         eta = it.eta
         if not 0.0 < eta < INFINITY:
             # the step may be tried again: what its rule has remembered of it is forgotten
@@ -541,11 +584,12 @@ cdef class Descent:
         # rounding at both ends of the step; a wrong l* would be wrong at both
         uncertain = gap_tolerance(&old) + gap_tolerance(it)
         # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
-        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * old.W2_norm
-        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * old.W1_norm
-        r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm)
-        r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm)
-        uncertain += 1.01 * (it.G_norm * (r1 * it.W2_norm + r2 * it.W1_norm + r1 * r2)
+        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * (old.W2_norm + mk * LEAST_NORM) + underflow(it.m * nk)
+        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * (old.W1_norm + nk * LEAST_NORM) + underflow(it.n * mk)
+        r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm) + nk * LEAST_NORM * U + underflow(nk)
+        r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm) + mk * LEAST_NORM * U + underflow(mk)
+        uncertain += 1.01 * (it.G_norm * (r1 * (it.W2_norm + mk * LEAST_NORM) + r2 * (it.W1_norm + nk * LEAST_NORM)
+                                          + r1 * r2)
                              + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
         allowance = uncertain + share * (terms + first_order * (1.0 + 0.5 * eta * K_best))
         if not redo and not fall - promised >= -allowance:
@@ -564,9 +608,10 @@ cdef class Descent:
         memory.gap_bound *= row.rate_bound
         if known:
             allowance = (uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
-                         + share * (terms + fabs(contraction) * old.gap))
+                         + share * (terms + fabs(contraction) * old.gap) + LEAST * old.gap)
             note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap, allowance)
-            memory.rounded += allowance
+            # no bound is an infinite one: comparisons with NaN would be passed
+            memory.rounded += allowance if allowance == allowance else INFINITY
             memory.bound_error = row.rate_bound * memory.bound_error + allowance + 4.0 * U * memory.gap_bound
             note(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
                  memory.gap_bound, memory.bound_error)
@@ -575,24 +620,38 @@ cdef class Descent:
         memory.t += 1
         self._gradients()
         self.spectral.measure(it, &motion, self.scratch)
+        self._allow_underflow()
         return GUARANTEE_FAILED if failed else RUNNING
 
-    cdef int _verdict(self, double max_iter, double tol) noexcept nogil:
+    cdef bint _at_rest(self) noexcept nogil:
+        """Whether G is 0 in every entry: then a gap of 0 has not underflowed."""
+        cdef Py_ssize_t i
+        for i in range(<Py_ssize_t> self.it.n * self.it.m):
+            if self.it.G[i] != 0.0:
+                return False
+        return True
+
+    cdef int _verdict(self, double max_iter, double tol, double grad_tol, double max_growth) noexcept nogil:
         """Whether to go on from the current iterate, and if not, why."""
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
-        cdef double unsure
+        cdef double unsure, lost
         if not self._finite():
             return OVERFLOWED
         # rounding and an uncertain l* may hide as much; neither may pass for convergence
         unsure = it.gap_error + it.rounding
-        if it.gap < -unsure - 8.0 * (it.n + it.m) * U * fabs(it.loss):
+        lost = underflow(<Py_ssize_t> it.n * it.m)
+        if it.gap < -unsure - lost - 8.0 * (it.n + it.m) * U * fabs(it.loss):
             return GUARANTEE_FAILED     # below the minimum
-        if it.gap + unsure <= tol * memory.gap_0:
+        if it.gap + unsure + lost <= tol * memory.gap_0 or (it.gap + unsure == 0.0 and self._at_rest()):
             return CONVERGED
-        if it.gap <= fmax(it.floor, unsure):
+        # a gradient that is 0 from the start, or where the gap is known not to be, is a saddle's
+        if (sqrt(it.grad_sq) <= grad_tol * memory.grad_0 and memory.grad_0 > 0.0
+                and (it.grad_sq > 0.0 or it.gap != it.gap)):
+            return CONVERGED
+        if it.gap <= fmax(it.floor, unsure + lost):
             return FLOOR_REACHED
-        if it.gap > DIVERGED_AT * memory.gap_0:
+        if it.gap > max_growth * memory.gap_0:
             return DIVERGED
         if it.grad_sq == 0.0:
             # where l* is not known, this may be it
@@ -605,7 +664,7 @@ cdef class Descent:
         return MAX_ITER if memory.t >= max_iter else RUNNING
 
     cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,
-                  double budget) noexcept nogil:
+                  double grad_tol, double max_growth, double budget) noexcept nogil:
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
         cdef double started = seconds(), spent_before = memory.seconds
@@ -615,7 +674,7 @@ cdef class Descent:
         cdef Py_ssize_t filled_before = self.filled
         cdef int outcome
         while True:
-            outcome = self._verdict(max_iter, tol)
+            outcome = self._verdict(max_iter, tol, grad_tol, max_growth)
             if outcome != RUNNING or self.filled - filled_before == capacity or memory.seconds - spent_before > budget:
                 break
             self._look(row)

@@ -4,7 +4,7 @@ The kernels hold the network as one stack `Z = [W1; W2.T]` of shape (n + m, k), 
 are then (rows, k) matrices that the same code serves, and a gradient step is `Z - eta * [g1; g2.T]`.
 """
 
-from .rounding cimport U, sum_error
+from .rounding cimport U, sum_error, underflow
 
 cdef enum:
     RULE_MEMORY = 8
@@ -95,6 +95,7 @@ cdef struct Memory:
     Check rate
     Check drift
     Check bound
+    double grad_0           # the norm of the gradient of both layers at t = 0
     double[RULE_MEMORY] rule    # a rule's own; zeros at t = 0
 
 
@@ -164,7 +165,7 @@ cdef struct Iterate:
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
     """What rounding in W1 W2 and in the loss may have done to its value: ||G|| eps_W + K eps_W^2 / 2 + rounding."""
-    return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding
+    return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding + underflow(<Py_ssize_t> it.n * it.m)
 
 
 cdef inline double gap_above(Iterate* it) noexcept nogil:

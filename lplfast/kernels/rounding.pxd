@@ -4,9 +4,20 @@ cdef extern from *:
     """
     #define LPL_UNIT_ROUNDOFF 1.1102230246251565e-16
     #define LPL_BLOCK 4096
+    #define LPL_LEAST 0x1p-1022
+    #define LPL_LEAST_NORM 0x1p-511
     """
     const double U "LPL_UNIT_ROUNDOFF"
     const Py_ssize_t BLOCK "LPL_BLOCK"      # what `sums.pxd` adds up before it adds to the total
+    # what a product of two doubles may lose to underflow, whether that is gradual or flushed to 0: the least normal
+    # number; and what a number whose square has been lost to it may be
+    const double LEAST "LPL_LEAST"
+    const double LEAST_NORM "LPL_LEAST_NORM"
+
+
+cdef inline double underflow(Py_ssize_t size) noexcept nogil:
+    """What a sum of `size` products of up to three factors may lose to underflow."""
+    return 4.0 * size * LEAST
 
 
 cdef inline double sum_error(Py_ssize_t size) noexcept nogil:

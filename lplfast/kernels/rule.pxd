@@ -2,6 +2,7 @@
 
 from .iterate cimport Iterate
 from .loss cimport Loss
+from .view cimport IterateView
 
 
 cdef class Rule:
@@ -10,9 +11,14 @@ cdef class Rule:
     cdef readonly bint needs_tau
     cdef readonly bint needs_B
     cdef readonly bint needs_previous
+    # whether Python is asked for the step: the loop then calls `ask` in place of `choose`
+    cdef bint asks
+    cdef dict errors            # what was raised there, by thread
 
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil
+    cdef void ask(self, Iterate* it) noexcept with gil
+    cdef object _asked(self, IterateView view)
 
 
 cdef class Capped(Rule):
