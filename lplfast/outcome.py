@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from .kernels.loss import DiagonalQuadratic
+from .problems import describe_frame
 
 __all__ = ["outcome_message"]
 
@@ -40,7 +41,8 @@ def outcome_message(status, descent, last, settings, network, history):
         if failed:
             message += (f" But {failed} inequalities failed beyond rounding, so the loss is not what it declares: see "
                         "run.audit() and lplfast.check_loss.")
-    return message
+    lost = describe_frame(getattr(descent.loss, "frame", 0.0))
+    return f"{message} {lost}." if lost else message
 
 
 class _Facts:

@@ -263,3 +263,19 @@ def test_products_beyond_float64():
     with pytest.raises(OverflowError, match="imbalance_eigenvalues: expected numbers within float64"):
         Network([[1e200]], [[1.0]]).imbalance_eigenvalues()
     assert np.allclose(Network([[1e-200]], [[0.0]]).imbalance_eigenvalues(), 0.0)
+
+
+def test_a_run_says_what_its_frame_loses():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((12, 5)), rng.standard_normal((12, 2))
+    network = Network.gaussian(5, 20, 2, std=0.3, rng=0)
+    assert "In the frame" not in train(SquaredLoss(X, Y), network, max_iter=5).message
+    X[:, 1] = X[:, 0] + 1e-9 * X[:, 1]
+    problem = SquaredLoss(X, Y)
+    run = train(problem, network, max_iter=5)
+    assert 1e-6 < problem.frame_error < 1
+    assert f"known to the part {problem.frame_error:.1e} of itself" in run.message
+    assert run.violations == 0
+    # and where nothing is left of it, the run does not pretend that there is
+    X[3] *= 1e18
+    assert train(SquaredLoss(X, Y), network, max_iter=5).status == "floor"
