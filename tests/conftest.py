@@ -19,9 +19,12 @@ if os.environ.get("CI"):
 
 @pytest.fixture(scope="session")
 def probe(tmp_path_factory):
-    """The compiled functions of the kernels one by one: `probe.pyx`, built against the package that is tested."""
-    folder = tmp_path_factory.mktemp("probe")
-    source = shutil.copy(pathlib.Path(__file__).with_name("probe.pyx"), folder)
+    """The compiled functions of the kernels one by one: `probe.pyx`, built against the package that is tested.
+
+    LPLFAST_PROBE names a folder to build it in; what is there is built again only if its sources are newer.
+    """
+    folder = pathlib.Path(os.environ.get("LPLFAST_PROBE") or tmp_path_factory.mktemp("probe"))
+    source = shutil.copy2(pathlib.Path(__file__).with_name("probe.pyx"), folder)
     # as quickly as can be: it calls what is compiled already; but with the arithmetic of setup.py
     environment = {**os.environ, "CFLAGS": "-O0 -g0 -ffp-contract=off",
                    "PYTHONPATH": str(pathlib.Path(lplfast.__file__).parent.parent)}

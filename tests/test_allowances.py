@@ -7,7 +7,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from lplfast import MatrixFactorization, Network, train
+from lplfast import MatrixFactorization, Network, Sharp, train
+from lplfast.kernels.descent import COLUMNS, Descent
+from lplfast.kernels.local import K_t, K_t_sharp
+from lplfast.kernels.loss import DiagonalQuadratic
+from lplfast.kernels.rowwise import Logistic
 from lplfast.kernels.spectral import Spectral
 
 U = 2.0**-53
@@ -397,3 +401,194 @@ def test_second_order_is_an_upper_bound(probe):
         # its square has underflowed
         point.B = B * 1e-150
         assert point.second_order() == without
+
+
+# what a norm says, and layers of a run
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 5), (5, 2)], ids=str)
+def test_what_a_norm_alone_says_is_true_at_its_extremes(probe, shape):
+    rng = np.random.default_rng(12)
+    p = min(shape)
+    for _ in range(DRAWS):
+        c = float(rng.uniform(1, 2))
+        # all singular values c: the greatest is as small as the norm allows, the least as large
+        layer = probe.unknown_layer(c * np.eye(*shape))
+        square = Fraction(c) ** 2
+        assert Fraction(layer["max_sq"]["now"]["lo"]) <= square
+        if shape[0] <= shape[1]:
+            assert square <= Fraction(layer["min_sq"]["now"]["hi"]) <= square * (1 + Fraction(40 * U))
+        else:
+            assert layer["min_sq"]["now"]["hi"] == 0.0
+        # one singular value that is not 0
+        A = np.zeros(shape)
+        A[0] = rng.uniform(1, 2, shape[1])
+        square = sum(Fraction(x) ** 2 for x in A[0].tolist())
+        assert square <= Fraction(probe.unknown_layer(A)["max_sq"]["now"]["hi"]) <= square * (1 + Fraction(60 * U))
+        assert probe.unknown_layer(A)["max_sq"]["now"]["lo"] <= float(square) / p
+
+
+def test_a_step_moves_the_product_and_the_kernel_by_both_layers(probe):
+    rng = np.random.default_rng(13)
+    for case in range(DRAWS):
+        one, two, W, G, eta = sizes(rng, 5, decades=1)
+        eps_W = 1e-16 if case % 2 else 0.0
+        # norms of 0: nothing rounds, and what a step moves a layer by is eta ||G|| times the other one
+        point = probe.Point(2, 3, 2, K=1.0, eta=eta, eps_W=eps_W, G_max=(0.0, G), sigma_max_W=(0.0, W), g1_norm=1e-300,
+                            g2_norm=1e-300)
+        point.g1_norm = point.g2_norm = 0.0 if case % 3 == 0 else 1e3
+        point.memory = {"layer1": {"min_sq": tracked(0.0, one), "max_sq": tracked(one, one)},
+                        "layer2": {"min_sq": tracked(0.0, two), "max_sq": tracked(two, two)},
+                        "tangent": {"lo": 0.0, "hi": 0.0, "drift": 0.5, "least": 0.0, "most": 0.0}}
+        point.drift(Spectral("certified"))
+        first, second = (point.memory[layer]["max_sq"]["upper"] for layer in ("layer1", "layer2"))
+        e1, e2 = mpmath.mpf(first["path"]), mpmath.mpf(second["path"])
+        reach = e1 * root(two) + root(one) * e2 + e1 * e2 + eps_W
+        # the paths here are a little more than what the reach is made of
+        assert reach * (1 - 8 * U) <= point.reach <= reach * (1 + 24 * U)
+        moved = mpmath.mpf(first["drift"]) + second["drift"]
+        assert moved * (1 - 8 * U) <= point.moved <= moved * (1 + 8 * U)
+        assert 0.5 + moved * (1 - 4 * U) <= point.memory["tangent"]["drift"] <= (0.5 + moved) * (1 + 8 * U)
+
+
+def test_the_tangent_kernel_is_bracketed(probe):
+    rng = np.random.default_rng(14)
+    for n in (2, 3):
+        for by_lapack in (False, True):
+            for _ in range(5):
+                W1, d = rng.standard_normal((n, n + 2)), rng.uniform(0.5, 2, n)
+                p_lo, p_hi = np.sort(rng.uniform(0.1, 3, 2)).tolist()
+                least, greatest = (float(x) for x in np.linalg.svd(W1)[1][[-1, 0]] ** 2)
+                point = probe.Point(n, n + 2, 2, K=d.max(), mu=d.min(), hessian=d, W1=W1,
+                                    W1_norm=float(np.linalg.norm(W1)), sigma_max_sq=(0.0, 1e9))
+                point.memory = {
+                    "layer1": {"min_sq": tracked(0.99 * least, 1.01 * least), "max_sq": tracked(greatest, greatest)},
+                    "layer2": {"min_sq": tracked(p_lo, p_lo), "max_sq": tracked(p_hi, p_hi)}}
+                point.renew_tangent(by_lapack, 1e-3)
+                roots = mpmath.diag([root(x) for x in d.tolist()])
+                exact = mpmath.matrix(W1.tolist())
+                low, high = (mpmath.eigsy(roots * (exact * exact.T + p * mpmath.eye(n)) * roots, eigvals_only=True)
+                             for p in (p_lo, p_hi))
+                found = point.memory["tangent"]
+                assert min(low) * (1 - 3e-3) <= found["lo"] <= min(low)
+                assert max(high) <= found["hi"] <= max(high) * (1 + 3e-3)
+                # what drift is compared with must not be too large
+                base = mpmath.mpf(0.99 * least)
+                assert (base + p_lo) * (1 - 4 * U) <= found["least"] <= base + p_lo
+                assert (base + p_hi) * (1 - 4 * U) <= found["most"] <= base + p_hi
+
+
+def test_proofs_add_up_their_errors(probe):
+    # the ends are the shift, what the factorization may have missed, and q units of F^2 for the product
+    def coarse(x, sign):
+        high = (x * (1 + sign * 1.3e-4)) * 549755813889.0
+        return high - (high - x * (1 + sign * 1.3e-4))
+
+    p, q, F_sq = 20, 50, 1e-3
+    M = np.diag(np.linspace(1.0, 2.0, p))
+    for greatest, sign, at in ((True, 1, p - 1), (False, -1, 0)):
+        start = np.eye(p)[at]
+        found, _ = probe.bracket(greatest, M, q, F_sq, start, 1e-3)
+        shift = coarse(M[at, at] * (1 + sign * 0.75e-3), sign)
+        excess, _ = probe.cholesky_excess(-float(sign), M, shift)
+        outside = sign * (Fraction(found[greatest]) - Fraction(shift)) - Fraction(excess)
+        # (q + 4) u F^2, less the additions
+        assert (q + 4) * U * F_sq - 2 * 2 * U * 2.0 <= outside <= (q + 4) * U * F_sq + 2 * 2 * U * 2.0
+        assert excess > 50 * U
+    # the quotient of a solve is off by 4 p u F^2 and more
+    (_, hi), _ = probe.bracket(False, np.diag([1.0, 1e-15]), 2, 1.0, [0.0, 1.0], 1e-3)
+    assert 1e-15 + 4 * 2 * U <= hi <= 1e-15 * 1.001 + 40 * U
+
+
+def cancelling(rng):
+    """Return layers of one input and output whose product is some units of its terms: it rounds by all of itself."""
+    k = int(rng.integers(2, 6))
+    W1, W2 = rng.uniform(1, 2, (1, k)) * 1e4, rng.uniform(1, 2, (k, 1)) * 1e4
+    W2[-1] = -(W1[0, :-1] @ W2[:-1, 0]) / W1[0, -1]
+    return W1, W2
+
+
+def test_what_is_known_at_the_stored_layers_is_true_of_them():
+    # the product as computed is off by some units of 1e8, the target as near to it as that
+    rng, off = np.random.default_rng(15), 0
+    for _ in range(100):
+        W1, W2 = cancelling(rng)
+        exact = sum(Fraction(a) * Fraction(b) for a, b in zip(W1[0].tolist(), W2[:, 0].tolist(), strict=True))
+        Y = float(exact) + rng.normal() * 1e-8
+        descent = Descent(DiagonalQuadratic([2.0], [[Y]]), Sharp(), Spectral("certified"), W1, W2)
+        at = descent.local()
+        error = abs(Fraction(float((W1 @ W2)[0, 0])) - exact)
+        assert 2 * error**2 <= Fraction(at["floor"])
+        gap, G = (exact - Fraction(Y)) ** 2, 2 * abs(exact - Fraction(Y))
+        assert gap <= Fraction(at["gap_above"])
+        assert Fraction(at["G_max"][0]) <= G <= Fraction(at["G_max"][1])
+        assert Fraction(at["G_norm"]) >= G
+        assert Fraction(at["sigma_max_W"][0]) <= abs(exact) <= Fraction(at["sigma_max_W"][1])
+        off += gap > 2 * Fraction(at["gap"])
+    # in some of them what is computed is far too small
+    assert off > 5
+
+
+def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
+    rng, certified = np.random.default_rng(16), 0
+    for _ in range(200):
+        W1, W2 = cancelling(rng)
+        Y = float((W1 @ W2)[0, 0]) + rng.normal() * 10.0 ** rng.uniform(-8, -5)
+        descent = Descent(DiagonalQuadratic([1.0], [[Y]]), Sharp(), Spectral("certified"), W1, W2)
+        rows, gaps = np.empty((1, len(COLUMNS))), []
+        for t in (0, 1):
+            if t:
+                descent.advance(rows, max_iter=1, tol=0.0)
+            product = sum(Fraction(a) * Fraction(b) for a, b in zip(
+                descent.W1[0].tolist(), descent.W2[:, 0].tolist(), strict=True))
+            gaps.append((product - Fraction(Y)) ** 2 / 2)
+        if descent.t == 1:
+            rate = rows[0, COLUMNS.index("rate_bound")]
+            # the rate is that of exact steps; the layers round to some units, which moves the product
+            rounding = descent.last_row()[COLUMNS.index("rounding")]
+            assert gaps[1] <= Fraction(rate) * gaps[0] + Fraction(rounding)
+            certified += rate < 0.5
+    assert certified > 5
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-3, 0.05, 0.3, 1.0, 30.0])
+def test_a_loss_of_rows_is_off_by_no_more_than_it_says(size):
+    # at logits of 0 both probabilities are 1/2, and the divergence is log cosh(x E / 2)
+    rng = np.random.default_rng(17)
+    for N, n, m in ((1, 1, 1), (5, 3, 2), (300, 2, 1)):
+        X, W = rng.standard_normal((N, n)), size * rng.standard_normal((n, m))
+        uncertainty = 1e-9
+        kernel = Logistic(X, np.zeros((N, m)), np.zeros((n, m)), mu=0.1, K=0.1 + np.linalg.norm(X, 2) ** 2 / 4,
+                          minimum=0.0, l2=0.1, uncertainty=uncertainty)
+        x, w = mpmath.matrix(X.tolist()), mpmath.matrix(W.tolist())
+        half = x * w / 2
+        ridge = mpmath.fsum(v * v for v in w)
+        exact = mpmath.fsum(mpmath.log(mpmath.cosh(z)) for z in half) + mpmath.mpf(0.1) / 2 * ridge
+        gradient = x.T * half.apply(mpmath.tanh) / 2 + mpmath.mpf(0.1) * w
+        _, gap, G = kernel.value_and_gradient(W)
+        # W = W I: the product is exact
+        descent = Descent(kernel, Sharp(), Spectral("certified"), W, np.eye(m))
+        descent.local()
+        told = uncertainty * (mpmath.sqrt(ridge) + uncertainty / 0.2)
+        rounding = descent.gap_error - told
+        assert rounding >= 0
+        assert abs(gap - exact) <= rounding + 4 * U * told
+        assert descent.gap_error >= told
+        # it counts the worst case, at most so many units of what it adds up
+        assert abs(gap - exact) <= 100 * U * exact
+        assert mpmath.norm(mpmath.matrix(G.tolist()) - gradient) <= 60 * U * (mpmath.norm(gradient) + np.linalg.norm(W))
+
+
+def test_published_smoothness_is_rounded_up():
+    rng = np.random.default_rng(18)
+    for _ in range(DRAWS):
+        K, sigma_sq, sigma_W, gap, G_2, G_F, eta = sizes(rng, 7)
+        e = {name: mpmath.mpf(x) for name, x in
+             zip(("K", "s", "w", "gap", "two", "F", "eta"), (K, sigma_sq, sigma_W, gap, G_2, G_F, eta), strict=True)}
+        g = mpmath.sqrt(2 * e["K"] * e["gap"])
+        exact = (e["K"] * e["s"] + g + 3 * e["K"] * e["s"] * g * e["eta"]
+                 + 6 * e["K"] ** 2 * e["w"] * e["gap"] * e["eta"] ** 2)
+        assert exact <= K_t(K, sigma_sq, sigma_W, gap, eta) <= exact * (1 + 40 * U)
+        exact = (e["K"] * e["s"] + e["two"] + e["K"] * e["s"] * e["two"] * e["eta"]
+                 + e["K"] * e["w"] * e["two"] * e["F"] * e["eta"] ** 2 / 2)
+        assert exact <= K_t_sharp(K, sigma_sq, sigma_W, G_2, G_F, eta) <= exact * (1 + 40 * U)
