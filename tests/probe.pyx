@@ -12,7 +12,7 @@ from lplfast.kernels.iterate cimport Bracket, End, Iterate, Layer, Memory, Track
 from lplfast.kernels.loss cimport Loss
 from lplfast.kernels.rule cimport Rule
 
-FEW_ROWS, BLOCK = blas.FEW_ROWS, rounding.BLOCK
+FEW_ROWS = blas.FEW_ROWS
 
 
 def room(Py_ssize_t size):
@@ -217,20 +217,6 @@ def iterate_inverse(double[:, ::1] M, v, double accuracy):
     return extremes.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
 
 
-def layer_extremes(double[:, ::1] A, str how):
-    """(least.lo, least.hi), (greatest.lo, greatest.hi) by "gram" or "svd"; None where it breaks down."""
-    cdef int n = A.shape[0], k = A.shape[1], side = max(n, k)
-    cdef double[::1] scratch = room(2 * side * side + 200 * side)
-    cdef Bracket least, greatest
-    least.lo = greatest.lo = 0.0
-    least.hi = greatest.hi = np.inf
-    if how == "gram":
-        done = extremes.gram_extremes(n, k, &A[0, 0], np.linalg.norm(A), &least, &greatest, &scratch[0])
-    else:
-        done = extremes.svd_extremes(n, k, &A[0, 0], &least, &greatest, &scratch[0])
-    return ((least.lo, least.hi), (greatest.lo, greatest.hi)) if done else None
-
-
 # spectral, tangent and the rules: functions of an iterate
 
 def widen(dict lower, dict upper):
@@ -246,15 +232,6 @@ def largest_moved(dict lower, dict upper, double distance):
     largest.lower, largest.upper = lower, upper
     spectral.largest_moved(&largest, distance)
     return largest.now.lo, largest.now.hi
-
-
-def renewed_layer(double[:, ::1] A, double wanted):
-    """What a renewal by LAPACK makes of the layer: a dict."""
-    cdef int n = A.shape[0], k = A.shape[1], side = max(n, k)
-    cdef double[::1] scratch = room(2 * side * side + 200 * side)
-    cdef Layer layer
-    spectral.renew_layer(n, k, &A[0, 0], np.linalg.norm(A), wanted, &layer, &scratch[0])
-    return layer
 
 
 def unknown_layer(double[:, ::1] A):
@@ -304,7 +281,7 @@ cdef class Point:
             at.lo, at.hi = value
         elif name == "memory":
             self._memory = {**self._memory, **value}
-        elif name in ("W1", "W2t", "W", "G", "B", "tau", "hessian"):
+        elif name in ("W1", "B", "hessian"):
             self._point(name, _copy(value))
         else:
             self._of(name)[0] = value
@@ -323,16 +300,8 @@ cdef class Point:
         self.arrays.append(flat)
         if name == "W1":
             self.it.W1 = &flat[0]
-        elif name == "W2t":
-            self.it.W2t = &flat[0]
-        elif name == "W":
-            self.it.W = &flat[0]
-        elif name == "G":
-            self.it.G = &flat[0]
         elif name == "B":
             self.it.B = &flat[0]
-        elif name == "tau":
-            self.it.tau = &flat[0]
         else:
             self.it.hessian = &flat[0]
 
@@ -349,7 +318,7 @@ cdef class Point:
         """What a step adds: (moved, e), and the ends of the layer afterwards."""
         cdef Layer layer
         cdef double e, moved
-        layer = spectral_layer(max_sq)
+        layer = resting_layer(max_sq)
         moved = spectral.drift_layer(&layer, &self.it, other_max, size, A_norm, other_norm, g_norm, m, &e)
         return moved, e, layer
 
@@ -378,7 +347,7 @@ cdef class Point:
         return self.it.eta
 
 
-cdef Layer spectral_layer(dict max_sq):
+cdef Layer resting_layer(dict max_sq):
     """A layer of which only the bracket of the greatest value is known; nothing has drifted."""
     cdef Layer layer
     cdef End at_rest

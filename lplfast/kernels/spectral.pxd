@@ -22,8 +22,6 @@ cdef inline double widest(Iterate* it) noexcept nogil:
 
 
 cdef void unknown_layer(int n, int k, double A_norm, Layer* layer) noexcept nogil
-cdef void renew_layer(int n, int k, const double* A, double A_norm, double wanted, Layer* layer,
-                      double* scratch) noexcept nogil
 cdef void widen(Tracked* squared) noexcept nogil
 cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
                         double g_norm, int m, double* e) noexcept nogil
