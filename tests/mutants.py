@@ -47,7 +47,7 @@ MUTANTS = [
     (SPECTRAL, "(largest.upper.bound + largest.upper.drift) * (1.0 + 2.0 * U)",
      "(largest.upper.bound + largest.upper.drift) * (1.0 - 2.0 * U)", ALLOWANCES),
     (SPECTRAL, "min(n, k) * (1.0 - round)", "min(n, k) * (1.0 + round)", ALLOWANCES),
-    (SPECTRAL, "F_sq * (1.0 + round))\n", "F_sq * (1.0 - round))\n", ALLOWANCES),
+    (SPECTRAL, ", F_sq * (1.0 + round))", ", F_sq * (1.0 - round))", ALLOWANCES),
     (SPECTRAL, "least.lo = least.hi = 0.0 ", "least.lo = least.hi ", "tests/test_spectral.py -k fresh"),
     (SPECTRAL, "two.min_sq.now.hi) * (1.0 + 2.0 * U)", "two.min_sq.now.hi) * (1.0 - 2.0 * U)", ALLOWANCES),
     (EXTREMES, "error = (n + k + 8) * U * A_norm", "error = (n + k - 8) * U * A_norm", ALLOWANCES),
