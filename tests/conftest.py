@@ -21,7 +21,7 @@ if os.environ.get("CI"):
 def probe(tmp_path_factory):
     """The compiled functions of the kernels one by one: `probe.pyx`, built against the package that is tested.
 
-    LPLFAST_PROBE names a folder to build it in; what is there is built again only if its sources are newer.
+    LPLFAST_PROBE names a folder to build it in; what is there is built again only if `probe.pyx` is newer.
     """
     folder = pathlib.Path(os.environ.get("LPLFAST_PROBE") or tmp_path_factory.mktemp("probe"))
     source = shutil.copy2(pathlib.Path(__file__).with_name("probe.pyx"), folder)

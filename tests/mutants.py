@@ -68,7 +68,6 @@ MUTANTS = [
     (DESCENT, "it.eps_W = it.k * U", "it.eps_W = 0 * U", ALLOWANCES),
     (DESCENT, "it.gradient_error + it.K * it.eps_W", "it.gradient_error - it.K * it.eps_W", ALLOWANCES),
     (DESCENT, "- uncertain * (old.G_norm", "+ uncertain * (old.G_norm", ALLOWANCES),
-    (DESCENT, "if decrease > 0.0 and forms", "if decrease > 0.0 or forms", ALLOWANCES),
     (KERNELS + "iterate.pxd", "+ it.gap_error + gap_tolerance(it)", "+ it.gap_error - gap_tolerance(it)", ALLOWANCES),
     (KERNELS + "local.pxd", "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)",
      "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 - 24.0 * U)", ALLOWANCES),
@@ -81,11 +80,10 @@ MUTANTS = [
     (KERNELS + "certified.pyx", "it.sigma_max_W.hi, gap_above(it))", "it.sigma_max_W.hi, it.gap)", ROOTS),
     (KERNELS + "certified.pyx", "eta = 0.5 * it.nu.lo / q", "eta = 1.0 * it.nu.lo / q", ROOTS),
     (KERNELS + "certified.pyx", "2.0 - eta * it.nu.hi) - q", "1.0 - eta * it.nu.hi) - q", ROOTS),
-    (KERNELS + "search.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", STEPS),
-    (KERNELS + "search.pyx", "fall(&q, it.eta) >= fall(&q, other)", "fall(&q, it.eta) <= fall(&q, other)", STEPS),
-    (KERNELS + "search.pyx", "eta = 2.0 * it.memory.eta, before", "eta = 1.0 * it.memory.eta, before", STEPS),
+    (KERNELS + "search.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", ROOTS),
+    (KERNELS + "search.pyx", "fall(&q, it.eta) >= fall(&q, other)", "fall(&q, it.eta) <= fall(&q, other)", ROOTS),
+    (KERNELS + "search.pyx", "eta = 2.0 * it.memory.eta, before", "eta = 1.0 * it.memory.eta, before", ROOTS),
     (KERNELS + "search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", STEPS),
-    (KERNELS + "search.pyx", "at_low *= 0.5", "at_low *= 1.0", STEPS),
     (KERNELS + "rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", ALLOWANCES),
     (KERNELS + "rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", ALLOWANCES),
     (KERNELS + "rowwise.pyx", "(E_norm + 0.5 * self.uncertainty", "(E_norm - 0.5 * self.uncertainty", ALLOWANCES),
@@ -161,6 +159,10 @@ def main(words):
             (copy / path).write_text(changed(text, old, new, path), encoding="utf-8")
             if not path.endswith(".py"):
                 build(copy)
+            if path.endswith(".pxd"):
+                # the probe compiles what is inline there: it is built by the tests, whose clock is its own source's
+                for built in (copy / "build").glob("probe.*"):
+                    built.unlink()
             noticed = test(copy, tests)
             survived += not noticed
             print(f"| {'killed' if noticed else 'SURVIVED'} | {path} | `{old}` | `{new}` |", flush=True)

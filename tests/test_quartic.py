@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from lplfast import Contraction, Local, Sharp
+from lplfast import Armijo, Contraction, Local, MatrixFactorization, Network, Sharp, train
 
 U = 2.0**-53
 
@@ -146,3 +146,33 @@ def test_contraction_takes_the_best_of_its_bound(probe):
             K_t = high + 0.4 + high * 0.4 * sharp + 0.5 * 0.4 * high * 0.4 * 0.5 * sharp**2
             assert best <= low * sharp * (2 - sharp * K_t) * (1 + 1e-9)
     assert 50 < own < 300
+
+
+def test_the_majorizer_takes_the_lower_of_its_two_bounds():
+    longer = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        W1, W2, Y = rng.standard_normal((3, 5)), rng.standard_normal((5, 2)), rng.standard_normal((3, 2))
+        problem, network = MatrixFactorization(Y), Network(W1, W2)
+        eta, sharp = (train(problem, network, rule, max_iter=1, constants="exact").history["step_size"][0]
+                      for rule in ("majorizer", "sharp"))
+        G = W1 @ W2 - Y
+        g1, g2 = G @ W2.T, W1.T @ G
+        tau, B = g1 @ W2 + W1 @ g2, g1 @ g2
+        # L - a eta + b eta^2 + c eta^3 + d eta^4, of which every eta is a bound
+        quartic = np.array([0.5 * (B**2).sum(), -(tau * B).sum(), (G * B).sum() + 0.5 * (tau**2).sum(),
+                            -(g1**2).sum() - (g2**2).sum(), 0.0])
+        derivative = np.polyder(quartic)
+        assert (np.polyval(derivative, np.linspace(0, 0.999 * eta, 500)) < 0).all()
+        # a is the slope at 0; the coefficients are sums of ten products
+        assert abs(np.polyval(derivative, eta)) <= 1e-12 * abs(derivative[-1])
+        longer += np.polyval(quartic, eta) < np.polyval(quartic, sharp)
+    assert longer == 10
+
+
+def test_armijo_tries_twice_the_last_step_first():
+    problem, network = MatrixFactorization(np.eye(2)), Network.gaussian(2, 6, 2, std=0.3, rng=0)
+    steps = train(problem, network, Armijo(shrink=0.7), max_iter=30, tol=0.0).history["step_size"][:-1]
+    backtracks = np.log(steps[1:] / steps[:-1] / 2) / np.log(0.7)
+    assert np.allclose(backtracks, np.round(backtracks), atol=1e-9)
+    assert backtracks.min() < 1.5
