@@ -19,6 +19,10 @@ from lplfast.constants import local_constants
 from lplfast.steps import RULES as BY_NAME
 from lplfast.steps import missing_for
 
+# What every refusal says, "name: expected ..., got ...", and what Python says of a call that a test got wrong does not:
+# "got an unexpected keyword argument"
+EXPECTED = "(?<!un)expected"
+
 
 def _data(rng, rows, n, m, condition):
     """Return X of singular values evenly spaced from 1/condition to 1, and normal targets."""

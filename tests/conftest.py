@@ -1,9 +1,38 @@
 """Property tests look for new cases on a developer's machine, and repeat known ones where they gate a change."""
 
+import importlib.util
 import os
+import pathlib
+import shutil
+import subprocess
+import sys
 
+import pytest
 from hypothesis import settings
+
+import lplfast
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """The compiled functions of the kernels one by one: `probe.pyx`, built against the package that is tested.
+
+    LPLFAST_PROBE names a folder to build it in; what is there is built again only if `probe.pyx` is newer.
+    """
+    folder = pathlib.Path(os.environ.get("LPLFAST_PROBE") or tmp_path_factory.mktemp("probe"))
+    source = shutil.copy2(pathlib.Path(__file__).with_name("probe.pyx"), folder)
+    # as quickly as can be: it calls what is compiled already; but with the arithmetic of setup.py
+    environment = {**os.environ, "CFLAGS": "-O0 -g0 -ffp-contract=off",
+                   "PYTHONPATH": str(pathlib.Path(lplfast.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-m", "Cython.Build.Cythonize", "-i", "-q", source], cwd=folder,
+                          env=environment, capture_output=True, text=True, check=False)
+    built = list(folder.glob("probe.*.so"))
+    assert built, done.stdout[-3000:] + done.stderr[-3000:]
+    spec = importlib.util.spec_from_file_location("probe", built[0])
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from cases import EXPECTED
 
 from lplfast.arrays import as_matrix, read_matrix
 
@@ -231,7 +232,7 @@ def test_a_file_that_cannot_be_read_is_an_os_error_that_names_it(tmp_path, name)
 
 @pytest.mark.parametrize("path", [None, 3, 1.5, [["1"]]])
 def test_a_path_that_is_none(path):
-    with pytest.raises(TypeError, match="expected"):
+    with pytest.raises(TypeError, match=EXPECTED):
         read_matrix(path)
 
 

@@ -3,6 +3,7 @@
 import pickle
 import threading
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,7 +106,6 @@ def test_the_K_of_a_softmax_is_attained_by_two_classes():
 
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
 def test_the_gap_has_its_digits_at_every_size(kind):
-    mpmath = pytest.importorskip("mpmath")
     rng = np.random.default_rng(3)
     n, m, N, l2 = 2, 3, 6, 0.1
     X = rng.standard_normal((N, n))
@@ -433,3 +433,25 @@ def test_an_adapter_trains_what_a_frozen_matrix_leaves():
     assert run.violations == 0
     assert run.history["loss"][-1] < run.history["loss"][0]
     assert (run.history["mu_t"] == 0).all()
+
+
+def test_the_minimizer_is_as_far_off_as_rounding_in_its_gradient_says():
+    # with a large ridge the distance is the gradient over mu; Newton's method ends where that is no more than rounding,
+    # so the gradient as computed says too little in many cases
+    beyond = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, Y, l2 = rng.standard_normal((4, 2)), np.array([0.0, 1.0, *rng.integers(0, 2, 2)]), 8.0
+        problem = LogisticLoss(X, Y, l2=l2)
+        found = np.array(problem.minimizer)
+        with mpmath.workdps(40):
+            x, y, w = (mpmath.matrix(part.tolist()) for part in (X, Y, found))
+            for _ in range(4):      # Newton's method, from 1e-16
+                p = (x * w).apply(lambda z: 1 / (1 + mpmath.exp(-z)))
+                tilt = mpmath.diag([q * (1 - q) for q in p])
+                w -= mpmath.lu_solve(x.T * tilt * x + l2 * mpmath.eye(2), x.T * (p - y) + l2 * w)
+            distance = mpmath.norm(w - mpmath.matrix(found.tolist()))
+        assert distance <= problem.minimizer_error
+        computed = np.linalg.norm(problem.value_and_gradient(found)[1])
+        beyond += distance > (1 + 1e-6) * computed / problem.mu
+    assert beyond >= 3

@@ -158,6 +158,17 @@ def test_implicit_layers_of_one_input_and_one_output():
     assert np.allclose(z.std(axis=0), 1, atol=5 / np.sqrt(800))
 
 
+def test_the_basis_of_implicit_layers_is_uniformly_distributed():
+    # entries of both layers are N(0, 1): a basis of the signs that Householder reflectors leave would make the first
+    # ones negative, each time. Means and products of two are known to 5 of their deviations
+    draws, rng = 400, np.random.default_rng(2)
+    layers = np.array([np.vstack([network.W1, network.W2.T]).ravel() for network in (
+        Network.gaussian_implicit(1, 5, 2, rng=rng) for _ in range(draws))])
+    assert (abs(layers.mean(axis=0)) < 5 / np.sqrt(draws)).all()
+    products = layers.T @ layers / draws
+    assert (abs(products - np.eye(15)) < 5 * np.sqrt(1 + np.eye(15)) / np.sqrt(draws)).all()
+
+
 def test_implicit_layers_are_drawn_the_same_each_time_and_keep_their_products(tmp_path):
     network = Network.gaussian_implicit(3, 500, 4, rng=3)
     stack, wide = network.stack(), np.vstack([network.W1, network.W2.T])

@@ -5,7 +5,7 @@ import pytest
 from cases import PROBLEMS, QUADRATIC
 from scipy.optimize import minimize
 
-from lplfast import MatrixFactorization, SquaredLoss
+from lplfast import MatrixFactorization, Problem, SquaredLoss
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -67,3 +67,12 @@ def test_offset_shifts_the_argument():
         assert np.isclose(shifted.value(W), plain.value(W + frozen), rtol=1e-13)
         assert np.allclose(shifted.gradient(W), plain.gradient(W + frozen), rtol=1e-12)
     assert np.isclose(MatrixFactorization(W, offset=frozen).value(W), (frozen**2).sum() / 2)
+
+
+def test_the_same_function_in_another_basis_is_another_problem():
+    kernel = SquaredLoss([[1.0]], [[2.0]]).kernel
+    first, second, again = (Problem(kernel, rows=2, basis=np.array(basis)) for basis in (
+        [[1.0], [0.0]], [[0.0], [1.0]], [[1.0], [0.0]]))
+    assert first.value([[2.0], [0.0]]) != second.value([[2.0], [0.0]])
+    assert first.fingerprint != second.fingerprint
+    assert first.fingerprint == again.fingerprint

@@ -59,6 +59,8 @@ cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* g
 cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil
 cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
                             double room) noexcept nogil
+cdef double ascend(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil
 cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
                            Bracket* greatest, double* work) noexcept nogil
 cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,

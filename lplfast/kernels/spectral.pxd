@@ -21,6 +21,13 @@ cdef inline double widest(Iterate* it) noexcept nogil:
                (it.sigma_max_W.hi - it.sigma_max_W.lo) * it.W_weight)
 
 
+cdef void unknown_layer(int n, int k, double A_norm, Layer* layer) noexcept nogil
+cdef void widen(Tracked* squared) noexcept nogil
+cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
+                        double g_norm, int m, double* e) noexcept nogil
+cdef void largest_moved(Tracked* largest, double distance) noexcept nogil
+
+
 cdef class Spectral:
     cdef readonly str mode
     cdef readonly double tolerance

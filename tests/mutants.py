@@ -1,0 +1,174 @@
+"""Whether the tests would notice: `python -m tests.mutants` makes one small change after the other, each in a copy.
+
+A row of MUTANTS is a file, what stands there once, what to put in its place, and the tests that have to fail then. The
+first copy is built with every check on, which compiles fastest; in a further one, only what a change concerns is built
+again. Words after the command select rows: those that have one of them anywhere. A table says what was noticed; the
+exit status is 1 if a change was not.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+KERNELS = "lplfast/kernels/"
+SPECTRAL, EXTREMES, TANGENT, DESCENT = (
+    f"{KERNELS}{name}.pyx" for name in ("spectral", "extremes", "tangent", "descent"))
+ALLOWANCES, PASSES, ROOTS = "tests/test_allowances.py", "tests/test_passes.py", "tests/test_quartic.py"
+STEPS = "tests/test_steps.py"
+
+# (file, what stands there once, what to put there, what to give pytest)
+MUTANTS = [
+    (SPECTRAL, "(lower.bound - lower.drift) * (1.0 - U)", "(lower.bound - lower.drift) * (1.0 + U)", ALLOWANCES),
+    (SPECTRAL, "upper.path) * (1.0 + 6.0 * U)", "upper.path) * (1.0 - 6.0 * U)", ALLOWANCES),
+    (SPECTRAL, "off = (m + 4) * U", "off = (m - 4) * U", ALLOWANCES),
+    (SPECTRAL, "rounding = U * (1.0 + 8.0 * U)", "rounding = 0 * (1.0 + 8.0 * U)", ALLOWANCES),
+    (SPECTRAL, "positive_part(G_max.lo - it.G_error)", "positive_part(G_max.lo + it.G_error)", ALLOWANCES),
+    (EXTREMES, "trace + U * largest", "trace - U * largest", ALLOWANCES),
+    (EXTREMES, "(gamma / (1.0 - gamma) * trace + U * largest)", "(0 * trace + U * largest)", ALLOWANCES),
+    (EXTREMES, "positive_part(below - excess - error)", "positive_part(below + excess - error)", ALLOWANCES),
+    (EXTREMES, "direction[i] += 0.3", "direction[i] += 0.0", ALLOWANCES),
+    (SPECTRAL, "sqrt(lower.bound) * (1.0 - U)", "sqrt(lower.bound) * (1.0 + U)", ALLOWANCES),
+    (SPECTRAL, "lower.path)) * (1.0 - 4.0 * U)", "lower.path)) * (1.0 + 4.0 * U)", ALLOWANCES),
+    (SPECTRAL, "(end.drift + moved) * (1.0 + 2.0 * U)", "(end.drift + moved) * (1.0 - 2.0 * U)", ALLOWANCES),
+    (SPECTRAL, "(end.path + path) * (1.0 + 2.0 * U)", "(end.path + path) * (1.0 - 2.0 * U)", ALLOWANCES),
+    (SPECTRAL, "positive_part(W_max.lo - it.eps_W)", "positive_part(W_max.lo + it.eps_W)", ALLOWANCES),
+    (SPECTRAL, "(W_max.hi + it.eps_W) * (1.0 + 2.0 * U)", "(W_max.hi + it.eps_W) * (1.0 - 2.0 * U)", ALLOWANCES),
+    (SPECTRAL, "it.sigma_min_sq.lo = (one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U)",
+     "it.sigma_min_sq.lo = (one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 + U)", ALLOWANCES),
+    (SPECTRAL, "one * e2 + e1 * e2)", "one * e2 - e1 * e2)", ALLOWANCES),
+    (SPECTRAL, "+ step * step + 2.0 * rounding", "- step * step + 2.0 * rounding", ALLOWANCES),
+    (SPECTRAL, "2.0 * rounding * (s + step)", "2.0 * rounding * (s - step)", ALLOWANCES),
+    (SPECTRAL, "+ rounding * rounding) * (1.0 + 8.0 * U)", "+ rounding * rounding) * (1.0 - 8.0 * U)", ALLOWANCES),
+    (SPECTRAL, "(largest.upper.bound + largest.upper.drift) * (1.0 + 2.0 * U)",
+     "(largest.upper.bound + largest.upper.drift) * (1.0 - 2.0 * U)", ALLOWANCES),
+    (SPECTRAL, "min(n, k) * (1.0 - round)", "min(n, k) * (1.0 + round)", ALLOWANCES),
+    (SPECTRAL, ", F_sq * (1.0 + round))", ", F_sq * (1.0 - round))", ALLOWANCES),
+    (SPECTRAL, "least.lo = least.hi = 0.0 ", "least.lo = least.hi ", "tests/test_spectral.py -k fresh"),
+    (SPECTRAL, "two.min_sq.now.hi) * (1.0 + 2.0 * U)", "two.min_sq.now.hi) * (1.0 - 2.0 * U)", ALLOWANCES),
+    (EXTREMES, "error = (n + k + 8) * U * A_norm", "error = (n + k - 8) * U * A_norm", ALLOWANCES),
+    (EXTREMES, "gamma = (p + 3) * U", "gamma = (p - 3) * U", ALLOWANCES),
+    (EXTREMES, "greatest.hi = above + excess + error", "greatest.hi = above - excess + error", ALLOWANCES),
+    (EXTREMES, "greatest.hi = above + excess + error", "greatest.hi = above + excess - error", ALLOWANCES),
+    (EXTREMES, "coarse_above(found) + (4.0 * p + 20)", "coarse_above(found) - (4.0 * p + 20)", ALLOWANCES),
+    (EXTREMES, "error = 8.0 * q * U", "error = 0.0 * q * U", "tests/test_spectral.py -k fresh"),
+    (EXTREMES, "(formed + 10.0 * p", "(0 * formed + 0.0 * p", "tests/test_spectral.py -k fresh"),
+    (EXTREMES, "length = sign * half + sqrt", "length = sign * half - sqrt", ALLOWANCES),
+    (TANGENT, "tangent.drift / tangent.least * (1.0 + 2.0 * U)", "tangent.drift / tangent.least * (1.0 - 2.0 * U)",
+     ALLOWANCES),
+    (TANGENT, "it.K * tangent.drift) * (1.0 + 4.0 * U)", "it.K * tangent.drift) * (1.0 - 4.0 * U)", ALLOWANCES),
+    (TANGENT, "it.hessian[i] * (p_hi - p_lo)", "it.hessian[i] * (p_hi + p_lo)", ALLOWANCES),
+    (TANGENT, "tangent.least = (one.lo + p_lo)", "tangent.least = (one.hi + p_lo)", ALLOWANCES),
+    (TANGENT, "* it.G_norm) * (1.0 + 16.0 * U)", "* it.G_norm) * (1.0 - 16.0 * U)", ALLOWANCES),
+    (TANGENT, "tangent.lo = least.lo", "tangent.lo = least.hi", ALLOWANCES),
+    (DESCENT, "it.eps_W = it.k * U", "it.eps_W = 0 * U", ALLOWANCES),
+    (DESCENT, "it.gradient_error + it.K * it.eps_W", "it.gradient_error - it.K * it.eps_W", ALLOWANCES),
+    (DESCENT, "- uncertain * (old.G_norm", "+ uncertain * (old.G_norm", ALLOWANCES),
+    (KERNELS + "iterate.pxd", "+ it.gap_error + gap_tolerance(it)", "+ it.gap_error - gap_tolerance(it)", ALLOWANCES),
+    (KERNELS + "local.pxd", "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)",
+     "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 - 24.0 * U)", ALLOWANCES),
+    (KERNELS + "local.pxd", "(G_2 * eta) * (G_F * eta)) * (1.0 + 24.0 * U)",
+     "(G_2 * eta) * (G_F * eta)) * (1.0 - 24.0 * U)", ALLOWANCES),
+    (KERNELS + "local.pxd", "A = 3.0 * (K * sigma_W / c)", "A = 2.0 * (K * sigma_W / c)", ROOTS),
+    (KERNELS + "quartic.pxd", "C = 1.5 * q.c", "C = 1.4 * q.c", ROOTS),
+    (KERNELS + "quartic.pxd", "C * C - 3.0 * B * D", "C * C + 3.0 * B * D", ROOTS),
+    (KERNELS + "quartic.pxd", "high = first ", "high = second ", ROOTS),
+    (KERNELS + "certified.pyx", "it.sigma_max_W.hi, gap_above(it))", "it.sigma_max_W.hi, it.gap)", ROOTS),
+    (KERNELS + "certified.pyx", "eta = 0.5 * it.nu.lo / q", "eta = 1.0 * it.nu.lo / q", ROOTS),
+    (KERNELS + "certified.pyx", "2.0 - eta * it.nu.hi) - q", "1.0 - eta * it.nu.hi) - q", ROOTS),
+    (KERNELS + "search.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", ROOTS),
+    (KERNELS + "search.pyx", "fall(&q, it.eta) >= fall(&q, other)", "fall(&q, it.eta) <= fall(&q, other)", ROOTS),
+    (KERNELS + "search.pyx", "eta = 2.0 * it.memory.eta, before", "eta = 1.0 * it.memory.eta, before", ROOTS),
+    (KERNELS + "search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", STEPS),
+    (KERNELS + "rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", ALLOWANCES),
+    (KERNELS + "rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", ALLOWANCES),
+    (KERNELS + "rowwise.pyx", "(E_norm + 0.5 * self.uncertainty", "(E_norm - 0.5 * self.uncertainty", ALLOWANCES),
+    (DESCENT, "eta * first_order) * (1.0 + 8.0 * U)", "eta * first_order) * (1.0 - 8.0 * U)", ALLOWANCES),
+    (KERNELS + "rounding.pxd", "min(size, BLOCK) / 8", "min(size, BLOCK) / 9", PASSES),
+    ("lplfast/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
+     "tests/test_losses.py -k minimizer_is_as_far"),
+    ("lplfast/network.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
+    ("lplfast/problems.py", "(*self.kernel.parts, self.basis)", "self.kernel.parts",
+     "tests/test_problems.py -k another_basis"),
+]
+
+# setup.py builds everything, always; here what is older than its sources
+BUILD = """
+import runpy, sys
+import Cython.Build
+everything = Cython.Build.cythonize
+Cython.Build.cythonize = lambda modules, **options: everything(modules, **{**options, "force": False, "quiet": True})
+sys.argv = ["setup.py", "--quiet", "build_ext", "--inplace"]
+runpy.run_path("setup.py", run_name="__main__")
+"""
+
+
+def python(*arguments, cwd):
+    """Run Python in a copy; return the finished process."""
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False,
+                          env={**os.environ, "LPLFAST_DEBUG": "1", "PYTHONDONTWRITEBYTECODE": "1",
+                               "PYTHONPATH": str(cwd), "LPLFAST_PROBE": str(cwd / "build")})
+
+
+def build(folder):
+    done = python("-c", BUILD, cwd=folder)
+    if done.returncode:
+        sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
+
+
+def test(folder, tests):
+    """Return what pytest says: 0 if all passed, 1 if some failed; anything else is no answer."""
+    done = python("-m", "pytest", "-qx", "-p", "no:cacheprovider", *tests.split(), cwd=folder)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{tests}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.returncode
+
+
+def changed(text, old, new, path):
+    if text.count(old) != 1:
+        sys.exit(f"{path}: expected {old!r} once, found it {text.count(old)} times")
+    return text.replace(old, new)
+
+
+def main(words):
+    """Try the selected rows; return how many changes went unnoticed."""
+    rows = [row for row in MUTANTS if not words or any(word in part for word in words for part in row)]
+    for path, old, new, _ in rows:
+        changed((ROOT / path).read_text(encoding="utf-8"), old, new, path)
+    files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True,
+                           capture_output=True, check=True).stdout.splitlines()
+    survived = 0
+    with tempfile.TemporaryDirectory() as work:
+        whole, copy = pathlib.Path(work, "whole"), pathlib.Path(work, "copy")
+        for name in files:
+            if (ROOT / name).exists():
+                (whole / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, whole / name)
+        build(whole)
+        for tests in sorted({row[3] for row in rows}):
+            if test(whole, tests):
+                sys.exit(f"{tests}: fails as things are")
+        for path, old, new, tests in rows:
+            # times are kept: what has not changed is not built again
+            shutil.copytree(whole, copy)
+            text = (copy / path).read_text(encoding="utf-8")
+            (copy / path).write_text(changed(text, old, new, path), encoding="utf-8")
+            if not path.endswith(".py"):
+                build(copy)
+            if path.endswith(".pxd"):
+                # the probe compiles what is inline there: it is built by the tests, whose clock is its own source's
+                for built in (copy / "build").glob("probe.*"):
+                    built.unlink()
+            noticed = test(copy, tests)
+            survived += not noticed
+            print(f"| {'killed' if noticed else 'SURVIVED'} | {path} | `{old}` | `{new}` |", flush=True)
+            shutil.rmtree(copy)
+    return survived
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)

@@ -1,0 +1,358 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""A way into the kernels: their compiled functions, called from Python one by one.
+
+The tests compile this when they need it (conftest.py). Functions of `.pyx` files are those that the library was built
+with; what is inline in a `.pxd` is compiled here, from the same source.
+"""
+
+import numpy as np
+
+from lplfast.kernels cimport blas, extremes, local, quartic, rounding, spectral, sums, tangent
+from lplfast.kernels.iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked
+from lplfast.kernels.loss cimport Loss
+from lplfast.kernels.rule cimport Rule
+
+FEW_ROWS = blas.FEW_ROWS
+
+
+def room(Py_ssize_t size):
+    return np.full(size, np.nan)
+
+
+def _copy(A):
+    return np.array(A, dtype=np.float64, order="C")
+
+
+def _all_lower(result):
+    """Of many rows only the upper triangle is written: show the whole symmetric matrix."""
+    return np.triu(result) + np.triu(result, 1).T
+
+
+# blas
+
+def product(str kind, double[:, ::1] A, double[:, ::1] B, start=None):
+    """A @ B.T ("nt"), A @ B ("nn") or A.T @ B ("tn"); added to `start` if that is given."""
+    cdef int n, k, m
+    if kind == "nt":
+        n, k, m = A.shape[0], A.shape[1], B.shape[0]
+    elif kind == "nn":
+        n, k, m = A.shape[0], A.shape[1], B.shape[1]
+    else:
+        n, k, m = A.shape[1], A.shape[0], B.shape[1]
+    result = np.full((n, m), np.nan) if start is None else _copy(start)
+    cdef double[:, ::1] C = result
+    if kind == "nt" and start is None:
+        blas.matmul_nt(n, k, m, &A[0, 0], &B[0, 0], &C[0, 0])
+    elif kind == "nt":
+        blas.add_matmul_nt(n, k, m, &A[0, 0], &B[0, 0], &C[0, 0])
+    elif kind == "nn":
+        blas.matmul_nn(n, k, m, &A[0, 0], &B[0, 0], &C[0, 0])
+    elif start is None:
+        blas.matmul_tn(n, k, m, &A[0, 0], &B[0, 0], &C[0, 0])
+    else:
+        blas.add_matmul_tn(n, k, m, &A[0, 0], &B[0, 0], &C[0, 0])
+    return result
+
+
+def gram(double[:, ::1] A, bint columns=False):
+    """A @ A.T, or A.T @ A, in full."""
+    cdef int n = A.shape[0], k = A.shape[1], p = k if columns else n
+    result = np.zeros((p, p))
+    cdef double[:, ::1] C = result
+    if columns:
+        blas.gram_columns(n, k, &A[0, 0], &C[0, 0])
+    else:
+        blas.gram_rows(n, k, &A[0, 0], &C[0, 0])
+    return result if p < FEW_ROWS else _all_lower(result)
+
+
+def symmetric_times(double[:, ::1] A, double[::1] x):
+    cdef double[::1] y = room(x.shape[0])
+    blas.symmetric_times(<int> x.shape[0], &A[0, 0], &x[0], &y[0])
+    return np.asarray(y)
+
+
+def cholesky(A):
+    """L with A = L @ L.T; None if there is none."""
+    cdef double[:, ::1] L = _copy(A)
+    if blas.cholesky(<int> L.shape[0], &L[0, 0]):
+        return None
+    return np.tril(L) if L.shape[0] < FEW_ROWS else np.triu(L).T
+
+
+def cholesky_solve(A, b):
+    """A^-1 @ b"""
+    cdef double[:, ::1] L = _copy(A)
+    cdef double[::1] x = _copy(b)
+    assert not blas.cholesky(<int> L.shape[0], &L[0, 0])
+    blas.cholesky_solve(<int> L.shape[0], &L[0, 0], &x[0])
+    return np.asarray(x)
+
+
+def dot(double[::1] x, double[::1] y):
+    return blas.dot(x.shape[0], &x[0], &y[0])
+
+
+def matvec_t(double[:, ::1] A, double[::1] x):
+    cdef double[::1] y = room(A.shape[1])
+    blas.matvec_t(<int> A.shape[0], <int> A.shape[1], &A[0, 0], &x[0], &y[0])
+    return np.asarray(y)
+
+
+# rounding and sums
+
+def sum_error(Py_ssize_t size):
+    return rounding.sum_error(size)
+
+
+def square_sum(double[::1] x):
+    return sums.square_sum(x.shape[0], &x[0])
+
+
+def distance_sq(double[::1] x, double[::1] y):
+    return sums.distance_sq(x.shape[0], &x[0], &y[0])
+
+
+def move(double[::1] z, double eta, double[::1] g):
+    """z - eta g, and the sum of its squares."""
+    cdef double[::1] to = room(z.shape[0])
+    cdef double total = sums.move(z.shape[0], &z[0], eta, &g[0], &to[0])
+    return np.asarray(to), total
+
+
+def slope(double[::1] d, double[::1] x, double[::1] y):
+    """g = d (x - y); the sums of d (x - y)^2, x^2, g^2."""
+    cdef double[::1] g = room(x.shape[0])
+    cdef double x_sq, g_sq, total
+    total = sums.slope(x.shape[0], &d[0], &x[0], &y[0], &g[0], &x_sq, &g_sq)
+    return np.asarray(g), total, x_sq, g_sq
+
+
+def fall(double[::1] d, double[::1] x, double[::1] y, double[::1] z):
+    """The sum of d ((x - z)^2 - (y - z)^2), and that of the absolute values."""
+    cdef double absolute, total
+    total = sums.fall(x.shape[0], &d[0], &x[0], &y[0], &z[0], &absolute)
+    return total, absolute
+
+
+def motion(double[::1] W, double[::1] W_new, double[::1] G, double[::1] d=None):
+    cdef sums.Motion found
+    sums.measure_motion(W.shape[0], &W[0], &W_new[0], &G[0], NULL if d is None else &d[0], &found)
+    return {"moved_sq": found.moved_sq, "slope": found.slope, "absolute": found.absolute, "forms": found.forms,
+            "bent_sq": found.bent_sq}
+
+
+def weighted_square(double[::1] d, double[:, ::1] A):
+    return sums.weighted_square(A.shape[0], A.shape[1], &d[0], &A[0, 0])
+
+
+# quartic and local
+
+def quartic_fall(dict coefficients, double eta):
+    cdef quartic.Quartic q = coefficients
+    return quartic.fall(&q, eta)
+
+
+def first_minimiser(dict coefficients):
+    cdef quartic.Quartic q = coefficients
+    return quartic.first_minimiser(&q)
+
+
+def local_step(double K, double sigma_sq, double sigma_W, double gap):
+    return local.local_step(K, sigma_sq, sigma_W, gap)
+
+
+def sharp_step(double K, double sigma_sq, double sigma_W, double G_2, double G_F):
+    return local.sharp_step(K, sigma_sq, sigma_W, G_2, G_F)
+
+
+# extremes
+
+def cholesky_excess(double sign, double[:, ::1] M, double shift):
+    """The bound, and the matrix that the factorization was tried on, as stored."""
+    cdef int p = M.shape[0]
+    cdef double[::1] work = room(p * p)
+    excess = extremes.cholesky_excess(p, sign, &M[0, 0], shift, &work[0])
+    stored = sign * np.asarray(M)
+    stored[np.diag_indices(p)] = [sign * (M[i, i] - shift) for i in range(p)]
+    return excess, stored
+
+
+def ascend(double sign, double[:, ::1] M, v, double accuracy):
+    """The Rayleigh quotient found, and where."""
+    cdef int p = M.shape[0]
+    cdef double[::1] x = _copy(v), work = room(4 * p)
+    return extremes.ascend(p, sign, &M[0, 0], &x[0], &work[0], accuracy), np.asarray(x)
+
+
+def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accuracy):
+    """(lo, hi) and the last direction; None in place of the former where it breaks down."""
+    cdef int p = M.shape[0]
+    cdef double[::1] x = _copy(v), work = room(2 * p * p + 4 * p)
+    cdef Bracket found
+    if greatest:
+        done = extremes.bracket_greatest(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
+    else:
+        done = extremes.bracket_least(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
+    return ((found.lo, found.hi) if done else None), np.asarray(x)
+
+
+def quotient(double[:, ::1] A, double[::1] x):
+    """The bracket of ||A.T x||^2 / ||x||^2."""
+    cdef double[::1] w = room(A.shape[1])
+    cdef int n = A.shape[0], k = A.shape[1]
+    cdef Bracket found = extremes.quotient(n, k, &A[0, 0], np.linalg.norm(A), &x[0], &w[0])
+    return found.lo, found.hi
+
+
+def iterate_power(double[:, ::1] M, v, double accuracy):
+    cdef int p = M.shape[0]
+    cdef double[::1] x = _copy(v), w = room(p)
+    return extremes.power_iterate(p, &M[0, 0], &x[0], &w[0], accuracy)
+
+
+def iterate_inverse(double[:, ::1] M, v, double accuracy):
+    cdef int p = M.shape[0]
+    cdef double[::1] x = _copy(v), w = room(p), factor = room(p * p)
+    return extremes.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
+
+
+# spectral, tangent and the rules: functions of an iterate
+
+def widen(dict lower, dict upper):
+    """The bracket now of ends of the given bound, drift and path."""
+    cdef Tracked squared
+    squared.lower, squared.upper = lower, upper
+    spectral.widen(&squared)
+    return squared.now.lo, squared.now.hi
+
+
+def largest_moved(dict lower, dict upper, double distance):
+    cdef Tracked largest
+    largest.lower, largest.upper = lower, upper
+    spectral.largest_moved(&largest, distance)
+    return largest.now.lo, largest.now.hi
+
+
+def unknown_layer(double[:, ::1] A):
+    """What the norm alone says."""
+    cdef Layer layer
+    spectral.unknown_layer(<int> A.shape[0], <int> A.shape[1], np.linalg.norm(A), &layer)
+    return layer
+
+
+cdef class Point:
+    """An `Iterate` with its `Memory`: doubles and brackets are attributes, `memory` is a dict; unset ones are 0."""
+
+    cdef Iterate it
+    cdef Memory _memory
+    cdef list arrays
+
+    def __init__(self, int n, int k, int m, **values):
+        self.it.n, self.it.k, self.it.m = n, k, m
+        self.it.memory = &self._memory
+        self.arrays = []
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    cdef double* _of(self, str name) except NULL:
+        cdef Iterate* it = &self.it
+        for known, at in (("mu", <size_t> &it.mu), ("K", <size_t> &it.K), ("loss", <size_t> &it.loss),
+                          ("gap", <size_t> &it.gap), ("gap_error", <size_t> &it.gap_error),
+                          ("floor", <size_t> &it.floor), ("eps_W", <size_t> &it.eps_W),
+                          ("rounding", <size_t> &it.rounding), ("gradient_error", <size_t> &it.gradient_error),
+                          ("G_error", <size_t> &it.G_error), ("W1_norm", <size_t> &it.W1_norm),
+                          ("W2_norm", <size_t> &it.W2_norm), ("W_norm", <size_t> &it.W_norm),
+                          ("G_norm", <size_t> &it.G_norm), ("g1_norm", <size_t> &it.g1_norm),
+                          ("g2_norm", <size_t> &it.g2_norm), ("grad_sq", <size_t> &it.grad_sq),
+                          ("W_weight", <size_t> &it.W_weight), ("reach", <size_t> &it.reach),
+                          ("moved", <size_t> &it.moved), ("eta", <size_t> &it.eta)):
+            if known == name:
+                return <double*> <size_t> at
+        raise AttributeError(name)
+
+    def __getattr__(self, name):
+        return self._of(name)[0]
+
+    def __setattr__(self, name, value):
+        cdef Bracket* at
+        if name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W", "G_max", "nu"):
+            at = self._bracket(name)
+            at.lo, at.hi = value
+        elif name == "memory":
+            self._memory = {**self._memory, **value}
+        elif name in ("W1", "B", "hessian"):
+            self._point(name, _copy(value))
+        else:
+            self._of(name)[0] = value
+
+    cdef Bracket* _bracket(self, str name) except NULL:
+        if name == "sigma_min_sq":
+            return &self.it.sigma_min_sq
+        if name == "sigma_max_sq":
+            return &self.it.sigma_max_sq
+        if name == "sigma_max_W":
+            return &self.it.sigma_max_W
+        return &self.it.G_max if name == "G_max" else &self.it.nu
+
+    cdef _point(self, str name, array):
+        cdef double[::1] flat = array.ravel()
+        self.arrays.append(flat)
+        if name == "W1":
+            self.it.W1 = &flat[0]
+        elif name == "B":
+            self.it.B = &flat[0]
+        else:
+            self.it.hessian = &flat[0]
+
+    def bracket(self, str name):
+        cdef Bracket* at = self._bracket(name)
+        return at.lo, at.hi
+
+    @property
+    def memory(self):
+        return self._memory
+
+    def drift_layer(self, dict max_sq, double other_max, Py_ssize_t size, double A_norm, double other_norm,
+                    double g_norm, int m):
+        """What a step adds: (moved, e), and the ends of the layer afterwards."""
+        cdef Layer layer
+        cdef double e, moved
+        layer = resting_layer(max_sq)
+        moved = spectral.drift_layer(&layer, &self.it, other_max, size, A_norm, other_norm, g_norm, m, &e)
+        return moved, e, layer
+
+    def publish(self, spectral.Spectral how):
+        how.publish(&self.it)
+
+    def drift(self, spectral.Spectral how):
+        how.drift(&self.it)
+
+    def publish_tangent(self):
+        tangent.publish_tangent(&self.it)
+
+    def renew_tangent(self, bint by_lapack, double tolerance):
+        cdef int n = self.it.n
+        cdef double[::1] direction = np.cos(np.arange(2.0 * n)), scratch = room(4 * n * n + 200 * n)
+        tangent.renew_tangent(&self.it, by_lapack, tolerance, &direction[0], &scratch[0])
+
+    def second_order(self):
+        return tangent.second_order(&self.it)
+
+    def choose(self, Rule rule, Loss loss=None):
+        """The step that a rule takes here."""
+        cdef double[::1] scratch = room(1 + rule.scratch(self.it.n, self.it.k, self.it.m)
+                                        + (0 if loss is None else loss.scratch()))
+        rule.choose(&self.it, loss, &scratch[0])
+        return self.it.eta
+
+
+cdef Layer resting_layer(dict max_sq):
+    """A layer of which only the bracket of the greatest value is known; nothing has drifted."""
+    cdef Layer layer
+    cdef End at_rest
+    at_rest.bound = at_rest.drift = at_rest.path = 0.0
+    layer.min_sq.lower = layer.min_sq.upper = layer.max_sq.lower = layer.max_sq.upper = at_rest
+    layer.min_sq.now.lo = layer.min_sq.now.hi = 0.0
+    layer.max_sq.now = max_sq
+    return layer
