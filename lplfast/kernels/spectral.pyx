@@ -13,6 +13,7 @@ from .extremes cimport (
     HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, gram_extremes, inverse_iterate, lapack_work, positive_part,
     power_iterate, quotient, square, svd_extremes, width,
 )
+from .imbalance cimport drift_imbalance, find_imbalance, imbalance_bound, imbalance_work
 from .iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked, gap_above
 from .rounding cimport U
 from .sums cimport Motion, distance_sq
@@ -29,8 +30,14 @@ cdef double W_WIDTH = 0.6
 # The tangent kernel is in the rates only, and costs as much as all else: a wider tolerance, by this factor.
 cdef double TANGENT_FACTOR = 4.0
 
-# A least value below this part of what one step moves is not chased: one step later nothing would be left of it.
+# A least value that was below this part of what one step moves is not chased: one step later nothing would be left of it.
 cdef double FUTILE = 1e-2
+
+# Once the layers have moved this many times what one step moves, it is worth another look: it may have grown as much. And
+# the greatest values are renewed sooner, from this part of the tolerance on, where so many steps hardly move them: for
+# long steps, 2 - eta K_t is a small difference.
+cdef double SEVERAL = 32.0
+cdef double CLOSEST = 0.2
 
 # Renewals have a share in the multiplications of the steps, as if there had been so many steps more. Where they
 # outspend it, all tolerances grow with the third power of how far, to this many times at most.
@@ -252,7 +259,8 @@ cdef class Spectral:
         """How many doubles the other methods work in."""
         cdef Py_ssize_t rows = max(n, m)
         return (2 * rows + max(2 * rows * rows, rows * k)
-                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m), lapack_work(n, n)))
+                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m), lapack_work(n, n))
+                + imbalance_work(n, k, m))
 
     cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil:
         """Compute everything by LAPACK, at the evaluated iterate: s_min^2 of the layers by their Gram matrices if
@@ -297,6 +305,7 @@ cdef class Spectral:
         it.memory.tangent.drift = (it.memory.tangent.drift + moved) * (1.0 + 2.0 * U)
         it.moved = moved
         it.reach = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
+        drift_imbalance(it, one, two)
 
     cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil:
         """After the step: the brackets at the evaluated iterate, renewed where they have become too wide."""
@@ -346,14 +355,16 @@ cdef class Spectral:
         cdef Memory* memory = it.memory
         cdef Layer* one = &memory.layer1
         cdef Layer* two = &memory.layer2
-        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance), least, greatest
+        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance), least, greatest, wanted, closest
         cdef double* first = it.directions
         cdef double* second = first + 2 * it.n
         cdef double* of_W = second + 2 * it.m
         cdef double* of_G = of_W + min(it.n, it.m)
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
-        self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, 0.5 * close * greatest, first, scratch)
-        self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, 0.5 * close * greatest, second, scratch)
+        closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.moved)
+        wanted = 0.5 * min(close * greatest, closest)
+        self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, wanted, first, scratch)
+        self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, wanted, second, scratch)
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
         # ||G||_2 matters only beside K s_max(T)^2
         if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
@@ -363,11 +374,16 @@ cdef class Spectral:
                 and width(&memory.W_max.now) <= W_WIDTH * memory.W_max.now.hi):
             self._renew_largest(it, it.W, it.W_norm, &memory.W_max, of_W, scratch)
         least = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
-        if one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved:
+        if (one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved
+                or min(one.min_sq.lower.drift, two.min_sq.lower.drift) > SEVERAL * it.moved):
             self._keep_narrow(it, one, False, it.n, it.k, it.W1, it.W1_norm, least, first + it.n, scratch)
             self._keep_narrow(it, two, False, it.m, it.k, it.W2t, it.W2_norm, least, second + it.m, scratch)
+        elif not memory.imbalance.found:
+            if find_imbalance(it, scratch):
+                memory.eigenproblems += 1
+                memory.spent += cost(it.k, it.k)
         self.publish(it)
-        if it.hessian != NULL and not tangent_is_narrow(it, TANGENT_FACTOR * tolerance):
+        if it.hessian != NULL and not tangent_is_narrow(it, TANGENT_FACTOR * tolerance, closest):
             memory.renewals += 1
             memory.spent += 2.0 * cost(it.n, compressed(it))
             renew_tangent(it, False, PROOF_WIDTH * self.tolerance, of_G + min(it.n, it.m), scratch)
@@ -395,7 +411,7 @@ cdef class Spectral:
         it.memory.renewals += 1
         it.memory.spent += cost(n, min(k, compressed(it)))
         # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
-        if (prove(n, k, A, A_norm, greatest, self.tolerance, direction, &inside, scratch)
+        if (prove(n, k, A, A_norm, greatest, CLOSEST * self.tolerance if greatest else self.tolerance, direction, &inside, scratch)
                 and width(&inside) <= 0.5 * fmax(wanted, self.tolerance * inside.lo)):
             renew(side, inside.lo, inside.hi)
         else:
@@ -418,7 +434,7 @@ cdef class Spectral:
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
         cdef double square_g, first, eta
-        it.sigma_min_sq.lo = (one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U)
+        it.sigma_min_sq.lo = max((one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U), imbalance_bound(it))
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
         it.sigma_max_sq.hi = (one.max_sq.now.hi + two.max_sq.now.hi) * (1.0 + 2.0 * U)
