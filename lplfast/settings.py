@@ -7,7 +7,7 @@ import numpy as np
 from .kernels.descent import COLUMNS
 from .kernels.options import as_count, as_number
 from .kernels.rule import Rule
-from .kernels.spectral import Spectral
+from .kernels.spectral import Spectral, spectral_from
 from .steps import Local, rule_again, rule_from, rule_parts
 
 __all__ = ["Settings"]
@@ -35,7 +35,7 @@ class Settings:
 
         """
         return cls(rule=Local() if step_size is None else rule_from(step_size),
-                   spectral=Spectral() if constants is None else _spectral(constants),
+                   spectral=spectral_from(constants),
                    tol=1e-10 if tol is None else as_number("tol", tol),
                    compress=True if compress is None else _flag("compress", compress),
                    record=COLUMNS if record is None else _recorded(record),
@@ -71,14 +71,6 @@ class Settings:
                 "constants": {"mode": self.spectral.mode, "tolerance": self.spectral.tolerance},
                 "tol": self.tol, "compress": self.compress, "record": list(self.record),
                 "record_every": self.record_every}
-
-
-def _spectral(constants):
-    if isinstance(constants, str):
-        return Spectral(constants)
-    if not isinstance(constants, Spectral):
-        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
-    return constants
 
 
 def _flag(name, value):

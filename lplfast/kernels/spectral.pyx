@@ -56,6 +56,9 @@ cdef double PROOF_WIDTH = 0.125
 
 MODES = ("certified", "exact", "power")
 
+# The most, in units of s_max(T)^2, that rounding adds to any upper end, at every size that memory holds.
+ROUNDING = 1e-6
+
 
 cdef void renew_end(End* end, double bound) noexcept nogil:
     end.bound = bound
@@ -230,8 +233,16 @@ cdef class Spectral:
         way every K_t is an upper and every mu_t a lower bound, with rounding. `"power"`: warm-started power and
         inverse iteration at every step: an estimate, whose K_t errs low and mu_t high.
     tolerance : float
-        The relative width at which a bracket of s_min(T)^2 or s_max(T)^2 is renewed. Where renewals would cost more
-        than a share of the steps, up to 10 and 3 times that; s_max(W) is known as well as K_t needs it.
+        The relative width at which a bracket of s_min(T)^2 or s_max(T)^2 is renewed; that of s_max(W) is as wide as K_t
+        lets it be. Where renewals would cost more than a share of the steps, as at n = m = 100 while the layers move
+        fast, up to 10 and 3 times that. A least value that would be gone in a few steps is not kept so, but bounded by
+        the imbalance of the layers, or by 0. docs/theory.md, section 6.3, has a table of what comes of it.
+
+    Attributes
+    ----------
+    upper_widths : (float, float)
+        By what part of themselves s_max(T)^2 and s_max(W) may be overestimated at any iterate: what `guaranteed_rate`
+        allows for. Infinite for `"power"`.
 
     Examples
     --------
@@ -248,6 +259,16 @@ cdef class Spectral:
         self.tolerance = tolerance
         self.always = mode == "exact"
         self.estimates = mode == "power"
+
+    @property
+    def upper_widths(self):
+        """By what part of themselves s_max(T)^2 and s_max(W) may be overestimated at any iterate: by how much
+        the steps of `Local` and `Sharp` may be too short. Infinite for `"power"`, which guarantees nothing."""
+        if self.estimates:
+            return INFINITY, INFINITY
+        if self.always:
+            return ROUNDING, ROUNDING
+        return CLOSE * self.tolerance + ROUNDING, W_WIDTH / (1.0 - W_WIDTH) + ROUNDING
 
     def __repr__(self):
         return f"Spectral({self.mode!r}, tolerance={self.tolerance!r})"
@@ -355,7 +376,8 @@ cdef class Spectral:
         cdef Memory* memory = it.memory
         cdef Layer* one = &memory.layer1
         cdef Layer* two = &memory.layer2
-        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance), least, greatest, wanted, closest
+        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance)
+        cdef double least, greatest, wanted, closest
         cdef double* first = it.directions
         cdef double* second = first + 2 * it.n
         cdef double* of_W = second + 2 * it.m
@@ -433,7 +455,7 @@ cdef class Spectral:
         cdef Layer* two = &it.memory.layer2
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
-        cdef double square_g, first, eta
+        cdef double square_g, first, eta, product
         it.sigma_min_sq.lo = max((one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U), imbalance_bound(it))
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
@@ -441,11 +463,14 @@ cdef class Spectral:
         # W and G as computed are at most eps_W and G_error away from those of the stored layers
         it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
         it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
+        # s_max(W) <= s_max(W1) s_max(W2), which is all that is known where its square has underflowed
+        product = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
         if it.W_norm * it.W_norm < TINY:
-            # its square has underflowed: s_max(W) <= s_max(W1) s_max(W2)
-            it.sigma_max_W.hi = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
+            it.sigma_max_W.hi = product
         else:
             it.sigma_max_W.hi = min(it.sigma_max_W.hi, it.W_norm * (1.0 + (<double> it.n * it.m + 8) * U) + it.eps_W)
+            if not self.estimates:
+                it.sigma_max_W.hi = min(it.sigma_max_W.hi, product)
         it.G_max.lo = positive_part(G_max.lo - it.G_error) * (1.0 - 2.0 * U)
         it.G_max.hi = min(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
         publish_tangent(it)
@@ -466,6 +491,26 @@ cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:
     drift_end(&largest.upper, distance, 0.0)
     largest.now.lo = positive_part(largest.lower.bound - largest.lower.drift) * (1.0 - U)
     largest.now.hi = (largest.upper.bound + largest.upper.drift) * (1.0 + 2.0 * U)
+
+
+def spectral_from(constants):
+    """Return the Spectral that an argument `constants` means: one itself, the name of a mode, or None for the default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> spectral_from(None), spectral_from("exact")
+    (Spectral('certified', tolerance=0.01), Spectral('exact', tolerance=0.01))
+    """
+    if constants is None or isinstance(constants, str):
+        return Spectral("certified" if constants is None else str(constants))
+    if not isinstance(constants, Spectral):
+        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
+    return constants
 
 
 def _spectral(mode, tolerance):
