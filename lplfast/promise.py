@@ -11,8 +11,8 @@ __all__ = ["Promise"]
 class Promise:
     """Bounds on the singular values and, where a theorem speaks of the rule, a rate: known before the first step.
 
-    Worked out when it is first asked for, which takes longer than a short run, from the gap that the run has found at its
-    start: the loss, which may be a Python function, is not asked again.
+    Worked out when it is first asked for, which takes longer than a short run, from the gap that the run has found at
+    its start: the loss, which may be a Python function, is not asked again.
 
     Attributes
     ----------

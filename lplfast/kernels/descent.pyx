@@ -240,8 +240,8 @@ cdef class Descent:
 
     @property
     def gap_above(self):
-        """An upper bound on the gap here, rounding included; NaN if no lower bound of l* is known, infinite if anything is
-        beyond float64."""
+        """An upper bound on the gap here, rounding included; NaN if no lower bound of l* is known, infinite if anything
+        is beyond float64."""
         self._start()
         return gap_above(&self.it) if self._finite() else float("inf")
 

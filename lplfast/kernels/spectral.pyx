@@ -30,12 +30,13 @@ cdef double W_WIDTH = 0.6
 # The tangent kernel is in the rates only, and costs as much as all else: a wider tolerance, by this factor.
 cdef double TANGENT_FACTOR = 4.0
 
-# A least value that was below this part of what one step moves is not chased: one step later nothing would be left of it.
+# A least value that was below this part of what one step moves is not chased: one step later nothing would be left of
+# it.
 cdef double FUTILE = 1e-2
 
-# Once the layers have moved this many times what one step moves, it is worth another look: it may have grown as much. And
-# the greatest values are renewed sooner, from this part of the tolerance on, where so many steps hardly move them: for
-# long steps, 2 - eta K_t is a small difference.
+# Once the layers have moved this many times what one step moves, it is worth another look: it may have grown as much.
+# And the greatest values are renewed sooner, from this part of the tolerance on, where so many steps hardly move them:
+# for long steps, 2 - eta K_t is a small difference.
 cdef double SEVERAL = 32.0
 cdef double CLOSEST = 0.2
 
@@ -417,6 +418,7 @@ cdef class Spectral:
         """Sharpen one bracket of a layer that has become too wide from inside, by a Rayleigh quotient at the last
         direction; if that is not enough, renew it."""
         cdef Tracked* side = &layer.max_sq if greatest else &layer.min_sq
+        cdef double part = CLOSEST if greatest else 1.0
         cdef Bracket inside
         if width(&side.now) <= wanted:
             return
@@ -433,7 +435,7 @@ cdef class Spectral:
         it.memory.renewals += 1
         it.memory.spent += cost(n, min(k, compressed(it)))
         # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
-        if (prove(n, k, A, A_norm, greatest, CLOSEST * self.tolerance if greatest else self.tolerance, direction, &inside, scratch)
+        if (prove(n, k, A, A_norm, greatest, part * self.tolerance, direction, &inside, scratch)
                 and width(&inside) <= 0.5 * fmax(wanted, self.tolerance * inside.lo)):
             renew(side, inside.lo, inside.hi)
         else:

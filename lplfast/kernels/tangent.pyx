@@ -88,8 +88,9 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
 
 
 cdef bint tangent_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:
-    """Whether the drift has moved the bounds by no more than `tolerance` times the lower one and `closest`, or computing
-    them anew is not worth it: the layers' least values, as they are now, are negligible or would be gone in one step."""
+    """Whether the drift has moved the bounds by no more than `tolerance` times the lower one and `closest`, or
+    computing them anew is not worth it: the layers' least values, as they are now, are negligible or would be gone in
+    one step."""
     cdef Tangent* tangent = &it.memory.tangent
     cdef double one = it.memory.layer1.min_sq.now.lo, least = one + it.memory.layer2.min_sq.now.lo
     if tangent.drift <= min(tolerance * tangent.least, closest):
