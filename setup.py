@@ -14,7 +14,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 KERNELS = ["compress", "local", "loss", "rowwise", "python", "view", "rule", "classical", "certified", "search",
-           "earlier", "callable", "extremes", "tangent", "spectral", "descent"]
+           "earlier", "callable", "extremes", "tangent", "imbalance", "spectral", "descent"]
 
 
 def switched_on(name):

@@ -74,6 +74,11 @@ class Audit:
         return "\n".join(lines)
 
 
+def theorems_failed(checks):
+    """Return how many times a theorem failed beyond rounding, by the counts that the loop kept alone."""
+    return sum(check["violations"] for name, check in checks.items() if CLAIMS[name][-1])
+
+
 def audit(checks, history, promise=None, *, estimated=False):
     """Return the Audit of the counts that the loop kept, and of what the start promised.
 

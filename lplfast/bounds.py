@@ -12,6 +12,7 @@ from .kernels.certified import Local, Sharp
 from .kernels.classical import Constant
 from .kernels.loss import DiagonalQuadratic
 from .kernels.rule import Rule
+from .kernels.spectral import ROUNDING, Spectral, spectral_from
 
 __all__ = ["GuaranteedRate", "InitialBounds", "guaranteed_rate", "initial_bounds"]
 
@@ -20,10 +21,7 @@ MARGINS = ("best", "xu2023")
 # How many caps or steps the calculator looks at, from the shortest that could count to the longest.
 GRID = 160
 
-# The relative width of the brackets that training's step sizes are computed from.
-BRACKETS = 0.01
-
-EPS = float(np.finfo(float).eps)
+EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +98,7 @@ class Imbalance:
 
 def _phi(a, b, p):
     """(-a + b + sqrt((a + b)^2 + 4 p^2)) / 2 without cancellation."""
-    return b if p == 0 else b + 2 * p * p / ((a + b) + np.hypot(a + b, 2 * p))
+    return b if p == 0 else b + 2 * p * (p / ((a + b) + np.hypot(a + b, 2 * p)))
 
 
 def initial_bounds(problem, network, *, margins="best"):
@@ -138,12 +136,22 @@ def initial_bounds(problem, network, *, margins="best"):
     check_pair(problem, network)
     if margins not in MARGINS:
         raise ValueError(f"margins: expected one of {', '.join(map(repr, MARGINS))}, got {margins!r}")
+    at = evaluated(problem, *_layers(problem, network))
+    return bounds_at(problem, network, at["gap_above"], at["loss"], margins)
+
+
+def _layers(problem, network):
+    """Return the layers of a network as the loop has them."""
     stack, rows = network.stack(), network.n
-    W1, W2 = problem.to_kernel(stack[:rows]), stack[rows:].T
-    at = evaluated(problem, W1, W2)
-    gap = at["gap_above"]
-    p1, p2 = _margins(problem, W1 @ W2, gap, at["loss"], margins)
+    return problem.to_kernel(stack[:rows]), stack[rows:].T
+
+
+def bounds_at(problem, network, gap, loss=None, margins="best"):
+    """Return the InitialBounds at a network whose gap, an upper bound, is known; the loss is for "xu2023" alone."""
+    W1, W2 = _layers(problem, network)
     n, m = problem.kernel.shape
+    gap += n * m * TINY     # squares that have underflowed
+    p1, p2 = _margins(problem, W1 @ W2, gap, loss, margins)
     values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
     # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
     off = (max(n, m) + 2 + 10 * values.size) * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
@@ -174,7 +182,7 @@ def _margins(problem, W, gap, loss, margins):
         return 0.0, math.inf
     # what rounding may take of a difference, added to a sum
     off = 10 * max(kernel.shape) * EPS
-    r = math.sqrt(2 * gap / kernel.mu)
+    r = math.sqrt(2) * math.sqrt(gap) / math.sqrt(kernel.mu)
     if problem.minimizer is None:
         # W, too, is within r of the minimizer
         center, r = W, 2 * r
@@ -185,7 +193,7 @@ def _margins(problem, W, gap, loss, margins):
     if isinstance(kernel, DiagonalQuadratic):
         # a squared loss is ||H^(1/2) (W - W*)||^2 / 2: the same in the data's units
         s = np.linalg.svd(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer, compute_uv=False)
-        error = math.sqrt(2 * gap)
+        error = math.sqrt(2) * math.sqrt(gap)
         p1 = max(p1, max(s[-1] - error - off * (s[0] + error), 0.0) / math.sqrt(kernel.K) * (1 - off))
         p2 = min(p2, (s[0] + error) / math.sqrt(kernel.mu) * (1 + off))
     return float(p1), float(p2)
@@ -239,10 +247,11 @@ class GuaranteedRate:
         if self.contraction >= 1.0:
             return 1
         # a power that is met exactly must not be rounded past
-        return math.ceil(math.log(factor) / math.log1p(-self.contraction) * (1 - 1e-12))
+        steps = math.log(factor) / math.log1p(-self.contraction) * (1 - 1e-12)
+        return math.ceil(steps) if steps < math.inf else math.inf
 
 
-def guaranteed_rate(problem, network, *, rule=None):
+def guaranteed_rate(problem, network, *, rule=None, constants=None):
     """Return the best linear rate that is guaranteed for a whole run, before its first step.
 
     Two theorems (docs/theory.md). For any loss, `Sharp(cap=eta_cap)`: the imbalance drifts by at most
@@ -259,11 +268,16 @@ def guaranteed_rate(problem, network, *, rule=None):
         The initialization, of any width.
     rule : Rule, optional
         The rate of this rule instead: `Sharp` or `Local` with a cap, or `Constant` for a squared loss.
+    constants : {"certified", "exact", "power"} or Spectral, optional
+        How the run will find its singular values, as in `train`: steps computed from brackets are shorter, by what
+        `Spectral.upper_widths` says. With `"power"`, estimates, only a constant step is guaranteed anything.
 
     Raises
     ------
     TypeError, ValueError
         If these are no problem and network of one shape, or no theorem speaks of the rule.
+    OverflowError
+        If the loss or its gradient at the network is not a float64 number.
 
     Examples
     --------
@@ -275,30 +289,78 @@ def guaranteed_rate(problem, network, *, rule=None):
     if rule is not None and _theorem_for(rule, problem) is None:
         raise ValueError("rule: expected Sharp or Local with a cap, or Constant for a squared loss, got "
                          f"{rule!r}, for which there is no theorem")
+    spectral = spectral_from(constants)
     bounds = initial_bounds(problem, network)
     if math.isnan(problem.minimum):
-        return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True,
-                              "Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
+        return _nothing("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
     if not (bounds.alpha > 0 and problem.mu > 0):
-        return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, _missing(problem, network, bounds))
+        return _nothing(_missing(problem, network, bounds))
+    start = _Start.of(problem, bounds, spectral)
+    if start is None:
+        return _nothing("Vacuous: the gap, the layers and the constants of the loss are too far apart for float64. "
+                        "Rescale the data.")
     if rule is not None:
-        return rate_of(rule, problem, bounds) or GuaranteedRate(
-            1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True,
+        return _theorem_for(rule, problem)(start) or _nothing(
+            f"Vacuous for {rule!r}: its steps are computed from estimates with constants='power', and may be too long."
+            if spectral.mode == "power" else
             f"Vacuous for {rule!r}: its steps are too long for the drift of the imbalance to be bounded. Shorten them: "
             "guaranteed_rate without a rule finds the best.")
     # below these lengths drift and curvature are small against alpha, and contraction is proportional to the step
-    mu, K, gap = problem.mu, problem.K, max(bounds.gap, np.finfo(float).tiny)
-    short = 1e-3 * min(bounds.alpha / (2 * gap), mu * bounds.alpha / (K**1.5 * bounds.p2 * math.sqrt(2 * gap)))
-    found = [_best(lambda eta: _descent_theorem(problem, bounds, eta), short, _longest_cap(problem, bounds))]
+    at, gap = start.bounds, max(start.bounds.gap, TINY)
+    short = max(1e-3 * min(at.alpha / (2 * gap), start.mu * at.alpha / max(at.p2 * math.sqrt(2 * gap), TINY)), TINY)
+    found = []
+    if spectral.mode != "power":
+        found.append(_best(lambda x: _descent_theorem(start, Sharp(cap=x / start.unit)), short, _longest_cap(start)))
     if isinstance(problem.kernel, DiagonalQuadratic):
-        found.append(_best(lambda eta: _contraction_theorem(problem, bounds, eta), short, 2 / (K * bounds.beta)))
-    return max((rate for rate in found if rate is not None), key=lambda rate: rate.contraction)
+        found.append(_best(lambda x: _contraction_theorem(start, Constant(x / start.unit)), short, 2.0))
+    return max((rate for rate in found if rate is not None), key=lambda rate: rate.contraction, default=_nothing(
+        "Vacuous: with constants='power' the steps are computed from estimates, and may be too long."
+        if spectral.mode == "power" else
+        "Vacuous: the guaranteed contraction of a step is too small for float64."))
+
+
+def _nothing(message):
+    return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, message)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """A start in units in which K = 1 and beta = 1, so that no product leaves float64 before the result does.
+
+    A step of eta is `x = eta * unit` here, a rate is the same. `bounds` are in these units.
+    """
+
+    mu: float
+    unit: float
+    beta: float
+    bounds: InitialBounds
+    spectral: Spectral
+
+    @classmethod
+    def of(cls, problem, bounds, spectral):
+        """Return the start of a run from its InitialBounds; None if even these units leave float64."""
+        K, beta = problem.K, bounds.beta
+        unit, gap = K * beta, bounds.gap / K / beta / beta
+        if not (TINY < unit < math.inf and gap < math.inf):
+            return None
+        D = bounds.imbalance
+        scaled = dataclasses.replace(
+            bounds, alpha=bounds.alpha / beta, beta=1.0, p1=bounds.p1 / beta, p2=bounds.p2 / beta, K=1.0, gap=gap,
+            imbalance=dataclasses.replace(D, top=D.top / beta, bottom=D.bottom / beta, nth=D.nth / beta,
+                                          mth=D.mth / beta))
+        return cls(problem.mu / K, unit, beta, scaled, spectral)
+
+    def rate(self, contraction, rule, eta_min, eta_cap, A, B, theorem):
+        """Return the GuaranteedRate in the user's units."""
+        contraction = contraction * (1 - 1e-12)     # the bounds themselves are computed to some u
+        return GuaranteedRate(1 - contraction, contraction, rule, eta_min, eta_cap, A * self.beta, B * self.beta, False,
+                              f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {theorem}.")
 
 
 def _best(theorem, shortest, longest):
     """Return what a theorem gives at the step length between these where it contracts most; None if nowhere."""
     grid = np.geomspace(min(shortest, 1e-3 * longest), longest, GRID)
-    found = [theorem(eta) for eta in grid]
+    found = [theorem(x) for x in grid]
     contractions = [rate.contraction if rate else 0.0 for rate in found]
     best = int(np.argmax(contractions))
     if not contractions[best] > 0:
@@ -312,78 +374,77 @@ def _best(theorem, shortest, longest):
 
 
 def _theorem_for(rule, problem):
-    """Return the function of (problem, bounds) that gives the rate of a rule; None if no theorem speaks of it."""
+    """Return the function of a start that gives the rate of a rule; None if no theorem speaks of it."""
     if isinstance(rule, Sharp | Local) and rule.cap is not None and not rule.options.get("growth_from"):
-        return lambda problem, bounds: _descent_theorem(problem, bounds, rule.cap, type(rule))
+        return lambda start: _descent_theorem(start, rule)
     if isinstance(rule, Constant) and isinstance(problem.kernel, DiagonalQuadratic):
-        return lambda problem, bounds: _contraction_theorem(problem, bounds, rule.eta)
+        return lambda start: _contraction_theorem(start, rule)
     return None
 
 
-def rate_of(rule, problem, bounds):
-    """Return the GuaranteedRate of one rule from `initial_bounds`, or None if nothing is guaranteed for it."""
+def rate_of(rule, problem, bounds, spectral):
+    """Return the GuaranteedRate of one rule from its InitialBounds, or None if nothing is guaranteed for it."""
     theorem = _theorem_for(rule, problem)
-    return theorem(problem, bounds) if theorem and bounds.alpha > 0 and problem.mu > 0 else None
+    if theorem is None or math.isnan(problem.minimum) or not (bounds.alpha > 0 and problem.mu > 0):
+        return None
+    start = _Start.of(problem, bounds, spectral)
+    return theorem(start) if start else None
 
 
-# the rule -> its local smoothness constant at (K, B, p2, gap_0, eta)
+# the rule -> its local smoothness constant at (B, p2, gap_0, step), K = 1
 SMOOTHNESS = {
-    Sharp: lambda K, B, p2, gap, eta: local.K_t_sharp(K, B, p2, math.sqrt(2 * K * gap), math.sqrt(2 * K * gap), eta),
-    Local: local.K_t,
+    Sharp: lambda B, p2, gap, x: local.K_t_sharp(1.0, B, p2, math.sqrt(2 * gap), math.sqrt(2 * gap), x),
+    Local: lambda B, p2, gap, x: local.K_t(1.0, B, p2, gap, x),
 }
 
 
-def _descent_theorem(problem, bounds, eta, rule=Sharp):
-    """What the drift lemma and the descent lemma give for `rule(cap=eta)`; None if nothing."""
-    mu, K, gap = problem.mu, problem.K, bounds.gap
-    delta = 2 * eta * gap
-    A, B = map(float, bounds.after(delta))
-    if not A > 0:
+def _descent_theorem(start, rule):
+    """What the drift lemma and the descent lemma give for a rule with a cap; None if nothing."""
+    at, x = start.bounds, rule.cap * start.unit
+    A, B = map(float, at.after(2 * x * at.gap))
+    # the rule sees upper ends of brackets: its steps may be that much shorter. s_max(W) <= s_max(T)^2 / 2 is one, too
+    of_T, of_W = start.spectral.upper_widths
+    if not (A > 0 and of_T < math.inf):
         return None
-    # the rule sees brackets, not values: its steps may be that much shorter
-    Kbar = SMOOTHNESS[rule](K, B * (1 + BRACKETS), bounds.p2 * (1 + BRACKETS), gap, eta)
-    eta_min = min(eta, 1 / Kbar)
-    if not eta_min > 0:
-        return None     # a cap so long that Kbar is beyond float64
-    contraction = mu * A * eta_min * (2 - Kbar * eta_min)
-    return _rate(contraction, rule(cap=eta), eta_min, eta, A, B, "the descent lemma and the drift of the imbalance")
+    seen = B * (1 + of_T)
+    Kbar = SMOOTHNESS[type(rule)](seen, min(at.p2 * (1 + of_W) + ROUNDING * B, seen / 2), at.gap, x)
+    x_min = min(x, 1 / Kbar)
+    contraction = start.mu * A * x_min * (2 - Kbar * x_min)
+    if not contraction > 0:
+        return None     # a cap so long that Kbar is beyond float64, or so short that nothing is left of it
+    return start.rate(contraction, rule, min(rule.cap, x_min / start.unit), rule.cap, A, B,
+                      "the descent lemma and the drift of the imbalance")
 
 
-def _longest_cap(problem, bounds):
-    """Return the root of `eta Kbar(eta) = 1`, above which caps never help."""
-    K, gap = problem.K, bounds.gap
-    first = 1 / (K * bounds.beta + math.sqrt(2 * K * gap))
+def _longest_cap(start):
+    """Return the root of `x Kbar(x) = 1`, above which caps never help."""
+    at = start.bounds
+    first = 1 / (1 + math.sqrt(2 * at.gap))
     # in units of the first guess: the solver's tolerance is an absolute one
     return first * scipy.optimize.brentq(
-        lambda x: x * first * SMOOTHNESS[Sharp](K, bounds.beta + 2 * x * first * gap, bounds.p2, gap, x * first) - 1,
-        0.0, 2.0)
+        lambda x: x * first * SMOOTHNESS[Sharp](1 + 2 * x * first * at.gap, at.p2, at.gap, x * first) - 1, 0.0, 2.0)
 
 
-def _contraction_theorem(problem, bounds, eta):
+def _contraction_theorem(start, rule):
     """What the contraction of a squared loss gives for a constant step; None if this step is not covered."""
-    mu, K, gap = problem.mu, problem.K, bounds.gap
+    at, mu, x = start.bounds, start.mu, rule.eta * start.unit
     # products, not powers: a step that is far too long may overflow to infinity
-    curve = eta * eta * K * math.sqrt(K) * bounds.p2 * math.sqrt(2 * gap)
+    curve = x * x * at.p2 * math.sqrt(2 * at.gap)
     delta = 0.0
     for _ in range(200):
-        A, B = map(float, bounds.after(delta))
+        A, B = map(float, at.after(delta))
         # 1 - c, which keeps its digits where c is near 1
-        short = min(eta * mu * A, 2 - eta * K * B) - curve
+        short = min(x * mu * A, 2 - x * B) - curve
         if not (A > 0 and short > 0):
             return None
         contraction = short * (2 - short)
-        drifted = 2 * K * B * eta * eta * gap / contraction
+        drifted = 2 * B * x * x * at.gap / contraction
         if drifted <= delta:
-            return _rate(contraction, Constant(eta), eta, eta, A, B, "the contraction of a squared loss, constant step")
+            return start.rate(contraction, rule, rule.eta, rule.eta, A, B,
+                              "the contraction of a squared loss, constant step")
         # a little further than the iteration asks for: it approaches its fixed point from below
         delta = drifted * (1 + 1e-9)
     return None
-
-
-def _rate(contraction, rule, eta_min, eta_cap, A, B, theorem):
-    contraction = contraction * (1 - 1e-12)     # the bounds themselves are computed to some u
-    return GuaranteedRate(1 - contraction, contraction, rule, eta_min, eta_cap, A, B, False,
-                          f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {theorem}.")
 
 
 def _missing(problem, network, bounds):
@@ -398,7 +459,7 @@ def _missing(problem, network, bounds):
         return ("Vacuous: the imbalance is not large enough, and the minimizer is not known, so there is no margin. "
                 "Give the problem its minimizer, or use layers of width at least n + m, or scale one layer up.")
     least = float(np.linalg.svd(problem.to_kernel(problem.minimizer), compute_uv=False)[-1])
-    r = math.sqrt(2 * bounds.gap / problem.mu)
+    r = math.sqrt(2) * math.sqrt(bounds.gap) / math.sqrt(problem.mu)
     return (f"Vacuous: neither margin nor imbalance is large enough. Margin: the distance to the minimizer may be "
             f"{r:.3g}, and would have to be below its least singular value, {least:.3g}: start from a smaller loss. "
             f"Imbalance: D = W1.T W1 - W2 W2.T would have to have {n} positive or {m} negative eigenvalues, which "

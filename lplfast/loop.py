@@ -63,7 +63,7 @@ class Loop:
             self.start = None if problem.sees_everything else stack[:n]
             W1, W2, before = problem.to_kernel(stack[:n]), stack[n:].T, []
             self.rule_said = repr(settings.rule)
-            self.promise = Promise(problem, plan.network, settings.rule)
+            self.promise = None     # until the loss has been evaluated, where its errors belong to the run
         else:
             state, self.start = run.continuation.state, run.continuation.start
             rows, m = problem.kernel.shape
@@ -96,11 +96,20 @@ class Loop:
             error.run = self.result("stopped")
             raise
 
+    def _promise(self):
+        """Return what the start promises; to be called there before it is left."""
+        plan = self.plan
+        if self.promise is None and plan.run is None:
+            self.promise = Promise(plan.problem, plan.network, plan.settings.rule, plan.settings.spectral,
+                                   self.descent.gap_above)
+        return self.promise
+
     def _go(self, *, callback=None, callback_every=1, advanced=None, checkpoint=None, cancelled=None):
         """Advance until there is a status; nothing here changes a number, so an interrupt may come anywhere."""
         max_iter, deadline = self.plan.max_iter, time.perf_counter() + self.plan.max_time
         longest = SECONDS_PER_CHUNK if checkpoint is None else min(SECONDS_PER_CHUNK, checkpoint.every)
         descent, status = self.descent, None
+        self._promise()
         done = descent.t
         while status is None:
             next_call = max_iter if callback is None else min(max_iter, done - done % callback_every + callback_every)
@@ -167,4 +176,4 @@ class Loop:
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=Continuation(settings=settings.to_dict(), fingerprint=problem.fingerprint,
                                              layout=LAYOUT, loss=last["loss"], state=descent.state(), start=self.start),
-                   promise=self.promise)
+                   promise=self._promise())

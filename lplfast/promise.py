@@ -1,8 +1,9 @@
 """What the initialization of a run promised for all of it."""
 
 import dataclasses
+import math
 
-from .bounds import Imbalance, InitialBounds, initial_bounds, rate_of
+from .bounds import Imbalance, InitialBounds, bounds_at, rate_of
 
 __all__ = ["Promise"]
 
@@ -10,18 +11,20 @@ __all__ = ["Promise"]
 class Promise:
     """Bounds on the singular values and, where a theorem speaks of the rule, a rate: known before the first step.
 
-    Worked out when it is first asked for, which takes longer than a short run.
+    Worked out when it is first asked for, which takes longer than a short run, from the gap that the run has found at
+    its start: the loss, which may be a Python function, is not asked again.
 
     Attributes
     ----------
     bounds : InitialBounds or None
-        Those of the first network; None if they cannot be had, because its loss is beyond float64 or fails.
+        Those of the first network; None if its gap is beyond float64 or not known.
     contraction : float or None
-        `gap[t] <= (1 - contraction)**t * gap[0]`; None if nothing is guaranteed for the rule.
+        `gap[t] <= (1 - contraction)**t * gap[0]`; None if nothing is guaranteed for the rule, as the run's `spectral`
+        lets it choose its steps.
     """
 
-    def __init__(self, problem, network, rule):
-        self._origin = problem, network, rule
+    def __init__(self, problem, network, rule, spectral, gap):
+        self._origin = problem, network, rule, spectral, gap
         self._kept = None
 
     @property
@@ -52,21 +55,23 @@ class Promise:
 
     @classmethod
     def _of(cls, bounds, contraction):
-        promise = cls(None, None, None)
-        promise._kept = bounds, contraction
+        promise = cls.__new__(cls)
+        promise._origin, promise._kept = None, (bounds, contraction)
         return promise
 
     def _work_out(self):
-        if self._kept is None:
-            problem, network, rule = self._origin
-            try:
-                bounds = initial_bounds(problem, network)
-            except Exception:
-                # beyond float64, or a Python function that fails by now: that must not cost what the run has
-                bounds = None
-            found = rate_of(rule, problem, bounds) if bounds else None
-            self._kept, self._origin = (bounds, found.contraction if found else None), None
-        return self._kept
+        # other threads may come here, too: each works with what it has taken, and the result is there before its origin
+        # is let go
+        origin, kept = self._origin, self._kept
+        if kept is None and origin is None:
+            kept = self._kept
+        if kept is None:
+            problem, network, rule, spectral, gap = origin
+            bounds = bounds_at(problem, network, gap) if gap < math.inf else None
+            found = rate_of(rule, problem, bounds, spectral) if bounds else None
+            self._kept = kept = bounds, found.contraction if found else None
+            self._origin = None
+        return kept
 
     def __reduce__(self):
         return Promise._of, self._work_out()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .audit import audit
+from .audit import audit, theorems_failed
 from .network import Network
 from .promise import Promise
 
@@ -174,8 +174,9 @@ class Run:
         if mode == "power":
             return "Constants are estimates by power iteration: K_t errs low, mu_t high."
         narrow, renewals = self.counters["narrow"], self.counters["renewals"]
-        return (f"Constants are {mode}: s_min(T)^2 and s_max(T)^2 known to {tolerance:.0%}, and s_max(W) as well as "
-                f"K_t needs it, at {narrow} of {iterates} iterates; {renewals} brackets computed anew; "
+        return (f"Constants are {mode}: at {narrow} of {iterates} iterates s_min(T)^2 and s_max(T)^2 known to "
+                f"{tolerance:.2g}, and K_t as far as s_max(W) matters, elsewhere as history bracket_width says; "
+                f"{renewals} brackets computed anew; "
                 f"{self.counters['redone']} steps taken back and redone with exact values.")
 
     def audit(self):
@@ -289,4 +290,6 @@ class Run:
     def __repr__(self):
         gap = self.history.get("gap")
         last = "" if gap is None else f", gap={gap[-1]:.3g}"
-        return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={self.violations}>"
+        # the loop's own counts: what the start promised takes longer to work out than a repr may
+        violations = 0 if self.facts["constants"] == "power" else theorems_failed(self.checks)
+        return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={violations}>"

@@ -7,7 +7,7 @@ import numpy as np
 from .kernels.descent import COLUMNS
 from .kernels.options import as_count, as_number
 from .kernels.rule import Rule
-from .kernels.spectral import Spectral
+from .kernels.spectral import Spectral, spectral_from
 from .steps import Local, rule_again, rule_from, rule_parts
 
 __all__ = ["Settings"]
@@ -37,7 +37,7 @@ class Settings:
 
         """
         return cls(rule=Local() if step_size is None else rule_from(step_size),
-                   spectral=Spectral() if constants is None else _spectral(constants),
+                   spectral=spectral_from(constants),
                    tol=1e-10 if tol is None else as_number("tol", tol),
                    grad_tol=None if grad_tol is None else as_number("grad_tol", grad_tol, positive=True),
                    max_growth=None if max_growth is None else _growth(max_growth),
@@ -77,14 +77,6 @@ class Settings:
                 "constants": {"mode": self.spectral.mode, "tolerance": self.spectral.tolerance},
                 "tol": self.tol, "grad_tol": self.grad_tol, "max_growth": self.max_growth,
                 "compress": self.compress, "record": list(self.record), "record_every": self.record_every}
-
-
-def _spectral(constants):
-    if isinstance(constants, str):
-        return Spectral(str(constants))
-    if not isinstance(constants, Spectral):
-        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
-    return constants
 
 
 def _growth(max_growth):

@@ -160,8 +160,21 @@ def _orthogonal(problem, network):
         return f"data with X.T X = I, so that mu = K = 1, got mu = {problem.mu:.4g} and K = {problem.K:.4g}"
 
 
+BEYOND = "a loss and a gradient within float64 at the initialization, got one beyond: rescale the layers or the data"
+
+
+def _at_the_start(problem, network):
+    """Return the bounds of Xu et al. (2023), None if the loss or its gradient is beyond float64."""
+    try:
+        return initial_bounds(problem, network, margins="xu2023")
+    except OverflowError:
+        return None
+
+
 def _alpha(problem, network):
-    bounds = initial_bounds(problem, network, margins="xu2023")
+    bounds = _at_the_start(problem, network)
+    if bounds is None:
+        return BEYOND
     if not bounds.alpha > 0:
         return ("alpha_0 > 0, got 0: at this initialization, by the formulas of Xu et al. (2023), the loss leaves no "
                 "margin, and the imbalance W1.T W1 - W2 W2.T has too few eigenvalues of one sign. Start from a smaller "
@@ -169,7 +182,9 @@ def _alpha(problem, network):
 
 
 def _margin(problem, network):
-    bounds = initial_bounds(problem, network, margins="xu2023")
+    bounds = _at_the_start(problem, network)
+    if bounds is None:
+        return BEYOND
     if not bounds.p1 > 0:
         return (f"a margin p1 = s_min(Y) - ||Y - X W||_F > 0 at t = 0, got {bounds.p1:.3g}: start from a smaller loss")
 

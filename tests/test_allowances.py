@@ -206,6 +206,7 @@ def test_published_brackets_are_outward(probe):
         lo, hi = point.bracket("sigma_max_W")
         below = positive(exact["W"][0] - point.eps_W)
         above = min(exact["W"][1], mpmath.mpf(point.W_norm)) + point.eps_W
+        above = min(above, mpmath.sqrt(exact["max1"][1] * exact["max2"][1]))    # s_max(W1 W2) <= s_max(W1) s_max(W2)
         assert below * (1 - 4 * U) <= lo <= below
         assert above <= hi <= above * (1 + 24 * U)
         lo, hi = point.bracket("G_max")

@@ -30,7 +30,7 @@ SIGNATURES = {
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
     "Xu2023": "(bound='rho', *, c1=0.5, c2=1.5)",
     "check_loss": "(problem, *, points=(), rng=0)",
-    "guaranteed_rate": "(problem, network, *, rule=None)",
+    "guaranteed_rate": "(problem, network, *, rule=None, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
     "local_constants": "(problem, network)",
     "show_versions": "()",

@@ -17,8 +17,8 @@ ORDER = ["kernels", "reference", "arrays", "labels", "threads", "versions", "fac
          "settings", "promise", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots",
          "experiments", "cli"]
 KERNELS = ["options", "rounding", "compress", "clock", "lanes", "blas", "sums", "iterate", "local", "quartic", "loss",
-           "rowwise", "python", "extremes", "tangent", "spectral", "view", "rule", "classical", "certified", "search",
-           "earlier", "callable", "descent"]
+           "rowwise", "python", "extremes", "tangent", "imbalance", "spectral", "view", "rule", "classical",
+           "certified", "search", "earlier", "callable", "descent"]
 
 EXPERIMENTS = ["panels", "report", "steps", "tightness", "local_constants", "width", "initialization", "losses"]
 

@@ -1,11 +1,14 @@
 """Brackets of singular values against 60 digits: they contain the truth, and are as narrow as was promised."""
 
+import pathlib
+
 import mpmath
 import numpy as np
 import pytest
 from cases import PROBLEMS
 
-from lplfast import Local, MatrixFactorization, Network, local_constants, train
+from lplfast import Local, MatrixFactorization, Network, SquaredLoss, local_constants, train
+from lplfast.data import default_data
 from lplfast.kernels.descent import COLUMNS, Descent
 from lplfast.kernels.loss import DiagonalQuadratic
 from lplfast.kernels.spectral import Spectral
@@ -148,9 +151,6 @@ def test_an_estimate_that_is_wrong_is_noticed_and_redone():
 
 
 def test_the_main_job_is_narrow_almost_everywhere():
-    from lplfast import SquaredLoss, train
-    from lplfast.data import default_data
-
     run = train(SquaredLoss(*default_data()), Network.gaussian(20, 1000, 20, std=1000**-0.25, rng=0), max_iter=3000)
     assert run.converged
     assert (run.history["bracket_width"] <= 0.01).mean() >= 0.95
@@ -166,3 +166,124 @@ def test_layers_whose_products_underflow_when_squared():
             network = Network(rng.standard_normal((2, 5)) * scale, rng.standard_normal((5, 2)) * scale)
             problem = MatrixFactorization(2 * rng.standard_normal((2, 2)) * scale**2)
             assert train(problem, network, "sharp", max_iter=100).violations == 0
+
+
+def small_start(kind, n, h, seed):
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((n, n)) / np.sqrt(n)
+    if kind == "gaussian":
+        return Y, Network.gaussian(n, h, n, std=1e-3, rng=rng)
+    return Y, Network.balanced(1e-3 * rng.standard_normal((n, n)), h)
+
+
+def digits_gained(problem, network, rule, constants):
+    history = train(problem, network, rule, max_iter=1200, tol=1e-9, constants=constants).history
+    return np.log10(history["gap_bound"][-1] / history["gap"][0])
+
+
+@pytest.mark.parametrize("rule", ["local", "exact"])
+@pytest.mark.parametrize("kind", ["gaussian", "balanced"])
+@pytest.mark.parametrize("shape", [(4, 8), (4, 1000), (20, 40), (20, 1000)], ids=str)
+def test_from_a_small_start_the_bound_falls_as_it_does_with_exact_constants(shape, kind, rule):
+    # s_min grows from 1e-3 or less by a few percent a step: as many of the digits as exact constants give, but a fifth
+    Y, network = small_start(kind, *shape, seed=0)
+    problem = MatrixFactorization(Y)
+    assert digits_gained(problem, network, rule, None) < 0.8 * digits_gained(problem, network, rule, "exact")
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "balanced"])
+def test_the_tangent_kernel_is_looked_at_again_as_the_layers_grow(kind):
+    X = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))[0] * np.linspace(1, 3**-0.5, 4)
+    for seed in range(3):
+        Y, network = small_start(kind, 4, 8, seed)
+        problem = SquaredLoss(X, X @ Y)
+        assert digits_gained(problem, network, "local", None) < 0.8 * digits_gained(problem, network, "local", "exact")
+
+
+def test_the_imbalance_bounds_what_the_bracket_does_not():
+    # one pair of units is long, and moves the layers by 1e-5 a step; s_min is made of squares of 9e-8, and the
+    # imbalance moves by 1e-10 only
+    W1, W2 = np.zeros((2, 4)), np.zeros((4, 2))
+    W1[0, 0], W2[0, 0], W1[1, 1], W2[2, 1] = 1.2, 1.0, 3e-4, 3e-4
+    descent = Descent(DiagonalQuadratic([1.0, 1.0], np.diag([2.2, 0.0])), Local(cap=1e-5), Spectral(), W1, W2)
+    row, lower, drift = np.empty((1, len(COLUMNS))), [], []
+    for t in range(1, 201):
+        at = dict(zip(COLUMNS, descent.last_row(), strict=True))
+        lower.append(at["sigma_min_sq"])
+        drift.append(at["drift"])
+        if t % 20 == 1:
+            assert lower[-1] <= truth(descent.W1, descent.W2)[0]
+        descent.advance(row, max_iter=t, tol=0.0)
+    # computed at t = 1. Rounding may take, of D and in every step, some 20 u of the squares of the long units: 1e-12
+    bound, lower = 9e-8 - (np.array(drift) - drift[1])[1:], np.array(lower)[1:]
+    assert (lower >= bound - 1e-12).all()
+    assert (lower <= bound).sum() > 100     # the others are the bracket's, in the steps after it was computed
+    assert bound[-1] < 0.9 * 9e-8       # or the drift would not show
+    assert descent.counters["eigenproblems"] == 1
+    assert descent.counters["renewals"] < 60
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("shape", [(2, 3, 2), (3, 5, 3), (15, 29, 15)], ids=str)
+def test_the_imbalance_claims_nothing_that_rounding_has_made(shape, scale):
+    # layers of rank one but for 1e-9: s_min^2 is 1e-18, and the eigenvalues of D that would bound it are rounding
+    n, h, m = shape
+    for seed in range(10 if n < 10 else 1):
+        rng = np.random.default_rng(seed)
+        W1 = scale * (np.outer(rng.standard_normal(n), rng.standard_normal(h)) + 1e-9 * rng.standard_normal((n, h)))
+        W2 = scale * (np.outer(rng.standard_normal(h), rng.standard_normal(m)) + 1e-9 * rng.standard_normal((h, m)))
+        kernel = DiagonalQuadratic(np.ones(n), W1 @ W2 + scale**2 * rng.standard_normal((n, m)))
+        descent = Descent(kernel, Local(cap=1e-9 / scale**2), Spectral(), W1, W2)
+        row = np.empty((1, len(COLUMNS)))
+        for t in range(1, 4):
+            descent.advance(row, max_iter=t, tol=0.0)
+            assert descent.last_row()[COLUMNS.index("sigma_min_sq")] <= truth(descent.W1, descent.W2)[0]
+        assert descent.counters["eigenproblems"] > 0
+
+
+@pytest.mark.parametrize("spectral", [Spectral(), Spectral(tolerance=0.3), Spectral("exact")], ids=str)
+def test_no_upper_end_is_farther_off_than_is_said(spectral):
+    of_T, of_W = spectral.upper_widths
+    worst = 0.0
+    for n, h, std in ((1, 3, 1.0), (3, 8, 0.5), (6, 40, 0.4), (12, 300, 0.24), (8, 16, 1e-3)):
+        rng = np.random.default_rng(n)
+        problem = MatrixFactorization(rng.standard_normal((n, n)))
+        stack = Network.gaussian(n, h, n, std=std, rng=rng).stack()
+        descent = Descent(problem.kernel, Local(), spectral, stack[:n], stack[n:].T)
+        row = np.empty((1, len(COLUMNS)))
+        for t in range(1, 80):
+            at = dict(zip(COLUMNS, descent.last_row(), strict=True))
+            s1, s2, s = (np.linalg.svd(A, compute_uv=False)[0] for A in (descent.W1, descent.W2,
+                                                                          descent.W1 @ descent.W2))
+            # NumPy's are right to some u
+            assert at["sigma_max_sq"] <= (1 + of_T) * (s1**2 + s2**2)
+            assert at["sigma_max_W"] <= (1 + of_W) * s * (1 + 1e-12)
+            worst = max(worst, at["sigma_max_sq"] / (s1**2 + s2**2) - 1)
+            descent.advance(row, max_iter=t, tol=0.0)
+    if spectral.mode == "certified":
+        assert worst > 0.1 * spectral.tolerance     # or nothing was tested
+
+
+def printed_widths():
+    """Return the table of docs/theory.md: n -> six numbers, percent."""
+    text = (pathlib.Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8")
+    lines = text.partition("| n = m | width: half")[2].splitlines()[2:]
+    rows = [[float(x) for x in line.strip(" |").split("|")] for line in lines[:3]]
+    return {int(row[0]): np.array(row[1:]) / 100 for row in rows}
+
+
+@pytest.mark.parametrize(("n", "every"), [(4, 1), (20, 1), (100, 10)])
+def test_brackets_are_as_narrow_as_the_theory_prints(n, every):
+    problem, exact = SquaredLoss(*default_data(n=n, m=n)), {}
+
+    def see(run):
+        exact[run.iterations] = local_constants(problem, run.network)
+
+    run = train(problem, Network.gaussian(n, 1000, n, std=1000**-0.25, rng=0), max_iter=150, tol=0.0, callback=see,
+                callback_every=every)
+    h = run.history
+    above = [h["K_t"][t] / at.K_t(h["step_size"][t]) - 1 for t, at in exact.items() if t < run.iterations]
+    found = np.concatenate([np.quantile(h["bracket_width"], [0.5, 0.9, 1]), np.quantile(above, [0.5, 0.9, 1])])
+    printed = printed_widths()[n]
+    assert (found <= printed).all()
+    assert (printed <= 1.5 * found).all()       # so that the table says what is so

@@ -251,6 +251,13 @@ cdef class Descent:
         return self.it.memory.grad_0
 
     @property
+    def gap_above(self):
+        """An upper bound on the gap here, rounding included; NaN if no lower bound of l* is known, infinite if anything
+        is beyond float64."""
+        self._start()
+        return gap_above(&self.it) if self._finite() else float("inf")
+
+    @property
     def gap_error(self):
         """What the gap here may be off by beyond rounding of W1 W2: l* is uncertain, and so may be the loss."""
         return self.it.gap_error + self.it.rounding

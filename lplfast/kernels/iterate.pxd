@@ -54,6 +54,14 @@ cdef struct Tangent:
     double most         # likewise, the p of `hi`: its largest
 
 
+# The lower bound on s_min(T)^2 that follows from the imbalance of the layers: whether it has been computed, what it was
+# then, and by how much it may have fallen since.
+cdef struct Imbalance:
+    double found
+    double bound
+    double drift
+
+
 # One inequality, checked at every step.
 cdef struct Check:
     double steps            # how many times it was checked
@@ -90,6 +98,7 @@ cdef struct Memory:
     Tracked W_max           # s_max(W)
     Tracked G_max           # ||G||_2
     Tangent tangent
+    Imbalance imbalance
     Check pl
     Check descent
     Check rate

@@ -13,6 +13,7 @@ from .extremes cimport (
     HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, gram_extremes, inverse_iterate, lapack_work, positive_part,
     power_iterate, quotient, square, svd_extremes, width,
 )
+from .imbalance cimport drift_imbalance, find_imbalance, imbalance_bound, imbalance_work
 from .iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked, gap_above
 from .rounding cimport U
 from .sums cimport Motion, distance_sq
@@ -29,8 +30,15 @@ cdef double W_WIDTH = 0.6
 # The tangent kernel is in the rates only, and costs as much as all else: a wider tolerance, by this factor.
 cdef double TANGENT_FACTOR = 4.0
 
-# A least value below this part of what one step moves is not chased: one step later nothing would be left of it.
+# A least value that was below this part of what one step moves is not chased: one step later nothing would be left of
+# it.
 cdef double FUTILE = 1e-2
+
+# Once the layers have moved this many times what one step moves, it is worth another look: it may have grown as much.
+# And the greatest values are renewed sooner, from this part of the tolerance on, where so many steps hardly move them:
+# for long steps, 2 - eta K_t is a small difference.
+cdef double SEVERAL = 32.0
+cdef double CLOSEST = 0.2
 
 # Renewals have a share in the multiplications of the steps, as if there had been so many steps more. Where they
 # outspend it, all tolerances grow with the third power of how far, to this many times at most.
@@ -48,6 +56,9 @@ cdef int PROOF_FROM = 2
 cdef double PROOF_WIDTH = 0.125
 
 MODES = ("certified", "exact", "power")
+
+# The most, in units of s_max(T)^2, that rounding adds to any upper end, at every size that memory holds.
+ROUNDING = 1e-6
 
 
 cdef void renew_end(End* end, double bound) noexcept nogil:
@@ -223,8 +234,16 @@ cdef class Spectral:
         way every K_t is an upper and every mu_t a lower bound, with rounding. `"power"`: warm-started power and
         inverse iteration at every step: an estimate, whose K_t errs low and mu_t high.
     tolerance : float
-        The relative width at which a bracket of s_min(T)^2 or s_max(T)^2 is renewed. Where renewals would cost more
-        than a share of the steps, up to 10 and 3 times that; s_max(W) is known as well as K_t needs it.
+        The relative width at which a bracket of s_min(T)^2 or s_max(T)^2 is renewed; that of s_max(W) is as wide as K_t
+        lets it be. Where renewals would cost more than a share of the steps, as at n = m = 100 while the layers move
+        fast, up to 10 and 3 times that. A least value that would be gone in a few steps is not kept so, but bounded by
+        the imbalance of the layers, or by 0. docs/theory.md, section 6.3, has a table of what comes of it.
+
+    Attributes
+    ----------
+    upper_widths : (float, float)
+        By what part of themselves s_max(T)^2 and s_max(W) may be overestimated at any iterate: what `guaranteed_rate`
+        allows for. Infinite for `"power"`.
 
     Examples
     --------
@@ -242,6 +261,16 @@ cdef class Spectral:
         self.always = mode == "exact"
         self.estimates = mode == "power"
 
+    @property
+    def upper_widths(self):
+        """By what part of themselves s_max(T)^2 and s_max(W) may be overestimated at any iterate: by how much
+        the steps of `Local` and `Sharp` may be too short. Infinite for `"power"`, which guarantees nothing."""
+        if self.estimates:
+            return INFINITY, INFINITY
+        if self.always:
+            return ROUNDING, ROUNDING
+        return CLOSE * self.tolerance + ROUNDING, W_WIDTH / (1.0 - W_WIDTH) + ROUNDING
+
     def __repr__(self):
         return f"Spectral({self.mode!r}, tolerance={self.tolerance!r})"
 
@@ -252,7 +281,8 @@ cdef class Spectral:
         """How many doubles the other methods work in."""
         cdef Py_ssize_t rows = max(n, m)
         return (2 * rows + max(2 * rows * rows, rows * k)
-                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m), lapack_work(n, n)))
+                + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m), lapack_work(n, n))
+                + imbalance_work(n, k, m))
 
     cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil:
         """Compute everything by LAPACK, at the evaluated iterate: s_min^2 of the layers by their Gram matrices if
@@ -297,6 +327,7 @@ cdef class Spectral:
         it.memory.tangent.drift = (it.memory.tangent.drift + moved) * (1.0 + 2.0 * U)
         it.moved = moved
         it.reach = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
+        drift_imbalance(it, one, two)
 
     cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil:
         """After the step: the brackets at the evaluated iterate, renewed where they have become too wide."""
@@ -346,14 +377,17 @@ cdef class Spectral:
         cdef Memory* memory = it.memory
         cdef Layer* one = &memory.layer1
         cdef Layer* two = &memory.layer2
-        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance), least, greatest
+        cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance)
+        cdef double least, greatest, wanted, closest
         cdef double* first = it.directions
         cdef double* second = first + 2 * it.n
         cdef double* of_W = second + 2 * it.m
         cdef double* of_G = of_W + min(it.n, it.m)
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
-        self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, 0.5 * close * greatest, first, scratch)
-        self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, 0.5 * close * greatest, second, scratch)
+        closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.moved)
+        wanted = 0.5 * min(close * greatest, closest)
+        self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, wanted, first, scratch)
+        self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, wanted, second, scratch)
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
         # ||G||_2 matters only beside K s_max(T)^2
         if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
@@ -363,11 +397,16 @@ cdef class Spectral:
                 and width(&memory.W_max.now) <= W_WIDTH * memory.W_max.now.hi):
             self._renew_largest(it, it.W, it.W_norm, &memory.W_max, of_W, scratch)
         least = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
-        if one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved:
+        if (one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved
+                or min(one.min_sq.lower.drift, two.min_sq.lower.drift) > SEVERAL * it.moved):
             self._keep_narrow(it, one, False, it.n, it.k, it.W1, it.W1_norm, least, first + it.n, scratch)
             self._keep_narrow(it, two, False, it.m, it.k, it.W2t, it.W2_norm, least, second + it.m, scratch)
+        elif not memory.imbalance.found:
+            if find_imbalance(it, scratch):
+                memory.eigenproblems += 1
+                memory.spent += cost(it.k, it.k)
         self.publish(it)
-        if it.hessian != NULL and not tangent_is_narrow(it, TANGENT_FACTOR * tolerance):
+        if it.hessian != NULL and not tangent_is_narrow(it, TANGENT_FACTOR * tolerance, closest):
             memory.renewals += 1
             memory.spent += 2.0 * cost(it.n, compressed(it))
             renew_tangent(it, False, PROOF_WIDTH * self.tolerance, of_G + min(it.n, it.m), scratch)
@@ -379,6 +418,7 @@ cdef class Spectral:
         """Sharpen one bracket of a layer that has become too wide from inside, by a Rayleigh quotient at the last
         direction; if that is not enough, renew it."""
         cdef Tracked* side = &layer.max_sq if greatest else &layer.min_sq
+        cdef double part = CLOSEST if greatest else 1.0
         cdef Bracket inside
         if width(&side.now) <= wanted:
             return
@@ -395,7 +435,7 @@ cdef class Spectral:
         it.memory.renewals += 1
         it.memory.spent += cost(n, min(k, compressed(it)))
         # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
-        if (prove(n, k, A, A_norm, greatest, self.tolerance, direction, &inside, scratch)
+        if (prove(n, k, A, A_norm, greatest, part * self.tolerance, direction, &inside, scratch)
                 and width(&inside) <= 0.5 * fmax(wanted, self.tolerance * inside.lo)):
             renew(side, inside.lo, inside.hi)
         else:
@@ -417,19 +457,22 @@ cdef class Spectral:
         cdef Layer* two = &it.memory.layer2
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
-        cdef double square_g, first, eta
-        it.sigma_min_sq.lo = (one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U)
+        cdef double square_g, first, eta, product
+        it.sigma_min_sq.lo = max((one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U), imbalance_bound(it))
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
         it.sigma_max_sq.hi = (one.max_sq.now.hi + two.max_sq.now.hi) * (1.0 + 2.0 * U)
         # W and G as computed are at most eps_W and G_error away from those of the stored layers
         it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
         it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
+        # s_max(W) <= s_max(W1) s_max(W2), which is all that is known where its square has underflowed
+        product = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
         if it.W_norm * it.W_norm < TINY:
-            # its square has underflowed: s_max(W) <= s_max(W1) s_max(W2)
-            it.sigma_max_W.hi = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
+            it.sigma_max_W.hi = product
         else:
             it.sigma_max_W.hi = min(it.sigma_max_W.hi, it.W_norm * (1.0 + (<double> it.n * it.m + 8) * U) + it.eps_W)
+            if not self.estimates:
+                it.sigma_max_W.hi = min(it.sigma_max_W.hi, product)
         it.G_max.lo = positive_part(G_max.lo - it.G_error) * (1.0 - 2.0 * U)
         it.G_max.hi = min(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
         publish_tangent(it)
@@ -450,6 +493,26 @@ cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:
     drift_end(&largest.upper, distance, 0.0)
     largest.now.lo = positive_part(largest.lower.bound - largest.lower.drift) * (1.0 - U)
     largest.now.hi = (largest.upper.bound + largest.upper.drift) * (1.0 + 2.0 * U)
+
+
+def spectral_from(constants):
+    """Return the Spectral that an argument `constants` means: one itself, the name of a mode, or None for the default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> spectral_from(None), spectral_from("exact")
+    (Spectral('certified', tolerance=0.01), Spectral('exact', tolerance=0.01))
+    """
+    if constants is None or isinstance(constants, str):
+        return Spectral("certified" if constants is None else str(constants))
+    if not isinstance(constants, Spectral):
+        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
+    return constants
 
 
 def _spectral(mode, tolerance):

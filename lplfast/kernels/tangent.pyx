@@ -87,10 +87,15 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
         tangent.hi = greatest.hi
 
 
-cdef bint tangent_is_narrow(Iterate* it, double tolerance) noexcept nogil:
-    """Whether the drift has moved the bounds by no more than this part of themselves, or the least is not chased."""
+cdef bint tangent_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:
+    """Whether the drift has moved the bounds by no more than `tolerance` times the lower one and `closest`, or
+    computing them anew is not worth it: the layers' least values, as they are now, are negligible or would be gone in
+    one step."""
     cdef Tangent* tangent = &it.memory.tangent
-    return tangent.drift <= tolerance * tangent.least or (tangent.most > 0.0 and not chased(tangent))
+    cdef double one = it.memory.layer1.min_sq.now.lo, least = one + it.memory.layer2.min_sq.now.lo
+    if tangent.drift <= min(tolerance * tangent.least, closest):
+        return True
+    return tangent.most > 0.0 and not least > max(NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi), it.moved)
 
 
 cdef void publish_tangent(Iterate* it) noexcept nogil:
