@@ -342,8 +342,8 @@ def test_any_scale_is_a_rate_or_a_sentence(K, layers, gap):
         run = train(problem, network, Sharp(cap=found[0].eta_cap) if found[0].rule else "sharp", max_iter=20)
     for rate in found:
         assert rate.vacuous or 0 <= rate.rate <= 1
-    # in units of the problem it is one start, if neither rounding nor underflow is to be seen in its gap: the norm of the
-    # gradient, K layers^2 gap, is the root of a sum of squares
+    # in units of the problem it is one start, if neither rounding nor underflow is to be seen in its gap: the norm of
+    # the gradient, K layers^2 gap, is the root of a sum of squares
     if gap in (1e-8, 0.1) and K * layers**4 > 1e-280 and K * layers**2 * gap > 1e-140:
         same = guaranteed_rate(*scaled_start(1.0, 1.0, gap))
         assert found[0].contraction == pytest.approx(same.contraction, rel=1e-6)
