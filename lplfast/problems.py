@@ -206,7 +206,8 @@ class SquaredLoss(Problem):
             found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
             aim = None if self.l2 > 0 else _aim((Y - X @ frozen) / np.sqrt(rows))
         self.singular_values, self.rank = found.singular_values, found.rank
-        self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
+        with np.errstate(over="ignore", divide="ignore"):
+            self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
         self.frame_error = found.frame
         kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K, aim=aim,
                                    frame=found.frame, uncertainty=found.uncertainty)
