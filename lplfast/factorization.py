@@ -143,7 +143,7 @@ def factorize(X):
     k = min(N, n)
     scale = _column_scales(X)
     B = np.divide(X, scale, out=np.empty((N, n), order="F"))
-    sizes = abs(B).max(axis=1)
+    sizes = np.maximum(B.max(axis=1), -B.min(axis=1))
     typical = np.partition(sizes, N - k)[N - k]
     if not typical > 0:
         typical = sizes[sizes > 0].min(initial=np.inf)
@@ -162,9 +162,10 @@ def factorize(X):
         nothing = np.zeros((0, 0))
         return Factorization(0, np.zeros(0), np.zeros((n, 0)), nothing, nothing, np.zeros((n, 0)), (),
                              np.arange(n), np.zeros((0, n)), N)
-    order, others = np.arange(n), np.zeros((n, 0))
-    if rank == n:
-        core, basis = R * scale[pivots], np.eye(n)[:, pivots]
+    if rank == np.count_nonzero(B.any(axis=0)):
+        # columns of zeros, which pivoting leaves to the end, are all that is missing
+        order, others = pivots, np.zeros((rank, n - rank))
+        core, basis = R[:rank, :rank] * scale[pivots[:rank]], np.eye(n)[:, pivots[:rank]]
     else:
         order, C = _basic_columns(judged, judged_scale[judged_pivots], rank, values, max(N, n) * EPS)
         order = judged_pivots[order]
@@ -211,12 +212,13 @@ def _basic_columns(R, scale, rank, values, small):
     """
     A, chosen = R.copy(), []
     lengths_sq = measured = (A * A).sum(axis=0)
-    Q = np.zeros((A.shape[0], 0))
+    directions, known = np.empty((A.shape[0], rank), order="F"), 0
     for _ in range(rank):
+        Q = directions[:, :known]
         if lengths_sq.max() < 1e-6 * measured.max():
             # what is left is measured anew, before differences lose it
             A -= Q @ (Q.T @ A)
-            Q, lengths_sq = Q[:, :0], (A * A).sum(axis=0)
+            Q, known, lengths_sq = Q[:, :0], 0, (A * A).sum(axis=0)
             lengths_sq[chosen] = 0.0
             measured = lengths_sq
         lengths = np.sqrt(lengths_sq)
@@ -226,7 +228,8 @@ def _basic_columns(R, scale, rank, values, small):
         for _ in range(2):
             direction = direction - Q @ (Q.T @ direction)
         direction /= np.linalg.norm(direction)
-        Q = np.column_stack([Q, direction])
+        directions[:, known] = direction
+        known += 1
         lengths_sq = np.maximum(lengths_sq - (direction @ A) ** 2, 0.0)
         lengths_sq[chosen] = 0.0
     order = np.array(chosen + sorted(set(range(R.shape[1])) - set(chosen)), dtype=int)

@@ -319,6 +319,9 @@ def _exact_curvatures(X, rows, l2):
     Z = np.ldexp(X, exponent)
     if not ((np.rint(Z) == Z).all() and (np.ldexp(Z, -exponent) == X).all()):
         return None
+    largest = int(np.unravel_index(abs(Z).argmax(), Z.shape)[1])
+    if np.count_nonzero(Z[:, largest] @ Z) > 1:
+        return None
     gram = Z.T @ Z      # integers below 2^53
     values = np.diag(gram)
     if np.count_nonzero(gram) > np.count_nonzero(values):

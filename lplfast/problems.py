@@ -252,7 +252,9 @@ class MatrixFactorization(Problem):
             raise ValueError("Y, offset: expected a difference within float64, got one beyond")
         # the difference rounds; Y itself does not
         error = 0.0 if offset is None else float(abs(W_star).max()) * U * np.sqrt(W_star.size)
-        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=_aim(W_star), uncertainty=error)
+        with single_threaded_blas():
+            aim = _aim(W_star)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=aim, uncertainty=error)
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
         self.minimizer_error = error
 

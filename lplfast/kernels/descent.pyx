@@ -568,6 +568,8 @@ cdef class Descent:
             note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap, allowance)
             memory.rounded += allowance
             memory.bound_error = row.rate_bound * memory.bound_error + allowance + 4.0 * U * memory.gap_bound
+            if memory.bound_error != memory.bound_error:
+                memory.bound_error = INFINITY       # a rate beyond float64, of no error
             note(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
                  memory.gap_bound, memory.bound_error)
         memory.drifted = (memory.drifted + eta * first_order) * (1.0 + 8.0 * U)
