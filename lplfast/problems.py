@@ -52,7 +52,8 @@ class Problem:
     minimizer : (n, m) array or None
         A matrix at which l takes it: the one of least norm, for a loss with a null space.
     minimizer_error, minimum_error : float
-        The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact.
+        The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact, inf
+        where nothing can be proved.
     lower_bound : float
         A number that l* is not below, `minimum - minimum_error`; NaN if none is known.
     kernel : lplfast.kernels.loss.Loss

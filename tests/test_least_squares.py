@@ -356,8 +356,14 @@ def test_a_factorization_has_the_same_bits_with_more_threads():
         assert MatrixFactorization(Y).fingerprint == first
 
 
-def test_a_rate_beyond_float64_is_no_violation():
-    X = 1e-140 * np.random.default_rng(0).standard_normal((6, 4))
-    problem = SquaredLoss(X, np.ones(6), l2=1e-300)
-    run = train(problem, Network.gaussian(4, 3, 1, std=1.0, rng=0), 0.1 / problem.K, max_iter=5)
-    assert run.violations == 0
+@pytest.mark.parametrize("size", [1e-60, 1e-140])
+def test_a_rate_beyond_float64_is_no_violation(size):
+    rng = np.random.default_rng(0)
+    problem = SquaredLoss(size * rng.standard_normal((6, 4)), np.ones(6), l2=size**2)
+    for width in (1, 3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            run = train(problem, Network.gaussian(4, width, 1, std=1.0, rng=0), 0.1 / problem.K, max_iter=20)
+            audit = run.audit()
+        assert run.violations == 0
+        assert audit.passed
