@@ -48,7 +48,8 @@ class Classification(Problem):
             found, top_sq = factorize(X), largest_curvature(X)
         self.rank = found.rank
         self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
-        self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
+        with np.errstate(over="ignore", divide="ignore"):
+            self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
         self.mu = self.l2
         self.K = float(self._weight * curvature * top_sq + self.l2) * (1 + 8 * U)
 

@@ -35,14 +35,16 @@ class Factorization:
         The singular values, largest first.
     V : (n, r) array
         The right singular vectors.
-    null : (n, n - r) array
-        An orthonormal basis of the rest, graded as the columns are.
     core : (r, r) array
         The left singular vectors, in the coordinates of `project`.
     square, basis : arrays of shape (r, r) and (n, r)
         X is the product of `square` and `basis.T`, in these coordinates; `basis` has orthonormal columns.
     reflectors : tuple of Reflectors
         What turns the rows of X into these coordinates.
+    order : (n,) array
+        The columns of X, r independent ones first.
+    others : (r, n - r) array
+        The coefficients of the others in these.
     rows : int
         The number N of rows of X.
     """
@@ -50,12 +52,18 @@ class Factorization:
     rank: int
     s: np.ndarray
     V: np.ndarray
-    null: np.ndarray
     core: np.ndarray
     square: np.ndarray
     basis: np.ndarray
     reflectors: tuple
+    order: np.ndarray
+    others: np.ndarray
     rows: int
+
+    @property
+    def null(self):
+        """An (n, n - r) orthonormal basis of the complement of V, graded as the columns are."""
+        return _in_order(_null_space(self.others), self.order)
 
     def project(self, Y):
         """Return `U.T @ Y`, and the squared norm of what of Y is orthogonal to the columns of X."""
@@ -135,7 +143,7 @@ def factorize(X):
     k = min(N, n)
     scale = _column_scales(X)
     B = np.divide(X, scale, out=np.empty((N, n), order="F"))
-    sizes = abs(B).max(axis=1)
+    sizes = np.maximum(B.max(axis=1), -B.min(axis=1))
     typical = np.partition(sizes, N - k)[N - k]
     if not typical > 0:
         typical = sizes[sizes > 0].min(initial=np.inf)
@@ -143,7 +151,8 @@ def factorize(X):
     reflectors, R, pivots = _triangle(B, sizes if graded else None)
     judged, judged_pivots, judged_scale = R, pivots, scale
     if graded:
-        level = B / _power_of_two(np.maximum(sizes / typical, 1.0))[:, np.newaxis]
+        with np.errstate(over="ignore"):
+            level = B / _power_of_two(np.clip(sizes / typical, 1.0, 2.0**1000))[:, np.newaxis]
         again = _column_scales(level)
         _, judged, judged_pivots = _triangle(level / again, None)
         judged_scale = scale * again
@@ -151,21 +160,25 @@ def factorize(X):
     rank = int((values > max(N, n) * EPS * values[0]).sum()) if values[0] > 0 else 0
     if rank == 0:
         nothing = np.zeros((0, 0))
-        return Factorization(0, np.zeros(0), np.zeros((n, 0)), np.eye(n), nothing, nothing, np.zeros((n, 0)), (), N)
-    if rank == n:
-        core, basis, null = R * scale[pivots], np.eye(n)[:, pivots], np.zeros((n, 0))
+        return Factorization(0, np.zeros(0), np.zeros((n, 0)), nothing, nothing, np.zeros((n, 0)), (),
+                             np.arange(n), np.zeros((0, n)), N)
+    if rank == np.count_nonzero(B.any(axis=0)):
+        # columns of zeros, which pivoting leaves to the end, are all that is missing
+        order, others = pivots, np.zeros((rank, n - rank))
+        core, basis = R[:rank, :rank] * scale[pivots[:rank]], np.eye(n)[:, pivots[:rank]]
     else:
-        noise = max(N, n) * EPS * values[0] / values[rank - 1]
-        basic, C = _basic_columns(judged, judged_scale[judged_pivots], rank, noise)
-        basic, other = judged_pivots[basic[:rank]], judged_pivots[basic[rank:]]
-        basis, T, null = _row_space(C * judged_scale[other] / judged_scale[basic][:, np.newaxis])
-        basis, null = _in_order(basis, basic, other), _in_order(null, basic, other)
-        reflectors, R, order = _triangle(np.asfortranarray(B[:, basic]), sizes if graded else None)
+        order, C = _basic_columns(judged, judged_scale[judged_pivots], rank, values, max(N, n) * EPS)
+        order = judged_pivots[order]
+        basic = order[:rank]
+        others = C * judged_scale[order[rank:]] / judged_scale[basic][:, np.newaxis]
+        basis, T = _row_space(others)
+        basis = _in_order(basis, order)
+        reflectors, R, pivots = _triangle(np.asfortranarray(B[:, basic]), sizes if graded else None)
         core = np.empty_like(R)
-        core[:, order] = R * scale[basic][order]
+        core[:, pivots] = R * scale[basic][pivots]
         core = core @ T
     s, left, right = _jacobi(core)
-    return Factorization(rank, s, basis @ right, null, left, core, basis, reflectors, N)
+    return Factorization(rank, s, basis @ right, left, core, basis, reflectors, order, others, N)
 
 
 def _triangle(B, sizes):
@@ -189,44 +202,81 @@ def _triangle(B, sizes):
     return tuple(stages), np.triu(packed[:k]), pivots - 1
 
 
-def _basic_columns(R, scale, rank, noise):
+def _basic_columns(R, scale, rank, values, small):
     """Return an order of the columns of R, `rank` independent ones first, and the coefficients C of the others in them.
 
     Of columns that stand out of those before by a fair part of their length, 1 at first, the one that does so by most
-    in the user's units comes next: then no coefficient is large in these units. `noise` is what rounding leaves of
-    coefficients that are 0.
+    in the user's units comes next: then no coefficient is large in these units. What rounding leaves of coefficients
+    that are 0 grows with the condition number, known from the singular `values`; it is dropped, unless that changes a
+    column by more than the part `small` of its length.
     """
     A, chosen = R.copy(), []
+    lengths_sq = measured = (A * A).sum(axis=0)
+    directions, known = np.empty((A.shape[0], rank), order="F"), 0
     for _ in range(rank):
-        lengths = np.linalg.norm(A, axis=0)
-        lengths[chosen] = 0.0
+        Q = directions[:, :known]
+        if lengths_sq.max() < 1e-6 * measured.max():
+            # what is left is measured anew, before differences lose it
+            A -= Q @ (Q.T @ A)
+            Q, known, lengths_sq = Q[:, :0], 0, (A * A).sum(axis=0)
+            lengths_sq[chosen] = 0.0
+            measured = lengths_sq
+        lengths = np.sqrt(lengths_sq)
         best = int(np.argmax(np.where(lengths >= FAIR * lengths.max(), lengths * scale, 0.0)))
         chosen.append(best)
-        direction = A[:, best] / lengths[best]
-        A -= np.outer(direction, direction @ A)
+        direction = A[:, best]
+        for _ in range(2):
+            direction = direction - Q @ (Q.T @ direction)
+        direction /= np.linalg.norm(direction)
+        directions[:, known] = direction
+        known += 1
+        lengths_sq = np.maximum(lengths_sq - (direction @ A) ** 2, 0.0)
+        lengths_sq[chosen] = 0.0
     order = np.array(chosen + sorted(set(range(R.shape[1])) - set(chosen)), dtype=int)
     triangle = np.linalg.qr(R[:, order], mode="r")
     C = scipy.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:])
-    C[abs(C) <= noise * max(1.0, abs(C).max(initial=0.0))] = 0.0
-    return order, C
+    noise = small * values[0] / values[rank - 1]
+    return order, _without_noise(triangle[:rank, :rank], triangle[:rank, rank:], C, noise, small)
+
+
+def _without_noise(basic, others, C, noise, small):
+    """Return C with `basic @ C = others`, its entries that are noise replaced by 0 and the rest fitted anew.
+
+    A column that would move by more than some times `small` of its length is left as it is.
+    """
+    found = np.where(abs(C) <= noise * max(1.0, abs(C).max(initial=0.0)), 0.0, C)
+    allowed = 8 * small * np.linalg.norm(others, axis=0)
+    for j in np.flatnonzero(np.linalg.norm(basic @ (found - C), axis=0) > allowed):
+        kept = np.flatnonzero(found[:, j])
+        found[kept, j] = np.linalg.lstsq(basic[:, kept], others[:, j])[0]
+        if np.linalg.norm(basic @ found[:, j] - others[:, j]) > allowed[j]:
+            found[:, j] = C[:, j]
+    return found
 
 
 def _row_space(C):
-    """Return orthonormal bases of the row space of `[I, C]` and of its complement, and T between them.
+    """Return an orthonormal basis of the row space of `[I, C]`, and T: `[I, C] = T @ basis.T`.
 
-    `[I, C] = T @ basis.T`. By Cholesky factorizations of `I + C C.T` and `I + C.T C`, which keep zeros 0.
+    By a Cholesky factorization of `I + C C.T`, which keeps zeros 0; where C is too large for that, by QR.
     """
-    r, rest = C.shape
-    T, S = (np.linalg.cholesky(np.eye(A.shape[0]) + A @ A.T) for A in (C, C.T))
-    basis = scipy.linalg.solve_triangular(T, np.hstack([np.eye(r), C]), lower=True).T
-    null = scipy.linalg.solve_triangular(S, np.hstack([-C.T, np.eye(rest)]), lower=True).T
-    return basis, T, null
+    both = np.hstack([np.eye(C.shape[0]), C])
+    try:
+        T = np.linalg.cholesky(np.eye(C.shape[0]) + C @ C.T)
+    except np.linalg.LinAlgError:
+        basis, R = np.linalg.qr(both.T)
+        return basis, R.T
+    return scipy.linalg.solve_triangular(T, both, lower=True).T, T
 
 
-def _in_order(rows, basic, other):
-    """Return the rows, the basic ones first, in the order of the columns of X."""
+def _null_space(C):
+    """Return an orthonormal basis of what is orthogonal to the row space of `[I, C]`."""
+    return _row_space(-C.T)[0][np.r_[C.shape[1]:sum(C.shape), :C.shape[1]]]
+
+
+def _in_order(rows, order):
+    """Return rows that stand for the columns of X in this order, in the order of X."""
     found = np.empty_like(rows)
-    found[basic], found[other] = rows[:basic.size], rows[basic.size:]
+    found[order] = rows
     return found
 
 

@@ -52,7 +52,8 @@ class Problem:
     minimizer : (n, m) array or None
         A matrix at which l takes it: the one of least norm, for a loss with a null space.
     minimizer_error, minimum_error : float
-        The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact.
+        The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact, inf
+        where nothing can be proved.
     lower_bound : float
         A number that l* is not below, `minimum - minimum_error`; NaN if none is known.
     kernel : lplfast.kernels.loss.Loss
@@ -206,7 +207,8 @@ class SquaredLoss(Problem):
             found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
             aim = None if self.l2 > 0 else _aim((Y - X @ frozen) / np.sqrt(rows))
         self.singular_values, self.rank = found.singular_values, found.rank
-        self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
+        with np.errstate(over="ignore", divide="ignore"):
+            self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
         self.frame_error = found.frame
         kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K, aim=aim,
                                    frame=found.frame, uncertainty=found.uncertainty)
@@ -251,7 +253,9 @@ class MatrixFactorization(Problem):
             raise ValueError("Y, offset: expected a difference within float64, got one beyond")
         # the difference rounds; Y itself does not
         error = 0.0 if offset is None else float(abs(W_star).max()) * U * np.sqrt(W_star.size)
-        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=_aim(W_star), uncertainty=error)
+        with single_threaded_blas():
+            aim = _aim(W_star)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=aim, uncertainty=error)
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
         self.minimizer_error = error
 

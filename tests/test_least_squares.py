@@ -1,12 +1,14 @@
 """The data's own constants against 120 digits: on data as people have them, and on worse."""
 
 import fractions
+import tracemalloc
 import warnings
 
 import mpmath
 import numpy as np
 import pytest
 from precise import DIGITS, bounds_the_spectrum, exactly, hessian, minimizer, norm
+from threadpoolctl import threadpool_limits
 
 from lplfast import LogisticLoss, MatrixFactorization, Network, SoftmaxLoss, SquaredLoss, train
 from lplfast.factorization import factorize
@@ -279,3 +281,105 @@ def test_a_run_says_what_its_frame_loses():
     # and where nothing is left of it, the run does not pretend that there is
     X[3] *= 1e18
     assert train(SquaredLoss(X, Y), network, max_iter=5).status == "floor"
+
+
+@pytest.mark.parametrize(("size", "l2"), [(1e60, 1.0), (1e140, 1e-300), (1.0, 1e-300)])
+def test_a_ridge_below_what_rounding_leaves(size, l2):
+    """Along the difference of equal columns the curvature is l2; X times a rounded direction is far above that."""
+    rng = np.random.default_rng(0)
+    part = size * rng.standard_normal((8, 3))
+    X = np.column_stack([part, 0.1 * part[:, 0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        problem = SquaredLoss(X, rng.standard_normal(8), l2=l2)
+        run = train(problem, Network.gaussian(4, 6, 1, std=0.3, rng=0), max_iter=20)
+    assert problem.mu == l2
+    assert np.isfinite(problem.frame_error)
+    assert np.isfinite(problem.minimum_error)
+    assert run.violations == 0
+
+
+def test_data_at_the_ends_of_float64():
+    rng = np.random.default_rng(0)
+    tiny = rng.standard_normal((6, 5))
+    tiny[:, 1] = tiny[:, 0] + 1e-12 * tiny[:, 1]
+    tiny *= 10.0 ** rng.uniform(-8, 8, 5) * 10.0 ** rng.uniform(-148, -132, (6, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        problem = SquaredLoss(1e100 * rng.standard_normal((3, 2)), np.ones(3), offset=np.full((2, 1), 1e140))
+        assert np.isfinite(problem.minimum)
+        problem = SquaredLoss(tiny, np.ones(6), l2=1e-300)
+        assert problem.mu >= 1e-300
+        problem = SquaredLoss(np.diag([1e140, 1e-200]), np.ones(2), l2=1.0)
+        assert (problem.condition_number, problem.mu) == (np.inf, 1.0)
+        assert fractions.Fraction(1e140) ** 2 + 1 < fractions.Fraction(problem.K) < 1e280 * (1 + 1e-11)
+        assert MatrixFactorization([[1e60], [5e-261], [2e-243]]).kernel.aim[2] == 1
+
+
+def test_mu_is_below_the_ridge_and_the_data_together():
+    """Their sum rounds, too."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((6, 5))
+        X[1] *= 1e11
+        problem = SquaredLoss(X, np.ones(6), l2=1e12)
+        with mpmath.workdps(DIGITS):
+            assert bounds_the_spectrum(hessian(X, 1e12), problem.mu, problem.K)
+
+
+def test_coefficients_are_not_mistaken_for_noise():
+    """Of a column that is a sum of two nearly equal ones, in whatever units."""
+    rng = np.random.default_rng(0)
+    a, r = rng.standard_normal((2, 12))
+    b = a + 1e-14 * r
+    X = np.column_stack([a, b, 0.4 * a + 0.6 * b])
+    found = factorize(X)
+    assert found.rank == 2
+    assert np.allclose(found.U * found.s @ found.V.T, X, rtol=0, atol=100 * U * abs(X).max())
+    # a column 1e18 times smaller, nearly equal to the others: coefficients too large for I + C C.T
+    b = a + 1e-6 * r
+    X = np.column_stack([a, 1e-18 * b, 0.4 * a + 0.6 * b, 1e-18 * (a + 1e-6 * rng.standard_normal(12))])
+    X[:, 2] = 0.4 * X[:, 0] + 0.6 * X[:, 1]
+    found = factorize(X)
+    off = abs(found.U * found.s @ found.V.T - X).max(axis=0)
+    assert (off[[0, 2]] <= 100 * U * abs(X[:, [0, 2]]).max(axis=0)).all()
+    assert np.allclose(found.V.T @ found.null, 0.0, rtol=0, atol=100 * U)
+
+
+def test_the_minimum_is_between_0_and_the_loss_where_nothing_is_proved():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((5, 1)) + 1e-14 * rng.standard_normal((5, 5))
+    problem = SquaredLoss(X, rng.standard_normal(5))
+    assert problem.mu == 0
+    assert 0 <= problem.minimum + problem.minimum_error < np.inf
+
+
+def test_wide_data_need_no_basis_of_what_they_do_not_see():
+    X = np.random.default_rng(0).standard_normal((20, 2000))
+    tracemalloc.start()
+    problem = SquaredLoss(X, np.ones(20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert problem.rank == 20
+    assert peak < 50 * X.nbytes < 8 * 2000**2
+
+
+def test_a_factorization_has_the_same_bits_with_more_threads():
+    Y = np.random.default_rng(0).standard_normal((300, 200))
+    with threadpool_limits(1):
+        first = MatrixFactorization(Y).fingerprint
+    with threadpool_limits(2):
+        assert MatrixFactorization(Y).fingerprint == first
+
+
+@pytest.mark.parametrize("size", [1e-60, 1e-140])
+def test_a_rate_beyond_float64_is_no_violation(size):
+    rng = np.random.default_rng(0)
+    problem = SquaredLoss(size * rng.standard_normal((6, 4)), np.ones(6), l2=size**2)
+    for width in (1, 3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            run = train(problem, Network.gaussian(4, width, 1, std=1.0, rng=0), 0.1 / problem.K, max_iter=20)
+            audit = run.audit()
+        assert run.violations == 0
+        assert audit.passed

@@ -620,6 +620,8 @@ cdef class Descent:
             # no bound is an infinite one: comparisons with NaN would be passed
             memory.rounded += allowance if allowance == allowance else INFINITY
             memory.bound_error = row.rate_bound * memory.bound_error + allowance + 4.0 * U * memory.gap_bound
+            if memory.bound_error != memory.bound_error:
+                memory.bound_error = INFINITY       # a rate beyond float64, of no error
             note(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
                  memory.gap_bound, memory.bound_error)
         memory.drifted = (memory.drifted + eta * first_order) * (1.0 + 8.0 * U)
