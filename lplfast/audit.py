@@ -109,7 +109,8 @@ def _bounded(history, bounds):
     """
     low, high = bounds.after(history["drift"])
     width = 1 + history["bracket_width"]
-    with np.errstate(invalid="ignore", over="ignore"):     # no lower bound on s_min: 0 times infinity; or a wide bracket
+    # no lower bound on s_min: 0 times infinity; a bracket that ends beyond float64
+    with np.errstate(invalid="ignore", over="ignore"):
         least = np.where(history["sigma_min_sq"] > 0, history["sigma_min_sq"] * width, np.inf)
     slack = np.minimum(1 - low / least, 1 - history["sigma_max_sq"] / width / high)
     slack = np.where(history["loss"] <= history["loss"][0], slack, np.inf)
