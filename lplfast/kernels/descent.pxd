@@ -36,6 +36,20 @@ cdef struct Row:
     double slack_drift
 
 
+# What underflow may have taken, by the sizes of the matrices alone: added where no product of two doubles is known to be
+# a normal number. At any ordinary size, adding it changes no bit.
+cdef struct Underflow:
+    double W1           # from the norm of W1, or of its gradient
+    double W2
+    double G            # from the norm of G
+    double product      # from the entries of W1 W2 together
+    double g            # from the entries of a gradient together
+    double step1        # from those of a step of W1
+    double step2
+    double squares      # from s_min(T)^2
+    double kernel       # from the extremes of the tangent kernel
+
+
 cdef class Descent:
     cdef readonly Loss loss
     cdef readonly Rule rule
@@ -46,12 +60,14 @@ cdef class Descent:
     cdef double* spare          # where the next layers go, for rules that look at the gradients of one step ago
     cdef double* scratch
     cdef Row* row
+    cdef Underflow lost
     cdef bint evaluated
     cdef bint by_motion         # whether the decrease of the loss follows from how W has moved
     cdef readonly Py_ssize_t filled     # how many rows were written in all
     cdef double promised        # where the descent lemma failed: the decrease it promised,
     cdef double measured        # and the one measured
 
+    cdef void _count_underflow(self) noexcept nogil
     cdef void _point(self, double* Z, double* g) noexcept nogil
     cdef object _stack(self, const double* Z)
     cdef void _evaluate(self) noexcept nogil

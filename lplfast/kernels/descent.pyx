@@ -15,7 +15,7 @@ from .local cimport local_smoothness, sharp_smoothness
 from .loss cimport DiagonalQuadratic, Loss, Value, forget
 from .rounding cimport LEAST, LEAST_NORM, U, underflow
 from .rule cimport Rule
-from .spectral cimport EXACT_WIDTH, Spectral, widest
+from .spectral cimport EXACT_WIDTH, Spectral, greatest_product, widest
 from .sums cimport Motion, measure_motion, move, square_sum
 from .tangent cimport second_order
 
@@ -112,7 +112,7 @@ cdef double guaranteed_contraction(Iterate* old, Iterate* new, const Motion* mot
     # the tangent kernel of a quadratic loss contracts the gap
     if old.hessian != NULL and old.gap > TINY:
         # the products that it is made of may have underflowed
-        bent = fmax(second_order(old), TINY) + sqrt(old.K) * LEAST * old.G_norm
+        bent = fmax(second_order(old), TINY) + LEAST * fmax(sqrt(old.K) * old.G_norm, 1.0)
         # 1 - c^2 = (1 - c) (1 + c)
         short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
                  - eta * (eta * bent / sqrt(2.0 * old.gap)) * (1.0 + (size + 16) * U))
@@ -190,6 +190,7 @@ cdef class Descent:
             self.it.tau, self.it.B = free, free + product
         free += ray
         self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
+        self._count_underflow()
         if self.by_motion:
             self.it.weights = &(<DiagonalQuadratic> loss).weights[0, 0]
         elif weights:
@@ -207,6 +208,19 @@ cdef class Descent:
         stack = self._layers()
         stack[:n] = W1
         stack[n:] = W2.T
+
+    cdef void _count_underflow(self) noexcept nogil:
+        """What underflow may take, for these sizes; docs/theory.md, section 7."""
+        cdef Py_ssize_t n = self.it.n, k = self.it.k, m = self.it.m
+        cdef Underflow* lost = &self.lost
+        lost.W1, lost.W2, lost.G = n * k * LEAST_NORM, m * k * LEAST_NORM, n * m * LEAST_NORM
+        lost.product = lost.g = underflow(n * k * m)
+        lost.step1 = lost.W1 * U + underflow(n * k)
+        lost.step2 = lost.W2 * U + underflow(m * k)
+        lost.squares = (n + m) * k * LEAST
+        # K times it, but no subnormal number, with which products are slow
+        lost.kernel = lost.squares * fmax(self.it.K, 1.0) + LEAST
+        self.it.lost = underflow(n * m)
 
     cdef void _point(self, double* Z, double* g) noexcept nogil:
         """The stack of layers is at Z, that of gradients at g."""
@@ -428,11 +442,11 @@ cdef class Descent:
         # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
         it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
         # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
-        it.eps_W = (it.k * U / (1.0 - it.k * U) * (it.W1_norm + nk * LEAST_NORM) * (it.W2_norm + mk * LEAST_NORM)
-                    * (1.0 + (nk + mk + 16) * U) + underflow(it.k * nm))
+        it.eps_W = (it.k * U / (1.0 - it.k * U) * (it.W1_norm + self.lost.W1) * (it.W2_norm + self.lost.W2)
+                    * (1.0 + (nk + mk + 16) * U) + self.lost.product)
         it.floor = it.K * it.eps_W * it.eps_W
         it.G_error = it.gradient_error + it.K * it.eps_W
-        it.G_norm = (sqrt(value.G_sq) + nm * LEAST_NORM) * (1.0 + (<double> nm + 10) * U) + it.G_error
+        it.G_norm = (sqrt(value.G_sq) + self.lost.G) * (1.0 + (<double> nm + 10) * U) + it.G_error
 
     cdef void _gradients(self) noexcept nogil:
         """The gradients in both layers and their norms, from G."""
@@ -447,23 +461,22 @@ cdef class Descent:
         second = square_sum(mk, it.g2t)
         it.grad_sq = first + second
         # the layers may move by what their squares have lost to underflow
-        it.g1_norm, it.g2_norm = sqrt(first) + nk * LEAST_NORM, sqrt(second) + mk * LEAST_NORM
+        it.g1_norm, it.g2_norm = sqrt(first) + self.lost.W1, sqrt(second) + self.lost.W2
 
     cdef void _allow_underflow(self) noexcept nogil:
         """Widen brackets of squares by what underflow may have taken from them; at any other size, no bit changes."""
         cdef Iterate* it = &self.it
         cdef Bracket* one = &it.memory.layer1.max_sq.now
         cdef Bracket* two = &it.memory.layer2.max_sq.now
-        cdef double lost = (<double> it.n + it.m) * it.k * LEAST
         if one.hi < FAINT or two.hi < FAINT:
             # by these the next step is bounded, too; they are remembered, and a continuation publishes them
             one.hi, two.hi = fmax(one.hi, FAINT), fmax(two.hi, FAINT)
             self.spectral.publish(it)
-        it.sigma_min_sq.lo = fmax(0.0, it.sigma_min_sq.lo - lost)
-        it.nu.lo = fmax(0.0, it.nu.lo - it.K * lost - LEAST)
-        it.nu.hi += it.K * lost + LEAST
+        it.sigma_min_sq.lo = fmax(0.0, it.sigma_min_sq.lo - self.lost.squares)
+        it.nu.lo = fmax(0.0, it.nu.lo - self.lost.kernel)
+        it.nu.hi += self.lost.kernel
         if it.W_norm * it.W_norm < TINY:
-            it.sigma_max_W.hi = fmax(it.sigma_max_W.hi, sqrt(one.hi) * sqrt(two.hi) * (1.0 + 4.0 * U))
+            it.sigma_max_W.hi = fmax(it.sigma_max_W.hi, greatest_product(&it.memory.layer1, &it.memory.layer2))
 
     cdef void _count_evaluation(self) noexcept nogil:
         self.it.memory.evaluations += 1
@@ -591,12 +604,11 @@ cdef class Descent:
         # rounding at both ends of the step; a wrong l* would be wrong at both
         uncertain = gap_tolerance(&old) + gap_tolerance(it)
         # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
-        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * (old.W2_norm + mk * LEAST_NORM) + underflow(it.m * nk)
-        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * (old.W1_norm + nk * LEAST_NORM) + underflow(it.n * mk)
-        r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm) + nk * LEAST_NORM * U + underflow(nk)
-        r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm) + mk * LEAST_NORM * U + underflow(mk)
-        uncertain += 1.01 * (it.G_norm * (r1 * (it.W2_norm + mk * LEAST_NORM) + r2 * (it.W1_norm + nk * LEAST_NORM)
-                                          + r1 * r2)
+        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * (old.W2_norm + self.lost.W2) + self.lost.g
+        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * (old.W1_norm + self.lost.W1) + self.lost.g
+        r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm) + self.lost.step1
+        r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm) + self.lost.step2
+        uncertain += 1.01 * (it.G_norm * (r1 * (it.W2_norm + self.lost.W2) + r2 * (it.W1_norm + self.lost.W1) + r1 * r2)
                              + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
         allowance = uncertain + share * (terms + first_order * (1.0 + 0.5 * eta * K_best))
         if not redo and not fall - promised >= -allowance:
@@ -615,7 +627,7 @@ cdef class Descent:
         memory.gap_bound *= row.rate_bound
         if known:
             allowance = (uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
-                         + share * (terms + fabs(contraction) * old.gap) + LEAST * old.gap)
+                         + share * (terms + fabs(contraction) * old.gap) + LEAST * fmax(old.gap, 1.0))
             note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap, allowance)
             # no bound is an infinite one: comparisons with NaN would be passed
             memory.rounded += allowance if allowance == allowance else INFINITY
@@ -648,14 +660,13 @@ cdef class Descent:
         if not self._finite():
             return OVERFLOWED
         # rounding and an uncertain l* may hide as much; neither may pass for convergence
-        unsure = it.gap_error + it.rounding
-        lost = underflow(<Py_ssize_t> it.n * it.m)
+        unsure, lost = it.gap_error + it.rounding, it.lost
         if it.gap < -unsure - lost - 8.0 * (it.n + it.m) * U * fabs(it.loss):
             return GUARANTEE_FAILED     # below the minimum
         if it.gap + unsure + lost <= tol * memory.gap_0 or (it.gap + unsure == 0.0 and self._at_rest()):
             return CONVERGED
         # a gradient that is 0 from the start, or where the gap is known not to be, is a saddle's
-        if (sqrt(it.grad_sq) <= grad_tol * memory.grad_0 and memory.grad_0 > 0.0
+        if (grad_tol > 0.0 and sqrt(it.grad_sq) <= grad_tol * memory.grad_0 and memory.grad_0 > 0.0
                 and (it.grad_sq > 0.0 or it.gap != it.gap)):
             return CONVERGED
         if it.gap <= fmax(it.floor, unsure + lost):

@@ -4,7 +4,7 @@ The kernels hold the network as one stack `Z = [W1; W2.T]` of shape (n + m, k), 
 are then (rows, k) matrices that the same code serves, and a gradient step is `Z - eta * [g1; g2.T]`.
 """
 
-from .rounding cimport U, sum_error, underflow
+from .rounding cimport U, sum_error
 
 cdef enum:
     RULE_MEMORY = 8
@@ -143,6 +143,7 @@ cdef struct Iterate:
     double rounding
     double gradient_error
     double G_error
+    double lost         # what underflow may have taken from the loss: by its size alone
     # Frobenius norms, as computed, but G_norm, which is an upper bound; grad_sq = ||g1||^2 + ||g2||^2
     double W1_norm
     double W2_norm
@@ -174,7 +175,7 @@ cdef struct Iterate:
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
     """What rounding in W1 W2 and in the loss may have done to its value: ||G|| eps_W + K eps_W^2 / 2 + rounding."""
-    return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding + underflow(<Py_ssize_t> it.n * it.m)
+    return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding + it.lost
 
 
 cdef inline double gap_above(Iterate* it) noexcept nogil:

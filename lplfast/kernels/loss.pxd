@@ -50,6 +50,8 @@ cdef class DiagonalQuadratic(Loss):
     cdef readonly object aim
     cdef readonly double frame
     cdef readonly double uncertainty
+    cdef double root_K
+    cdef double stretch     # the root of 1 + frame
     cdef double least
     cdef double norm
     cdef double rank

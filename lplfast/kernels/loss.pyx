@@ -147,6 +147,7 @@ cdef class DiagonalQuadratic(Loss):
             if not value >= 0.0:
                 raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
         self.d, self.W_star, self.aim, self.frame, self.uncertainty = d, W_star, aim, frame, uncertainty
+        self.root_K, self.stretch = math.sqrt(self.K), math.sqrt(1.0 + frame)
         self.weights = np.repeat(d[:, np.newaxis], W_star.shape[1], axis=1)
         if aim is not None:
             self.least, self.norm, self.rank = aim
@@ -188,8 +189,8 @@ cdef class DiagonalQuadratic(Loss):
             # the loss that is meant: D^(1/2) (1 + F) D^(1/2) in place of D, and a gradient at W_star
             slope_norm = sqrt(2.0 * value.gap)
             value.rounding = self.frame * value.gap
-            value.gap_error = self.uncertainty * (slope_norm * sqrt(1.0 + self.frame) + 0.5 * self.uncertainty)
-            value.gradient_error = sqrt(self.K) * (self.frame * slope_norm + self.uncertainty)
+            value.gap_error = self.uncertainty * (slope_norm * self.stretch + 0.5 * self.uncertainty)
+            value.gradient_error = self.root_K * (self.frame * slope_norm + self.uncertainty)
 
     cdef const double* curvature(self) noexcept nogil:
         return &self.d[0]

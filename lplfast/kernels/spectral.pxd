@@ -28,6 +28,9 @@ cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t 
 cdef void largest_moved(Tracked* largest, double distance) noexcept nogil
 
 
+cdef double greatest_product(Layer* one, Layer* two) noexcept nogil
+
+
 cdef class Spectral:
     cdef readonly str mode
     cdef readonly double tolerance

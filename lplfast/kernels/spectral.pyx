@@ -457,7 +457,8 @@ cdef class Spectral:
         cdef Layer* two = &it.memory.layer2
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
-        cdef double square_g, first, eta, product
+        cdef double square_g, first, eta
+        cdef double product_sq = one.max_sq.now.hi * two.max_sq.now.hi
         it.sigma_min_sq.lo = max((one.min_sq.now.lo + two.min_sq.now.lo) * (1.0 - U), imbalance_bound(it))
         it.sigma_min_sq.hi = (one.min_sq.now.hi + two.min_sq.now.hi) * (1.0 + 2.0 * U)
         it.sigma_max_sq.lo = (one.max_sq.now.lo + two.max_sq.now.lo) * (1.0 - U)
@@ -466,13 +467,13 @@ cdef class Spectral:
         it.sigma_max_W.lo = positive_part(W_max.lo - it.eps_W) * (1.0 - U)
         it.sigma_max_W.hi = (W_max.hi + it.eps_W) * (1.0 + 2.0 * U)
         # s_max(W) <= s_max(W1) s_max(W2), which is all that is known where its square has underflowed
-        product = sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
         if it.W_norm * it.W_norm < TINY:
-            it.sigma_max_W.hi = product
+            it.sigma_max_W.hi = greatest_product(one, two)
         else:
             it.sigma_max_W.hi = min(it.sigma_max_W.hi, it.W_norm * (1.0 + (<double> it.n * it.m + 8) * U) + it.eps_W)
-            if not self.estimates:
-                it.sigma_max_W.hi = min(it.sigma_max_W.hi, product)
+            # two roots, where they may matter
+            if not self.estimates and not square(it.sigma_max_W.hi) < product_sq:
+                it.sigma_max_W.hi = min(it.sigma_max_W.hi, greatest_product(one, two))
         it.G_max.lo = positive_part(G_max.lo - it.G_error) * (1.0 - 2.0 * U)
         it.G_max.hi = min(G_max.hi + it.G_error + 8.0 * U * it.G_norm, it.G_norm)
         publish_tangent(it)
@@ -485,6 +486,11 @@ cdef class Spectral:
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""
         it.memory.narrow += widest(it) <= self.tolerance
+
+
+cdef double greatest_product(Layer* one, Layer* two) noexcept nogil:
+    """An upper bound on s_max(W1) s_max(W2); the product of the squares may leave float64."""
+    return sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
 
 
 cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:
