@@ -35,9 +35,11 @@ cdef double TANGENT_FACTOR = 4.0
 cdef double FUTILE = 1e-2
 
 # Once the layers have moved this many times what one step moves, it is worth another look: it may have grown as much.
-# And the greatest values are renewed sooner, from this part of the tolerance on, where so many steps hardly move them:
-# for long steps, 2 - eta K_t is a small difference.
 cdef double SEVERAL = 32.0
+
+# Where steps are long, with eta K s_max(T)^2 above the first (those of `Local` and its like stay below 1), and so many of
+# them hardly move the layers, the greatest values are kept to this part of the tolerance: 2 - eta K_t is a difference.
+cdef double LONG = 1.2
 cdef double CLOSEST = 0.2
 
 # Renewals have a share in the multiplications of the steps, as if there had been so many steps more. Where they
@@ -384,7 +386,9 @@ cdef class Spectral:
         cdef double* of_W = second + 2 * it.m
         cdef double* of_G = of_W + min(it.n, it.m)
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
-        closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.moved)
+        closest = INFINITY
+        if memory.eta * it.K * greatest > LONG:
+            closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.moved)
         wanted = 0.5 * min(close * greatest, closest)
         self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, wanted, first, scratch)
         self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, wanted, second, scratch)
@@ -418,7 +422,7 @@ cdef class Spectral:
         """Sharpen one bracket of a layer that has become too wide from inside, by a Rayleigh quotient at the last
         direction; if that is not enough, renew it."""
         cdef Tracked* side = &layer.max_sq if greatest else &layer.min_sq
-        cdef double part = CLOSEST if greatest else 1.0
+        cdef double part = CLOSEST if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG else 1.0
         cdef Bracket inside
         if width(&side.now) <= wanted:
             return
