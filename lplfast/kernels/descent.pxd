@@ -36,8 +36,8 @@ cdef struct Row:
     double slack_drift
 
 
-# What underflow may have taken, by the sizes of the matrices alone: added where no product of two doubles is known to be
-# a normal number. At any ordinary size, adding it changes no bit.
+# What underflow may have taken, by the sizes of the matrices alone: added where products of two doubles may be subnormal.
+# At any ordinary size, adding it changes no bit.
 cdef struct Underflow:
     double W1           # from the norm of W1, or of its gradient
     double W2

@@ -37,8 +37,8 @@ cdef double FUTILE = 1e-2
 # Once the layers have moved this many times what one step moves, it is worth another look: it may have grown as much.
 cdef double SEVERAL = 32.0
 
-# Where steps are long, with eta K s_max(T)^2 above the first (those of `Local` and its like stay below 1), and so many of
-# them hardly move the layers, the greatest values are kept to this part of the tolerance: 2 - eta K_t is a difference.
+# Where steps are long, with eta K s_max(T)^2 above the first (those of `Local` and its like stay below 1), and so many
+# of them hardly move the layers, the greatest values are kept to this part of the tolerance: 2 - eta K_t is small.
 cdef double LONG = 1.2
 cdef double CLOSEST = 0.2
 
