@@ -36,7 +36,7 @@ cdef struct Row:
     double slack_drift
 
 
-# What underflow may have taken, by the sizes of the matrices alone: added where products of two doubles may be subnormal.
+# What underflow may have taken, by the sizes of the matrices alone: added where products of doubles may be subnormal.
 # At any ordinary size, adding it changes no bit.
 cdef struct Underflow:
     double W1           # from the norm of W1, or of its gradient
