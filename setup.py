@@ -1,4 +1,4 @@
-"""Build the Cython kernels; everything else is in pyproject.toml.
+"""Build the Cython modules; everything else is in pyproject.toml.
 
 Two environment variables change the build:
 
@@ -13,8 +13,10 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNELS = ["compress", "local", "loss", "rowwise", "python", "view", "rule", "classical", "certified", "search",
-           "earlier", "callable", "extremes", "tangent", "imbalance", "spectral", "descent"]
+MODULES = ["linalg.compress", "losses.loss", "losses.rowwise", "losses.function", "spectral.eigenvalues",
+           "spectral.tangent", "spectral.imbalance", "spectral.spectral", "rules.view", "rules.rule", "rules.formulas",
+           "rules.classical", "rules.guaranteed", "rules.search", "rules.published", "rules.function",
+           "descent.descent"]
 
 
 def switched_on(name):
@@ -38,7 +40,7 @@ if NATIVE:
     FLAGS["msvc"].append("/arch:AVX2")
 
 
-class build_kernels(build_ext):
+class build_modules(build_ext):
     """`build_ext` with flags chosen by the compiler found, not by the operating system; on all cores."""
 
     def build_extensions(self):
@@ -49,9 +51,9 @@ class build_kernels(build_ext):
 
 
 setup(
-    cmdclass={"build_ext": build_kernels},
+    cmdclass={"build_ext": build_modules},
     ext_modules=cythonize(
-        [Extension(f"lplfast.kernels.{name}", [f"lplfast/kernels/{name}.pyx"]) for name in KERNELS],
+        [Extension(f"lplfast.{name}", [f"lplfast/{name.replace('.', '/')}.pyx"]) for name in MODULES],
         force=True,  # or a switch of LPLFAST_DEBUG would keep the old build
         compiler_directives={
             "language_level": 3,

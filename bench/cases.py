@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lplfast import Local, Network, SquaredLoss
-from lplfast.kernels import descent, spectral
+from lplfast.descent import descent
+from lplfast.spectral import spectral
 from lplfast.threads import single_threaded_blas
 
 from .timing import Work

@@ -13,9 +13,9 @@ import time
 import numpy as np
 
 from lplfast import Constant, Local
-from lplfast.kernels.descent import CHECKS, COLUMNS, Descent
-from lplfast.kernels.loss import DiagonalQuadratic
-from lplfast.kernels.spectral import Spectral
+from lplfast.descent.descent import CHECKS, COLUMNS, Descent
+from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.spectral.spectral import Spectral
 from lplfast.steps import RULES
 from lplfast.threads import single_threaded_blas
 

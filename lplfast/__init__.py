@@ -4,22 +4,23 @@
 import scipy.linalg  # noqa: F401
 
 try:
-    from .kernels import descent as _compiled  # noqa: F401
+    from .descent import descent as _compiled  # noqa: F401
 except ImportError as error:
     raise ImportError(
         "the compiled part of lplfast is missing: this is the source folder. Run `pip install -e .` in it first "
         f"({error})"
     ) from error
 
-from .bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
-from .checking import LossReport, check_loss
-from .classification import LogisticLoss, SoftmaxLoss
-from .constants import LocalConstants, local_constants
-from .custom import CustomLoss
-from .many import train_many
+from .guarantees.bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
+from .guarantees.constants import LocalConstants, local_constants
+from .losses.checking import LossReport, check_loss
+from .losses.classification import LogisticLoss, SoftmaxLoss
+from .losses.custom import CustomLoss
+from .losses.problems import MatrixFactorization, Problem, SquaredLoss
 from .network import Network
-from .problems import MatrixFactorization, Problem, SquaredLoss
-from .run import Interrupted, Run
+from .run.many import train_many
+from .run.run import Interrupted, Run
+from .run.training import train
 from .steps import (
     AdGD,
     Armijo,
@@ -36,7 +37,6 @@ from .steps import (
     Sharp,
     Xu2023,
 )
-from .training import train
 from .versions import __version__, show_versions
 
 __all__ = [

@@ -8,17 +8,17 @@ import textwrap
 
 import numpy as np
 
-from .classification import LogisticLoss, SoftmaxLoss
 from .data import DATASETS, default_data, load_data, one_hot, read_data, standardized
 from .experiments import EXPERIMENTS
-from .kernels.options import as_count, as_number
-from .kernels.spectral import MODES
+from .losses.classification import LogisticLoss, SoftmaxLoss
+from .losses.problems import SquaredLoss
 from .network import Network
-from .problems import SquaredLoss
-from .run import Interrupted, Run
+from .run.run import Interrupted, Run
+from .run.training import train
+from .spectral.spectral import MODES
 from .steps import RULES, rule_from
 from .threads import single_threaded_blas
-from .training import train
+from .validation import as_count, as_number
 from .versions import __version__, show_versions
 
 __all__ = ["main"]

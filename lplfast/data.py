@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from .arrays import as_array, as_matrix, read_matrix
-from .labels import as_codes, indicators
+from .losses.labels import as_codes, indicators
+from .tables import read_matrix
+from .validation import as_array, as_matrix
 
 __all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized"]
 

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import scipy.linalg
 
-from .arrays import as_matrix, read_matrix
-from .factorization import factorize
-from .kernels.compress import orthonormal_rows, triangular_factor
-from .kernels.options import as_count, as_number
+from .linalg.compress import orthonormal_rows, triangular_factor
+from .linalg.factorization import factorize
+from .tables import read_matrix
 from .threads import single_threaded_blas
+from .validation import as_count, as_generator, as_matrix, as_number
 
 __all__ = ["Network"]
 
@@ -425,11 +425,3 @@ def _memory():
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):   # not on this system
         return math.inf
-
-
-def as_generator(rng):
-    """Return a Generator."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"rng: expected a Generator, a seed or None, got {rng!r}: {error}") from None

@@ -15,7 +15,7 @@ from lplfast import (
     SquaredLoss,
     reference,
 )
-from lplfast.constants import local_constants
+from lplfast.guarantees.constants import local_constants
 from lplfast.steps import RULES as BY_NAME
 from lplfast.steps import missing_for
 

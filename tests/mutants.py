@@ -15,9 +15,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-KERNELS = "lplfast/kernels/"
-SPECTRAL, EXTREMES, TANGENT, DESCENT = (
-    f"{KERNELS}{name}.pyx" for name in ("spectral", "extremes", "tangent", "descent"))
+SPECTRAL, EXTREMES, TANGENT, DESCENT = (f"lplfast/{name}.pyx" for name in (
+    "spectral/spectral", "spectral/eigenvalues", "spectral/tangent", "descent/descent"))
 ALLOWANCES, PASSES, ROOTS = "tests/test_allowances.py", "tests/test_passes.py", "tests/test_quartic.py"
 STEPS = "tests/test_steps.py"
 
@@ -68,31 +67,31 @@ MUTANTS = [
     (DESCENT, "it.eps_W = it.k * U", "it.eps_W = 0 * U", ALLOWANCES),
     (DESCENT, "it.gradient_error + it.K * it.eps_W", "it.gradient_error - it.K * it.eps_W", ALLOWANCES),
     (DESCENT, "- uncertain * (old.G_norm", "+ uncertain * (old.G_norm", ALLOWANCES),
-    (KERNELS + "iterate.pxd", "+ it.gap_error + gap_tolerance(it)", "+ it.gap_error - gap_tolerance(it)", ALLOWANCES),
-    (KERNELS + "local.pxd", "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)",
+    ("lplfast/iterate.pxd", "+ it.gap_error + gap_tolerance(it)", "+ it.gap_error - gap_tolerance(it)", ALLOWANCES),
+    ("lplfast/rules/formulas.pxd", "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)",
      "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 - 24.0 * U)", ALLOWANCES),
-    (KERNELS + "local.pxd", "(G_2 * eta) * (G_F * eta)) * (1.0 + 24.0 * U)",
+    ("lplfast/rules/formulas.pxd", "(G_2 * eta) * (G_F * eta)) * (1.0 + 24.0 * U)",
      "(G_2 * eta) * (G_F * eta)) * (1.0 - 24.0 * U)", ALLOWANCES),
-    (KERNELS + "local.pxd", "A = 3.0 * (K * sigma_W / c)", "A = 2.0 * (K * sigma_W / c)", ROOTS),
-    (KERNELS + "quartic.pxd", "C = 1.5 * q.c", "C = 1.4 * q.c", ROOTS),
-    (KERNELS + "quartic.pxd", "C * C - 3.0 * B * D", "C * C + 3.0 * B * D", ROOTS),
-    (KERNELS + "quartic.pxd", "high = first ", "high = second ", ROOTS),
-    (KERNELS + "certified.pyx", "it.sigma_max_W.hi, gap_above(it))", "it.sigma_max_W.hi, it.gap)", ROOTS),
-    (KERNELS + "certified.pyx", "eta = 0.5 * it.nu.lo / q", "eta = 1.0 * it.nu.lo / q", ROOTS),
-    (KERNELS + "certified.pyx", "2.0 - eta * it.nu.hi) - q", "1.0 - eta * it.nu.hi) - q", ROOTS),
-    (KERNELS + "search.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", ROOTS),
-    (KERNELS + "search.pyx", "fall(&q, it.eta) >= fall(&q, other)", "fall(&q, it.eta) <= fall(&q, other)", ROOTS),
-    (KERNELS + "search.pyx", "eta = 2.0 * it.memory.eta, before", "eta = 1.0 * it.memory.eta, before", ROOTS),
-    (KERNELS + "search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", STEPS),
-    (KERNELS + "rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", ALLOWANCES),
-    (KERNELS + "rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", ALLOWANCES),
-    (KERNELS + "rowwise.pyx", "(E_norm + 0.5 * self.uncertainty", "(E_norm - 0.5 * self.uncertainty", ALLOWANCES),
+    ("lplfast/rules/formulas.pxd", "A = 3.0 * (K * sigma_W / c)", "A = 2.0 * (K * sigma_W / c)", ROOTS),
+    ("lplfast/linalg/quartic.pxd", "C = 1.5 * q.c", "C = 1.4 * q.c", ROOTS),
+    ("lplfast/linalg/quartic.pxd", "C * C - 3.0 * B * D", "C * C + 3.0 * B * D", ROOTS),
+    ("lplfast/linalg/quartic.pxd", "high = first ", "high = second ", ROOTS),
+    ("lplfast/rules/guaranteed.pyx", "it.sigma_max_W.hi, gap_above(it))", "it.sigma_max_W.hi, it.gap)", ROOTS),
+    ("lplfast/rules/guaranteed.pyx", "eta = 0.5 * it.nu.lo / q", "eta = 1.0 * it.nu.lo / q", ROOTS),
+    ("lplfast/rules/guaranteed.pyx", "2.0 - eta * it.nu.hi) - q", "1.0 - eta * it.nu.hi) - q", ROOTS),
+    ("lplfast/rules/search.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", ROOTS),
+    ("lplfast/rules/search.pyx", "fall(&q, it.eta) >= fall(&q, other)", "fall(&q, it.eta) <= fall(&q, other)", ROOTS),
+    ("lplfast/rules/search.pyx", "eta = 2.0 * it.memory.eta, before", "eta = 1.0 * it.memory.eta, before", ROOTS),
+    ("lplfast/rules/search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", STEPS),
+    ("lplfast/losses/rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", ALLOWANCES),
+    ("lplfast/losses/rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", ALLOWANCES),
+    ("lplfast/losses/rowwise.pyx", "(E_norm + 0.5 * self.uncertainty", "(E_norm - 0.5 * self.uncertainty", ALLOWANCES),
     (DESCENT, "eta * first_order) * (1.0 + 8.0 * U)", "eta * first_order) * (1.0 - 8.0 * U)", ALLOWANCES),
-    (KERNELS + "rounding.pxd", "min(size, BLOCK) / 8", "min(size, BLOCK) / 9", PASSES),
-    ("lplfast/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
+    ("lplfast/linalg/rounding.pxd", "min(size, BLOCK) / 8", "min(size, BLOCK) / 9", PASSES),
+    ("lplfast/losses/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
      "tests/test_losses.py -k minimizer_is_as_far"),
     ("lplfast/network.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
-    ("lplfast/problems.py", "(*self.kernel.parts, self.basis)", "self.kernel.parts",
+    ("lplfast/losses/problems.py", "(*self.kernel.parts, self.basis)", "self.kernel.parts",
      "tests/test_problems.py -k another_basis"),
 ]
 

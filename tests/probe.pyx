@@ -7,10 +7,12 @@ with; what is inline in a `.pxd` is compiled here, from the same source.
 
 import numpy as np
 
-from lplfast.kernels cimport blas, extremes, local, quartic, rounding, spectral, sums, tangent
-from lplfast.kernels.iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked
-from lplfast.kernels.loss cimport Loss
-from lplfast.kernels.rule cimport Rule
+from lplfast.linalg cimport blas, passes, quartic, rounding
+from lplfast.rules cimport formulas
+from lplfast.spectral cimport eigenvalues, spectral, tangent
+from lplfast.iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked
+from lplfast.losses.loss cimport Loss
+from lplfast.rules.rule cimport Rule
 
 FEW_ROWS = blas.FEW_ROWS
 
@@ -106,17 +108,17 @@ def sum_error(Py_ssize_t size):
 
 
 def square_sum(double[::1] x):
-    return sums.square_sum(x.shape[0], &x[0])
+    return passes.square_sum(x.shape[0], &x[0])
 
 
 def distance_sq(double[::1] x, double[::1] y):
-    return sums.distance_sq(x.shape[0], &x[0], &y[0])
+    return passes.distance_sq(x.shape[0], &x[0], &y[0])
 
 
 def move(double[::1] z, double eta, double[::1] g):
     """z - eta g, and the sum of its squares."""
     cdef double[::1] to = room(z.shape[0])
-    cdef double total = sums.move(z.shape[0], &z[0], eta, &g[0], &to[0])
+    cdef double total = passes.move(z.shape[0], &z[0], eta, &g[0], &to[0])
     return np.asarray(to), total
 
 
@@ -124,26 +126,26 @@ def slope(double[::1] d, double[::1] x, double[::1] y):
     """g = d (x - y); the sums of d (x - y)^2, x^2, g^2."""
     cdef double[::1] g = room(x.shape[0])
     cdef double x_sq, g_sq, total
-    total = sums.slope(x.shape[0], &d[0], &x[0], &y[0], &g[0], &x_sq, &g_sq)
+    total = passes.slope(x.shape[0], &d[0], &x[0], &y[0], &g[0], &x_sq, &g_sq)
     return np.asarray(g), total, x_sq, g_sq
 
 
 def fall(double[::1] d, double[::1] x, double[::1] y, double[::1] z):
     """The sum of d ((x - z)^2 - (y - z)^2), and that of the absolute values."""
     cdef double absolute, total
-    total = sums.fall(x.shape[0], &d[0], &x[0], &y[0], &z[0], &absolute)
+    total = passes.fall(x.shape[0], &d[0], &x[0], &y[0], &z[0], &absolute)
     return total, absolute
 
 
 def motion(double[::1] W, double[::1] W_new, double[::1] G, double[::1] d=None):
-    cdef sums.Motion found
-    sums.measure_motion(W.shape[0], &W[0], &W_new[0], &G[0], NULL if d is None else &d[0], &found)
+    cdef passes.Motion found
+    passes.measure_motion(W.shape[0], &W[0], &W_new[0], &G[0], NULL if d is None else &d[0], &found)
     return {"moved_sq": found.moved_sq, "slope": found.slope, "absolute": found.absolute, "forms": found.forms,
             "bent_sq": found.bent_sq}
 
 
 def weighted_square(double[::1] d, double[:, ::1] A):
-    return sums.weighted_square(A.shape[0], A.shape[1], &d[0], &A[0, 0])
+    return passes.weighted_square(A.shape[0], A.shape[1], &d[0], &A[0, 0])
 
 
 # quartic and local
@@ -159,11 +161,11 @@ def first_minimiser(dict coefficients):
 
 
 def local_step(double K, double sigma_sq, double sigma_W, double gap):
-    return local.local_step(K, sigma_sq, sigma_W, gap)
+    return formulas.local_step(K, sigma_sq, sigma_W, gap)
 
 
 def sharp_step(double K, double sigma_sq, double sigma_W, double G_2, double G_F):
-    return local.sharp_step(K, sigma_sq, sigma_W, G_2, G_F)
+    return formulas.sharp_step(K, sigma_sq, sigma_W, G_2, G_F)
 
 
 # extremes
@@ -172,7 +174,7 @@ def cholesky_excess(double sign, double[:, ::1] M, double shift):
     """The bound, and the matrix that the factorization was tried on, as stored."""
     cdef int p = M.shape[0]
     cdef double[::1] work = room(p * p)
-    excess = extremes.cholesky_excess(p, sign, &M[0, 0], shift, &work[0])
+    excess = eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &work[0])
     stored = sign * np.asarray(M)
     stored[np.diag_indices(p)] = [sign * (M[i, i] - shift) for i in range(p)]
     return excess, stored
@@ -182,7 +184,7 @@ def ascend(double sign, double[:, ::1] M, v, double accuracy):
     """The Rayleigh quotient found, and where."""
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), work = room(4 * p)
-    return extremes.ascend(p, sign, &M[0, 0], &x[0], &work[0], accuracy), np.asarray(x)
+    return eigenvalues.ascend(p, sign, &M[0, 0], &x[0], &work[0], accuracy), np.asarray(x)
 
 
 def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accuracy):
@@ -191,9 +193,9 @@ def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accur
     cdef double[::1] x = _copy(v), work = room(2 * p * p + 4 * p)
     cdef Bracket found
     if greatest:
-        done = extremes.bracket_greatest(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
+        done = eigenvalues.bracket_greatest(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
     else:
-        done = extremes.bracket_least(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
+        done = eigenvalues.bracket_least(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
     return ((found.lo, found.hi) if done else None), np.asarray(x)
 
 
@@ -201,20 +203,20 @@ def quotient(double[:, ::1] A, double[::1] x):
     """The bracket of ||A.T x||^2 / ||x||^2."""
     cdef double[::1] w = room(A.shape[1])
     cdef int n = A.shape[0], k = A.shape[1]
-    cdef Bracket found = extremes.quotient(n, k, &A[0, 0], np.linalg.norm(A), &x[0], &w[0])
+    cdef Bracket found = eigenvalues.quotient(n, k, &A[0, 0], np.linalg.norm(A), &x[0], &w[0])
     return found.lo, found.hi
 
 
 def iterate_power(double[:, ::1] M, v, double accuracy):
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), w = room(p)
-    return extremes.power_iterate(p, &M[0, 0], &x[0], &w[0], accuracy)
+    return eigenvalues.power_iterate(p, &M[0, 0], &x[0], &w[0], accuracy)
 
 
 def iterate_inverse(double[:, ::1] M, v, double accuracy):
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), w = room(p), factor = room(p * p)
-    return extremes.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
+    return eigenvalues.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
 
 
 # spectral, tangent and the rules: functions of an iterate

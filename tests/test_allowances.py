@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lplfast import MatrixFactorization, Network, Sharp, train
-from lplfast.kernels.descent import COLUMNS, Descent
-from lplfast.kernels.local import K_t, K_t_sharp
-from lplfast.kernels.loss import DiagonalQuadratic
-from lplfast.kernels.rowwise import Logistic
-from lplfast.kernels.spectral import Spectral
+from lplfast.descent.descent import COLUMNS, Descent
+from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.rowwise import Logistic
+from lplfast.rules.formulas import K_t, K_t_sharp
+from lplfast.spectral.spectral import Spectral
 
 U = 2.0**-53
 DRAWS = 400

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import lplfast
-from lplfast.kernels.descent import COLUMNS
+from lplfast.descent.descent import COLUMNS
 from lplfast.steps import RULES
 
 SIGNATURES = {

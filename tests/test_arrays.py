@@ -10,7 +10,8 @@ import pytest
 import scipy.sparse
 from cases import EXPECTED
 
-from lplfast.arrays import as_matrix, read_matrix
+from lplfast.tables import read_matrix
+from lplfast.validation import as_matrix
 
 TABLE = np.array([[1.0, -2.5], [0.1, 1e300], [3.0, 5e-324]])
 

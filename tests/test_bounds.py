@@ -26,10 +26,10 @@ from lplfast import (
     promise,
     train,
 )
-from lplfast.audit import audit
-from lplfast.bounds import GuaranteedRate
-from lplfast.kernels.loss import DiagonalQuadratic
-from lplfast.kernels.spectral import ROUNDING, Spectral
+from lplfast.guarantees.audit import audit
+from lplfast.guarantees.bounds import GuaranteedRate
+from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.spectral.spectral import ROUNDING, Spectral
 
 
 @st.composite

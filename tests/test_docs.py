@@ -9,16 +9,17 @@ import re
 import pytest
 
 import lplfast
-from lplfast.kernels.descent import COLUMNS
+from lplfast.descent.descent import COLUMNS
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
-WITH_EXAMPLES = {"lplfast.problems", "lplfast.classification", "lplfast.custom", "lplfast.checking", "lplfast.network",
-                 "lplfast.constants", "lplfast.data", "lplfast.bounds", "lplfast.training", "lplfast.many",
-                 "lplfast.steps", "lplfast.kernels.options", "lplfast.kernels.local", "lplfast.kernels.loss",
-                 "lplfast.kernels.classical", "lplfast.kernels.certified", "lplfast.kernels.search",
-                 "lplfast.kernels.earlier", "lplfast.kernels.spectral"}
+WITH_EXAMPLES = {"lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
+                 "lplfast.losses.checking", "lplfast.losses.classification", "lplfast.losses.custom",
+                 "lplfast.losses.loss", "lplfast.losses.problems", "lplfast.network", "lplfast.rules.classical",
+                 "lplfast.rules.formulas", "lplfast.rules.guaranteed", "lplfast.rules.published",
+                 "lplfast.rules.registry", "lplfast.rules.search", "lplfast.rules.signature", "lplfast.run.many",
+                 "lplfast.run.training", "lplfast.spectral.spectral"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,4 +1,4 @@
-"""Imports point one way: from the command line down to the kernels, and never back."""
+"""Imports point one way: from the command line down to linear algebra, folder by folder, and never back."""
 
 import ast
 import pathlib
@@ -12,55 +12,72 @@ import lplfast
 
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
-ORDER = ["kernels", "reference", "arrays", "labels", "threads", "versions", "factorization", "least_squares",
-         "problems", "newton", "classification", "custom", "network", "checking", "constants", "bounds", "steps",
-         "settings", "promise", "audit", "run", "outcome", "plan", "loop", "training", "many", "data", "plots",
-         "experiments", "cli"]
-KERNELS = ["options", "rounding", "compress", "clock", "lanes", "blas", "sums", "iterate", "local", "quartic", "loss",
-           "rowwise", "python", "extremes", "tangent", "imbalance", "spectral", "view", "rule", "classical",
-           "certified", "search", "earlier", "callable", "descent"]
+# folders and single files, from below; each imports what is before it
+ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "iterate", "losses", "network",
+         "spectral", "rules", "descent", "guarantees", "run", "steps", "data", "plots", "experiments", "cli"]
 
-EXPERIMENTS = ["panels", "report", "steps", "tightness", "local_constants", "width", "initialization", "losses"]
+# within a folder likewise
+INSIDE = {
+    "linalg": ["rounding", "lanes", "blas", "passes", "quartic", "compress", "factorization"],
+    "losses": ["loss", "rowwise", "function", "labels", "least_squares", "problems", "newton", "classification",
+               "custom", "checking"],
+    "spectral": ["eigenvalues", "tangent", "imbalance", "spectral"],
+    "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",
+              "registry"],
+    "descent": ["clock", "descent"],
+    "guarantees": ["constants", "bounds", "initial", "audit"],
+    "run": ["requirements", "options", "run", "plan", "outcome", "driver", "training", "many"],
+    "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
+}
 
 # A function may import what is above it when it is called, where a method is only a doorway.
 DOORWAYS = {("run", "plots")}
 
+FILES = sorted(path for suffix in ("py", "pyx", "pxd") for path in PACKAGE.rglob(f"*.{suffix}")
+               if path.stem not in ("__init__", "__main__"))
 
-def imported(path, level=1):
-    """Return the modules that a Python file imports from its own package, or from so many levels up."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == level:
-            yield (node.module or node.names[0].name).split(".")[0]
+
+def imported(path):
+    """Return the modules that a file imports or cimports from its own package, as tuples below `lplfast`."""
+    text, here = path.read_text(encoding="utf-8"), path.relative_to(PACKAGE).parts[:-1]
+    if path.suffix == ".py":
+        found = [(node.level, node.module or "", [name.name for name in node.names])
+                 for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.level]
+    else:
+        found = [(len(dots), module, names.strip(" (").split(", ")) for dots, module, names in
+                 re.findall(r"^\s*from (\.+)([\w.]*) c?import (.*)$", text, flags=re.MULTILINE)]
+    for level, module, names in found:
+        base = (*here[:len(here) - level + 1], *(part for part in module.split(".") if part))
+        # "from . import x" and "from ..rules import formulas" name modules, too
+        whole = len(base) == 2 or (len(base) == 1 and base[0] not in INSIDE)
+        yield from [base] if whole else [(*base, name) for name in names]
 
 
 def test_every_module_has_its_place():
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    assert modules | {"kernels", "experiments"} == set(ORDER)
-    kernels = {path.stem for path in (PACKAGE / "kernels").iterdir() if path.suffix in (".py", ".pyx", ".pxd")}
-    assert kernels - {"__init__"} == set(KERNELS)
+    assert {path.relative_to(PACKAGE).parts[0].partition(".")[0] for path in FILES} == set(ORDER)
+    for folder, names in INSIDE.items():
+        found = {path.stem for path in FILES if path.parent == PACKAGE / folder}
+        assert found == set(names), folder
 
 
-@pytest.mark.parametrize("module", [module for module in ORDER if (PACKAGE / f"{module}.py").exists()])
-def test_modules_import_only_what_is_below_them(module):
-    for name in imported(PACKAGE / f"{module}.py"):
-        if (module, name) not in DOORWAYS:
-            assert ORDER.index(name) < ORDER.index(module), f"{module} imports {name}"
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_modules_import_only_what_is_below_them(path):
+    folder, *rest = path.relative_to(PACKAGE).with_suffix("").parts
+    for target, *inside in imported(path):
+        if (folder, target) in DOORWAYS:
+            continue
+        if target != folder:
+            assert ORDER.index(target) < ORDER.index(folder), f"{path.name} imports {target}"
+        elif rest and inside:
+            names = INSIDE[folder]
+            below = names.index(inside[0]) < names.index(rest[0]) or inside[0] == rest[0]
+            assert below, f"{path.name} imports {inside[0]}"
 
 
-def test_experiments_import_what_is_below_them_and_not_each_other():
-    assert {path.stem for path in (PACKAGE / "experiments").glob("*.py")} - {"__init__"} == set(EXPERIMENTS)
-    for module in EXPERIMENTS:
-        path = PACKAGE / "experiments" / f"{module}.py"
-        for name in imported(path, level=2):
-            assert ORDER.index(name) < ORDER.index("experiments"), f"{module} imports {name}"
-        assert set(imported(path)) <= {"panels", "report"}, module
-
-
-@pytest.mark.parametrize("module", KERNELS)
-def test_kernels_cimport_only_what_is_below_them(module):
-    for path in (PACKAGE / "kernels").glob(f"{module}.p[yx][xd]"):
-        for name in re.findall(r"^from \.(\w+) cimport", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
-            assert KERNELS.index(name) < KERNELS.index(module), f"{path.name} cimports {name}"
+def test_experiments_do_not_import_each_other():
+    for path in FILES:
+        if path.parent.name == "experiments":
+            assert {inside[0] for target, *inside in imported(path) if target == "experiments"} <= {"panels", "report"}
 
 
 def test_the_twin_imports_nothing_of_ours():

@@ -11,7 +11,7 @@ from precise import DIGITS, bounds_the_spectrum, exactly, hessian, minimizer, no
 from threadpoolctl import threadpool_limits
 
 from lplfast import LogisticLoss, MatrixFactorization, Network, SoftmaxLoss, SquaredLoss, train
-from lplfast.factorization import factorize
+from lplfast.linalg.factorization import factorize
 
 U = 2.0**-53
 

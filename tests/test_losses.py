@@ -237,7 +237,7 @@ def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape)
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
 def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkeypatch):
     if large:
-        monkeypatch.setattr("lplfast.newton.LARGEST", 1)
+        monkeypatch.setattr("lplfast.losses.newton.LARGEST", 1)
     X, classes = data_of("plain", 1.0)
     for scale in (1e-150, 1e20, 1e147):
         for l2 in (1e-100, 1.0) if large else (1e-320, 1e-100, 1.0, 1e300):

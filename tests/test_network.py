@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lplfast import MatrixFactorization, Network, train
-from lplfast.kernels.compress import orthonormal_rows, triangular_factor
+from lplfast.linalg.compress import orthonormal_rows, triangular_factor
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (3, 7, 4), (3, 6, 4), (3, 500, 4), (1, 1, 1), (5, 2, 3)], ids=str)

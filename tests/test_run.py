@@ -9,8 +9,8 @@ from cases import PROBLEMS
 
 import lplfast
 from lplfast import Constant, Local, MatrixFactorization, Network, Run, Sharp, SquaredLoss, local_constants, train
-from lplfast.kernels.descent import COLUMNS
-from lplfast.kernels.spectral import Spectral
+from lplfast.descent.descent import COLUMNS
+from lplfast.spectral.spectral import Spectral
 
 
 @pytest.fixture(scope="module")

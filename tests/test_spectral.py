@@ -9,9 +9,9 @@ from cases import PROBLEMS
 
 from lplfast import Local, MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.data import default_data
-from lplfast.kernels.descent import COLUMNS, Descent
-from lplfast.kernels.loss import DiagonalQuadratic
-from lplfast.kernels.spectral import Spectral
+from lplfast.descent.descent import COLUMNS, Descent
+from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.spectral.spectral import Spectral
 
 U = 2.0**-53
 

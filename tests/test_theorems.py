@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lplfast import Constant, MatrixFactorization, Network, SquaredLoss, local_constants, train
-from lplfast.kernels.descent import COLUMNS, Descent
-from lplfast.kernels.loss import DiagonalQuadratic
-from lplfast.kernels.spectral import Spectral
+from lplfast.descent.descent import COLUMNS, Descent
+from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.spectral.spectral import Spectral
 
 U = 2.0**-53
 

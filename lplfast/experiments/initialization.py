@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..bounds import guaranteed_rate
-from ..kernels.options import as_count
+from ..guarantees.bounds import guaranteed_rate
+from ..losses.problems import MatrixFactorization
 from ..network import Network
-from ..problems import MatrixFactorization
-from ..training import train
+from ..run.training import train
+from ..validation import as_count
 from .panels import panels
 from .report import Finding, Report, spread
 

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from ..bounds import guaranteed_rate, initial_bounds
-from ..kernels.options import as_count
+from ..guarantees.bounds import guaranteed_rate, initial_bounds
+from ..losses.problems import SquaredLoss
 from ..network import Network
-from ..problems import SquaredLoss
-from ..training import train
+from ..run.training import train
+from ..validation import as_count
 from .panels import BLUE, GREEN, VERMILLION, band, log_ticks, panels
 from .report import Finding, Report, spread
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..classification import LogisticLoss, SoftmaxLoss
-from ..kernels.options import as_count
+from ..losses.classification import LogisticLoss, SoftmaxLoss
+from ..losses.problems import SquaredLoss
 from ..network import Network
-from ..problems import SquaredLoss
-from ..training import train
+from ..run.training import train
+from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, ORANGE, VERMILLION, panels
 from .report import Finding, Report
 

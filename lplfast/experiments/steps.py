@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from ..constants import local_constants
-from ..kernels.options import as_count
+from ..guarantees.constants import local_constants
+from ..losses.problems import MatrixFactorization
 from ..network import Network
-from ..problems import MatrixFactorization
+from ..run.training import train
 from ..steps import missing_for, rule_from
-from ..training import train
+from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, band, panels
 from .report import Finding, Report, spread
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..bounds import initial_bounds
-from ..kernels.options import as_count
+from ..guarantees.bounds import initial_bounds
+from ..losses.problems import SquaredLoss
 from ..network import Network
-from ..problems import SquaredLoss
-from ..training import train
+from ..run.training import train
+from ..validation import as_count
 from .panels import BLUE, GREEN, ORANGE, VERMILLION, band, panels
 from .report import Finding, Report, spread
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from libc.math cimport exp, fabs, log1p, sinh, tanh
 
-from lplfast.kernels.loss cimport Loss, Value
+from lplfast.losses.loss cimport Loss, Value
 
 
 cdef double LOG_2 = 0.6931471805599453

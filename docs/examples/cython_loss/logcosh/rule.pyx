@@ -1,8 +1,8 @@
 """A step rule with a memory: Barzilai and Borwein's, never longer than what descends for certain times `factor`."""
 
-from lplfast.kernels.iterate cimport Iterate
-from lplfast.kernels.loss cimport Loss
-from lplfast.kernels.rule cimport Rule
+from lplfast.iterate cimport Iterate
+from lplfast.losses.loss cimport Loss
+from lplfast.rules.rule cimport Rule
 
 
 cdef class BarzilaiBorwein(Rule):

@@ -1,0 +1,288 @@
+"""Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
+
+import functools
+import hashlib
+
+import numpy as np
+
+from ..linalg.factorization import factorize
+from ..threads import single_threaded_blas
+from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction, as_shaped
+from .least_squares import solve
+from .loss import DiagonalQuadratic, Loss
+
+__all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
+
+
+U = float(np.finfo(float).eps) / 2
+
+# A part of the gap that may be lost in silence.
+FRAME_WARNS = 1e-6
+
+
+class Problem:
+    """A K-smooth, mu-strongly convex loss of an (n, m) matrix W, to be trained as `l(W1 @ W2)`.
+
+    `Problem(kernel)` makes one of any compiled loss, your own included (docs/examples/cython_loss).
+
+    Parameters
+    ----------
+    kernel : lplfast.losses.loss.Loss
+        The compiled loss.
+    rows : int, optional
+        n, where it is not that of the compiled loss.
+    basis : (n, r) array, optional
+        Orthonormal columns, where the compiled loss is a function of `basis.T @ W`.
+    minimizer : (n, m) array_like, optional
+        Where the loss takes its minimum. Without it, bounds from the initialization have no margin to work with.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        The shape (n, m) of W.
+    mu, K : float
+        Strong convexity and smoothness constants of l (on the range of `basis`).
+    minimum : float
+        l*, the least value of l over all (n, m) matrices; NaN if it is not known.
+    minimizer : (n, m) array or None
+        A matrix at which l takes it: the one of least norm, for a loss with a null space.
+    minimizer_error, minimum_error : float
+        The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact, inf
+        where nothing can be proved.
+    lower_bound : float
+        A number that l* is not below, `minimum - minimum_error`; NaN if none is known.
+    kernel : lplfast.losses.loss.Loss
+        The same loss as the compiled loop sees it: a function of `basis.T @ W`.
+    basis : (n, r) array or None
+        Orthonormal columns; None stands for the identity.
+
+    """
+
+    minimizer_error = minimum_error = 0.0
+
+    def __init__(self, kernel, *, rows=None, basis=None, minimizer=None):
+        if not isinstance(kernel, Loss):
+            raise TypeError(f"kernel: expected a compiled loss, got {type(kernel).__name__}")
+        self.kernel = kernel
+        self.basis = basis
+        self.shape = (kernel.n if rows is None else rows, kernel.m)
+        self.mu, self.K, self.minimum = kernel.mu, kernel.K, kernel.minimum
+        self.minimizer = None if minimizer is None else as_shaped("minimizer", minimizer, self.shape).copy()
+        if minimizer is not None:
+            self.minimizer.flags.writeable = False
+
+    @property
+    def lower_bound(self):
+        """A number that l* is not below, `minimum - minimum_error`; NaN if none is known."""
+        return self.minimum - self.minimum_error
+
+    def value(self, W):
+        """Return l(W) for an (n, m) matrix."""
+        return self._evaluate(W)[0]
+
+    def gap(self, W):
+        """Return l(W) - l*, computed without cancellation."""
+        return self._evaluate(W)[1]
+
+    def gradient(self, W):
+        """Return the (n, m) gradient of l at W."""
+        gradient = self._evaluate(W)[2]
+        return gradient if self.basis is None else self.basis @ gradient
+
+    @functools.cached_property
+    def fingerprint(self):
+        """A digest of everything that the compiled loop knows of this problem: equal for equal problems alone."""
+        parts = self.kernel.parts if self.basis is None else (*self.kernel.parts, self.basis)
+        digest = hashlib.sha256(type(self.kernel).__qualname__.encode())
+        for part in parts:
+            part = np.ascontiguousarray(part, dtype=np.float64)
+            digest.update(repr(part.shape).encode())
+            digest.update(part)
+        return digest.hexdigest()
+
+    @property
+    def sees_everything(self):
+        """Whether l depends on all of W; where it does not, a part of W1 never moves."""
+        return self.basis is None or self.basis.shape[1] == self.shape[0]
+
+    def to_kernel(self, W1):
+        """Return the first layer (n, k) as the compiled loss wants it: `basis.T @ W1`."""
+        return W1 if self.basis is None else self.basis.T @ W1
+
+    def from_kernel(self, W1, before):
+        """Return the first layer (n, k) whose kernel form is `W1`; what l cannot see stays as `before`."""
+        if self.basis is None:
+            return W1
+        if self.sees_everything:
+            return self.basis @ W1
+        return before + self.basis @ (W1 - self.basis.T @ before)
+
+    def _evaluate(self, W):
+        W = as_shaped("W", W, self.shape)
+        return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
+
+    def __repr__(self):
+        return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "
+                f"minimum={self.minimum:.4g})")
+
+
+class SquaredLoss(Problem):
+    """l(W) = ||X (W + offset) - Y||_F^2 / 2 + l2/2 ||W + offset||_F^2, for data of any rank.
+
+    The data are used once, for the singular value decomposition `X = U S V.T`: in its frame the Hessian is
+    the diagonal `S**2 + l2`, and neither the loop nor this object needs X or Y any more.
+
+    With `l2 = 0` and X of rank r < n, directions that the data cannot see are left out: `mu = s_r(X)**2`,
+    the corresponding part of W1 never moves, and the singular values of W1 that count are those of the part
+    that does. The rank is that of X with its columns scaled to length 1, where singular values up to
+    `max(X.shape) * eps` times the largest count as zero.
+
+    Columns may be in any units: the decomposition is that of a matrix which differs from X by rounding relative to
+    each column. mu is a lower and K an upper bound, exact where X.T X is diagonal and formed without rounding. What the
+    frame of V loses of the gap, and how far the minimizer may be off, is bounded, and goes into the allowances of every
+    check.
+
+    Parameters
+    ----------
+    X : (N, n) array_like
+        Inputs, one sample a row.
+    Y : (N, m) or (N,) array_like
+        Targets.
+    l2 : float
+        Ridge penalty, >= 0; not divided by N.
+    reduction : {"sum", "mean"}
+        Whether the data term is summed over the rows or divided by N.
+    offset : (n, m) array_like, optional
+        A frozen matrix that W is added to.
+
+    Attributes
+    ----------
+    singular_values : array
+        Those of X, largest first.
+    rank : int
+        The numerical rank r of X.
+    condition_number : float
+        s_1(X) / s_r(X).
+    frame_error : float
+        The gap in the frame of the data is within this part of itself of the gap on the data themselves.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On anything but finite real matrices of fitting shapes; if X is zero; if its squares leave float64.
+
+    Examples
+    --------
+    >>> loss = SquaredLoss([[2.0, 0.0], [0.0, 1.0]], [[2.0], [3.0]])
+    >>> loss.mu, loss.K, loss.minimum
+    (1.0, 4.0, 0.0)
+    >>> loss.value([[0.0], [0.0]])
+    6.5
+
+    """
+
+    def __init__(self, X, Y, *, l2=0.0, reduction="sum", offset=None):
+        X = as_matrix("X", X)
+        Y = as_matrix("Y", Y, vector_as_column=True)
+        N, n = X.shape
+        if Y.shape[0] != N:
+            raise ValueError(f"Y: expected {N} rows as in X, got {Y.shape[0]}")
+        self.l2 = as_number("l2", l2)
+        self.reduction = as_reduction(reduction)
+        frozen = as_offset(offset, (n, Y.shape[1]))
+
+        if not abs(X).max() < HUGE / max(X.shape):
+            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
+                             "rescale X")
+        if not abs(Y).max() < HUGE / max(Y.shape):
+            raise ValueError(f"Y: expected numbers whose squares are float64 numbers, got up to {abs(Y).max():.3g}; "
+                             "rescale Y")
+        rows = N if reduction == "mean" else 1
+        with single_threaded_blas():    # the same bits however many cores there are
+            found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
+            aim = None if self.l2 > 0 else _aim((Y - X @ frozen) / np.sqrt(rows))
+        self.singular_values, self.rank = found.singular_values, found.rank
+        with np.errstate(over="ignore", divide="ignore"):
+            self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
+        self.frame_error = found.frame
+        kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K, aim=aim,
+                                   frame=found.frame, uncertainty=found.uncertainty)
+        super().__init__(kernel, rows=n, basis=found.basis, minimizer=found.minimizer)
+        self.minimum_error, self.minimizer_error = found.minimum_error, found.minimizer_error
+
+    @property
+    def conditioning(self):
+        """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
+        said, n = describe_conditioning(self), self.shape[0]
+        if self.rank < n and self.l2 == 0:
+            said += (f". The {n - self.rank} directions that the data cannot see are left out: "
+                     "that part of W1 never moves")
+        frame = describe_frame(self.frame_error)
+        return f"{said}. {frame}." if frame else f"{said}."
+
+
+class MatrixFactorization(Problem):
+    """l(W) = ||W + offset - Y||_F^2 / 2: mu = K = 1, l* = 0.
+
+    Parameters
+    ----------
+    Y : (n, m) array_like
+        The matrix to be factorized.
+    offset : (n, m) array_like, optional
+        A frozen matrix that W is added to.
+
+    Examples
+    --------
+    >>> problem = MatrixFactorization([[3.0, 4.0]])
+    >>> problem.value([[0.0, 0.0]]), problem.gradient([[0.0, 0.0]]).tolist()
+    (12.5, [[-3.0, -4.0]])
+
+    """
+
+    def __init__(self, Y, *, offset=None):
+        Y = as_matrix("Y", Y)
+        frozen = as_offset(offset, Y.shape)
+        with np.errstate(over="ignore"):
+            W_star = Y - frozen
+        if not np.isfinite(W_star).all():
+            raise ValueError("Y, offset: expected a difference within float64, got one beyond")
+        # the difference rounds; Y itself does not
+        error = 0.0 if offset is None else float(abs(W_star).max()) * U * np.sqrt(W_star.size)
+        with single_threaded_blas():
+            aim = _aim(W_star)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=aim, uncertainty=error)
+        super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
+        self.minimizer_error = error
+
+
+def _aim(Y):
+    """Return the least singular value, the Frobenius norm and the rank of the targets."""
+    found = factorize(Y)
+    if found.rank == 0:
+        return 0.0, 0.0, 0
+    norm = found.s[0] * np.linalg.norm(found.s / found.s[0])    # no square that overflows
+    return float(found.s[-1]) if found.rank == min(Y.shape) else 0.0, float(norm), found.rank
+
+
+def describe_conditioning(problem):
+    """Say what rank and condition number of X are, and where they are bad what would help; no full stop."""
+    said = f"X has rank {problem.rank} of {problem.shape[0]} and condition number {problem.condition_number:.3g}"
+    if not problem.mu > 0:
+        return (f"{said}; not one digit of mu can be proved, so no rate is claimed: standardize the columns of X, drop "
+                "nearly collinear ones, or add a ridge (l2 > 0)")
+    K_over_mu = problem.K / problem.mu
+    said += f"; K/mu = {K_over_mu:.3g}"
+    if K_over_mu > 1e4:
+        said += (". Gradient descent takes some K/mu iterations to gain a digit: standardize the columns of X, "
+                 f"drop nearly collinear ones, or {'raise the' if problem.l2 else 'add a'} ridge "
+                 f"(l2={problem.K / 1e4:.1g} brings K/mu to about 1e4)")
+    return said
+
+
+def describe_frame(error):
+    """Say what is lost of the gap in the frame of the data, with the remedy; "" where it does not matter."""
+    if not error > FRAME_WARNS:
+        return ""
+    return (f"In the frame of the data the gap is known to the part {error:.1e} of itself: the columns of X, scaled to "
+            "length 1, are nearly dependent, or some rows are far larger than others. Rescale these rows, drop "
+            "collinear columns, or subtract the columns' means")

@@ -1,0 +1,101 @@
+"""Step sizes for any smooth function: they promise nothing here."""
+
+from libc.math cimport INFINITY, fmin, sqrt
+
+from ..validation import as_number
+from .signature import signature
+from ..linalg.blas cimport norm
+from ..iterate cimport Iterate
+from ..losses.loss cimport Loss
+from ..linalg.passes cimport distance_sq
+
+
+cdef class Constant(Rule):
+    """The same step size at every step.
+
+    Parameters
+    ----------
+    eta : float
+        The step size, positive.
+
+    Examples
+    --------
+    >>> Constant(0.1)
+    Constant(eta=0.1)
+    """
+
+    __signature__ = signature('eta')
+
+    def __init__(self, eta):
+        self.eta = as_number("eta", eta, positive=True)
+
+    @property
+    def options(self):
+        """The arguments that make this rule again, by name."""
+        return {"eta": self.eta}
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        it.eta = self.eta
+
+
+cdef class Polyak(Rule):
+    """`eta = gap / ||grad L||^2`, the step to l* if the loss were linear (Polyak). No descent is promised.
+
+    Examples
+    --------
+    >>> Polyak()
+    Polyak()
+    """
+
+    __signature__ = signature('')
+
+    needs = ("minimum",)
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        it.eta = it.gap / it.grad_sq
+
+
+cdef class AdGD(Rule):
+    """Adaptive gradient descent of Malitsky and Mishchenko (2020): the local curvature, from the last two gradients.
+
+    `eta_t = min(sqrt(1 + theta) eta_{t-1}, ||x_t - x_{t-1}|| / (2 ||grad L_t - grad L_{t-1}||))` with
+    `theta = eta_{t-1} / eta_{t-2}`, x both layers together; at t = 1 the second term alone. Where the gradient has not
+    changed at all, the first term, with `theta = 1` at t = 1. No descent is promised.
+
+    Parameters
+    ----------
+    initial : float
+        The step at t = 0: short, to look around.
+
+    Examples
+    --------
+    >>> AdGD()
+    AdGD(initial=1e-10)
+    """
+
+    __signature__ = signature('*, initial=1e-10')
+
+    def __init__(self, *, initial=1e-10):
+        self.initial = as_number("initial", initial, positive=True)
+        self.needs_previous = True
+
+    @property
+    def options(self):
+        """The arguments that make this rule again, by name."""
+        return {"initial": self.initial}
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        cdef Py_ssize_t size = (<Py_ssize_t> it.n + it.m) * it.k
+        cdef double* last = &it.memory.rule[0]      # eta_{t-1}, eta_{t-2}; 0 where there is none
+        cdef double change, growth = INFINITY
+        if last[0] == 0.0:
+            it.eta = self.initial
+        else:
+            change = 2.0 * sqrt(distance_sq(size, it.g1, it.g_old))
+            if last[1] > 0.0:
+                growth = sqrt(1.0 + last[0] / last[1]) * last[0]
+            elif change == 0.0:
+                growth = sqrt(2.0) * last[0]
+            # a step is eta grad L
+            it.eta = fmin(growth, last[0] * norm(size, it.g_old) / change) if change > 0.0 else growth
+        last[1], last[0] = last[0], it.eta

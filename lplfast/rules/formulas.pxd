@@ -1,0 +1,56 @@
+"""The local constants of Xu, Min, Tarmoun, Mallada, Vidal (2025), and the step sizes that follow from them.
+
+In all of these `sigma_sq` is s_max(T)^2 = s_max(W1)^2 + s_max(W2)^2.
+"""
+
+from libc.math cimport fabs, sqrt
+
+from ..linalg.rounding cimport U
+
+cdef enum:
+    NEWTON_STEPS = 60
+
+
+cdef inline double local_smoothness(double K, double sigma_sq, double sigma_W, double gap,
+                                    double eta) noexcept nogil:
+    """K_t(eta) = K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2 with g = sqrt(2 K gap), rounded up."""
+    # products in an order that does not leave float64 before the result does; g^2 = 2 K gap
+    cdef double g = sqrt(2.0 * K) * sqrt(gap)
+    return (K * sigma_sq + g + 3.0 * K * sigma_sq * (g * eta)
+            + 3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)
+
+
+cdef inline double sharp_smoothness(double K, double sigma_sq, double sigma_W, double G_2, double G_F,
+                                    double eta) noexcept nogil:
+    """K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2, rounded up."""
+    return (K * sigma_sq + G_2 + K * sigma_sq * (G_2 * eta)
+            + 0.5 * (K * sigma_W) * (G_2 * eta) * (G_F * eta)) * (1.0 + 24.0 * U)
+
+
+cdef inline double cubic_root(double A, double B) noexcept nogil:
+    """The root in (0, 1] of A x^3 + B x^2 + x = 1 for A, B >= 0, by Newton from the right: monotone."""
+    cdef double x = 1.0, change
+    cdef int _i
+    for _i in range(NEWTON_STEPS):
+        change = (((A * x + B) * x + 1.0) * x - 1.0) / ((3.0 * A * x + 2.0 * B) * x + 1.0)
+        x -= change
+        if not fabs(change) > 2.0 * U * x:
+            break
+    return x
+
+
+cdef inline double local_step(double K, double sigma_sq, double sigma_W, double gap) noexcept nogil:
+    """The root of eta K_t(eta) = 1, rounded down; ratios only, so that no product overflows."""
+    cdef double g = sqrt(2.0 * K) * sqrt(gap)
+    cdef double c = K * sigma_sq + g
+    cdef double B = 3.0 * (K * sigma_sq / c) * (g / c)
+    cdef double A = 3.0 * (K * sigma_W / c) * (g / c) * (g / c)
+    return cubic_root(A, B) / c * (1.0 - 48.0 * U)
+
+
+cdef inline double sharp_step(double K, double sigma_sq, double sigma_W, double G_2, double G_F) noexcept nogil:
+    """The root of eta K_t_sharp(eta) = 1, rounded down; ratios only, so that no product overflows."""
+    cdef double c = K * sigma_sq + G_2
+    cdef double B = (K * sigma_sq / c) * (G_2 / c)
+    cdef double A = 0.5 * (K * sigma_W / c) * (G_2 / c) * (G_F / c)
+    return cubic_root(A, B) / c * (1.0 - 48.0 * U)

@@ -1,0 +1,108 @@
+"""Step sizes that come with a guarantee, made of the local constants alone."""
+
+from libc.math cimport INFINITY, exp, fmin, log1p, sqrt
+
+from ..validation import as_number
+from .signature import signature
+from ..iterate cimport Iterate, gap_above
+from .formulas cimport local_step, sharp_smoothness, sharp_step
+from ..losses.loss cimport Loss
+from ..spectral.tangent cimport second_order
+
+
+cdef class Local(Capped):
+    """The root of `eta K_t(eta) = 1`: the step size of Xu, Min, Tarmoun, Mallada, Vidal (2025).
+
+    `K_t(eta) = K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2` with `g = sqrt(2 K gap)` and
+    `s^2 = s_max(W1)^2 + s_max(W2)^2`. It errs low: K_t is an upper bound, the root is rounded down.
+
+    Parameters
+    ----------
+    cap : float, optional
+        No step is longer than this.
+    growth_from : float, optional
+        eta_init: step t is no longer than `eta_init * (1 + eta_init**2)**(t/2)`.
+
+    Examples
+    --------
+    >>> Local(cap=0.5)
+    Local(cap=0.5)
+    """
+
+    __signature__ = signature('*, cap=None, growth_from=None')
+
+    needs = ("bound",)
+
+    def __init__(self, *, cap=None, growth_from=None):
+        super().__init__(cap=cap)
+        self.growth_from = None if growth_from is None else as_number("growth_from", growth_from, positive=True)
+        self.first = INFINITY if growth_from is None else self.growth_from
+
+    @property
+    def options(self):
+        """The arguments that make this rule again, by name."""
+        return {"cap": self.cap, "growth_from": self.growth_from}
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        it.eta = fmin(self.longest, local_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it)))
+        if self.first < INFINITY:
+            it.eta = fmin(it.eta, self.first * exp(0.5 * it.memory.t * log1p(self.first * self.first)))
+
+
+cdef class Sharp(Capped):
+    """The root of `eta K_t_sharp(eta) = 1`: longer than the local step, and it needs no l*.
+
+    `K_t_sharp(eta) = K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2`, with
+    `G` the gradient of l at W; never above K_t (docs/theory.md). It errs low, as `Local` does.
+
+    Parameters
+    ----------
+    cap : float, optional
+        No step is longer than this.
+
+    Examples
+    --------
+    >>> Sharp()
+    Sharp()
+    """
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        it.eta = fmin(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm))
+
+
+cdef class Contraction(Capped):
+    """For a quadratic loss, the step with the best contraction of the gap; some half of `Local`'s iterations.
+
+    `gap(t+1) <= c(eta)^2 gap(t)` with `c(eta) = max(1 - eta nu_lo, eta nu_hi - 1) + q eta^2`,
+    `q = ||H^(1/2) B||_F / ||H^(1/2) (W - W*)||_F`, nu_lo and nu_hi the extreme eigenvalues of the tangent kernel and
+    B the second-order motion of the product (docs/theory.md). It is least at `min(2 / (nu_lo + nu_hi), nu_lo / (2 q))`.
+    Where the sharp step's guarantee is better, the rule takes that step. Bounds on nu_lo, nu_hi err to the safe side.
+
+    Parameters
+    ----------
+    cap : float, optional
+        No step is longer than this.
+
+    Examples
+    --------
+    >>> Contraction()
+    Contraction()
+    """
+
+    needs = ("quadratic",)
+
+    def __init__(self, *, cap=None):
+        super().__init__(cap=cap)
+        self.needs_B = True
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        cdef double q = second_order(it) / sqrt(2.0 * it.gap)
+        cdef double eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest), short
+        cdef double sharp = fmin(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi,
+                                                          it.G_norm))
+        cdef double K_t = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, sharp)
+        if 2.0 * q * eta > it.nu.lo:
+            eta = 0.5 * it.nu.lo / q
+        # 1 - c^2 = (1 - c) (1 + c), against nu_lo eta (2 - eta K_t)
+        short = fmin(eta * it.nu.lo, 2.0 - eta * it.nu.hi) - q * eta * eta
+        it.eta = eta if short * (2.0 - short) > it.nu.lo * sharp * (2.0 - sharp * K_t) else sharp

@@ -1,0 +1,114 @@
+"""The step-size rules by name, and what else a user may mean by one."""
+
+import difflib
+import numbers
+
+from ..validation import as_number
+from .classical import AdGD, Constant, Polyak
+from .function import CallableRule
+from .guaranteed import Contraction, Local, Sharp
+from .published import Arora2018, Du2018, Xu2023
+from .rule import Capped, Rule, compiled_class
+from .search import Armijo, ExactLineSearch, Majorizer
+
+__all__ = ["RULES", "rule_again", "rule_from", "rule_parts"]
+
+# name -> function that makes the rule with its default options
+RULES = {
+    "local": Local,
+    "sharp": Sharp,
+    "majorizer": Majorizer,
+    "contraction": Contraction,
+    "exact": ExactLineSearch,
+    "xu-rho": lambda: Xu2023("rho"),
+    "xu-rho-hat": lambda: Xu2023("rho-hat"),
+    "xu-f": lambda: Xu2023("f"),
+    "xu-f0": lambda: Xu2023("f0"),
+    "arora": Arora2018,
+    "du": Du2018,
+    "polyak": Polyak,
+    "armijo": Armijo,
+    "adgd": AdGD,
+}
+
+
+def rule_from(step_size):
+    """Return the rule that a `step_size` means: a rule, a name in `RULES`, a positive number, or a function.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> rule_from("local"), rule_from(0.1)
+    (Local(), Constant(eta=0.1))
+
+    """
+    if isinstance(step_size, Rule):
+        if not hasattr(step_size, "choose") and compiled_class(type(step_size)) in (Rule, Capped):
+            raise TypeError(f"step_size: expected a rule that chooses, got {step_size!r}: give its class a method "
+                            "choose(self, iterate) that returns the step size")
+        return step_size
+    if isinstance(step_size, str):
+        return _named(step_size)
+    if isinstance(step_size, numbers.Real) and not isinstance(step_size, bool):
+        return Constant(as_number("step_size", step_size, positive=True))
+    if isinstance(step_size, type) and issubclass(step_size, Rule):
+        raise TypeError(f"step_size: expected a rule, got its class; call it: {step_size.__name__}(...)")
+    if callable(step_size):
+        return CallableRule(step_size)
+    raise TypeError(f"step_size: expected a positive number, a rule, the name of one or a function, got {step_size!r}")
+
+
+def _named(name):
+    if name in RULES:
+        return RULES[name]()
+    try:
+        meant = f"the number, step_size={float(name):g}"
+    except ValueError:
+        close = difflib.get_close_matches(name.strip().lower().replace("_", "-"), RULES, 1)
+        meant = f"step_size={close[0]!r}" if close else None
+    raise ValueError(f"step_size: expected a positive number or one of {', '.join(map(repr, RULES))}, got {name!r}"
+                     + (f"; did you mean {meant}?" if meant else ""))
+
+
+def rule_parts(rule):
+    """Return the name of a rule's class and its options, plain enough for JSON: what `rule_again` takes."""
+    return {"class": type(rule).__name__, "options": rule.options}
+
+
+def rule_again(parts):
+    """Return the rule that `rule_parts` has taken apart; its class may be anybody's, but has to be imported.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+
+    Examples
+    --------
+    >>> rule_again(rule_parts(Local(cap=0.5)))
+    Local(cap=0.5)
+
+    """
+    name = parts["class"]
+    if name == CallableRule.__name__:
+        raise ValueError(f"step_size: the run was made with a function, {parts['options']['function']}; expected it "
+                         "again, or another rule to go on with")
+    # the last one of the name: in a notebook, a class is made again and again
+    for rule in reversed([rule for rule in _subclasses(Rule) if rule.__name__ == name]):
+        try:
+            return rule(**parts["options"])
+        except TypeError as error:
+            raise ValueError(f"step_size: expected {name} to take what its `options` say, {parts['options']!r}, got "
+                             f"{error}: say which rule to go on with") from error
+    raise ValueError(f"step_size: expected the rule of the run that is continued, {name}, got nothing of that name: "
+                     "import it, or say which rule to go on with")
+
+
+def _subclasses(cls):
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)

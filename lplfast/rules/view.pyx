@@ -1,0 +1,177 @@
+"""What a step-size rule in Python sees of an iterate."""
+
+import numpy as np
+
+from libc.math cimport sqrt
+from libc.string cimport memcpy
+
+from ..iterate cimport RULE_MEMORY, Iterate, gap_above
+from .formulas cimport local_smoothness, sharp_smoothness
+
+
+cdef class IterateView:
+    """What a step-size rule in Python sees of the current iterate. It is valid during the call only.
+
+    Attributes
+    ----------
+    t : int
+        The iteration.
+    eta : float
+        The last step size; 0 before the first.
+    mu, K : float
+        The constants of the loss.
+    loss, gap, grad_norm : float
+        L, L - l* (NaN if l* is unknown), and the norm of the gradient of both layers together.
+    mu_t, sigma_min_sq, nu_lo : float
+        Lower bounds: `mu * sigma_min_sq`, s_min(T)^2, and the least eigenvalue of the tangent kernel (`mu_t` for a loss
+        that is not quadratic).
+    sigma_max_sq, sigma_max_W, G_max, G_norm, nu_hi : float
+        Upper bounds: s_max(T)^2, s_max(W), the spectral and the Frobenius norm of G, and the greatest eigenvalue of the
+        tangent kernel (NaN for a loss that is not quadratic).
+    W1, W2, W, G, g1, g2 : arrays
+        The layers (n, k) and (k, m) as they are trained: compressed, and in the frame of the data; their product,
+        the gradients of l at it and of L in both layers. Copies.
+    previous_g1, previous_g2 : arrays
+        The gradients one step ago; zeros before the first step. Copies.
+    memory : (8,) array
+        Numbers to remember: zeros at first; what is written here comes back at the next step, and is saved with the
+        run.
+    """
+
+    cdef Iterate* _at(self) except NULL:
+        if self.it == NULL:
+            raise RuntimeError("the iterate is gone: copy what you need while the rule is being called")
+        return self.it
+
+    @property
+    def t(self):
+        return int(self._at().memory.t)
+
+    @property
+    def eta(self):
+        return self._at().memory.eta
+
+    @property
+    def mu(self):
+        return self._at().mu
+
+    @property
+    def K(self):
+        return self._at().K
+
+    @property
+    def loss(self):
+        return self._at().loss
+
+    @property
+    def gap(self):
+        return self._at().gap
+
+    @property
+    def grad_norm(self):
+        return sqrt(self._at().grad_sq)
+
+    @property
+    def mu_t(self):
+        return self._at().mu * self.it.sigma_min_sq.lo
+
+    @property
+    def sigma_min_sq(self):
+        return self._at().sigma_min_sq.lo
+
+    @property
+    def sigma_max_sq(self):
+        return self._at().sigma_max_sq.hi
+
+    @property
+    def sigma_max_W(self):
+        return self._at().sigma_max_W.hi
+
+    @property
+    def G_max(self):
+        return self._at().G_max.hi
+
+    @property
+    def G_norm(self):
+        return self._at().G_norm
+
+    @property
+    def nu_lo(self):
+        return self._at().nu.lo
+
+    @property
+    def nu_hi(self):
+        return self._at().nu.hi
+
+    def K_t(self, eta):
+        """The local smoothness constant of Xu et al. (2025) of a step of size eta, an upper bound."""
+        return local_smoothness(self._at().K, self.it.sigma_max_sq.hi, self.it.sigma_max_W.hi, gap_above(self.it), eta)
+
+    def K_t_sharp(self, eta):
+        """The sharper local smoothness constant of a step of size eta, an upper bound."""
+        return sharp_smoothness(self._at().K, self.it.sigma_max_sq.hi, self.it.sigma_max_W.hi, self.it.G_max.hi,
+                                self.it.G_norm, eta)
+
+    @property
+    def W1(self):
+        return copied(self._at().W1, self.it.n, self.it.k)
+
+    @property
+    def W2(self):
+        return copied(self._at().W2t, self.it.m, self.it.k).T
+
+    @property
+    def W(self):
+        return copied(self._at().W, self.it.n, self.it.m)
+
+    @property
+    def G(self):
+        return copied(self._at().G, self.it.n, self.it.m)
+
+    @property
+    def g1(self):
+        return copied(self._at().g1, self.it.n, self.it.k)
+
+    @property
+    def g2(self):
+        return copied(self._at().g2t, self.it.m, self.it.k).T
+
+    @property
+    def previous_g1(self):
+        return copied(self._at().g_old, self.it.n, self.it.k)
+
+    @property
+    def previous_g2(self):
+        return copied(self._at().g_old + <Py_ssize_t> self.it.n * self.it.k, self.it.m, self.it.k).T
+
+    @property
+    def memory(self):
+        if self._memory is None:
+            self._memory = copied(&self._at().memory.rule[0], 1, RULE_MEMORY)[0]
+        return self._memory
+
+    cdef int _leave(self) except -1:
+        """Let go of the iterate, and write the memory back, if it was asked for."""
+        cdef Iterate* it = self.it
+        cdef double[::1] memory
+        self.it = NULL
+        if self._memory is not None:
+            # the user has had this array: its shape, its type and its memory may be others by now
+            values = np.array(self._memory, dtype=np.float64).ravel()
+            if values.size != RULE_MEMORY:
+                raise ValueError(f"memory: expected {RULE_MEMORY} numbers, got {values.size}")
+            memory = values
+            memcpy(&it.memory.rule[0], &memory[0], RULE_MEMORY * sizeof(double))
+        return 0
+
+    def __repr__(self):
+        if self.it == NULL:
+            return "<IterateView: gone>"
+        return f"<IterateView: t={self.t}, gap={self.gap:.3g}, grad_norm={self.grad_norm:.3g}>"
+
+
+cdef copied(const double* values, Py_ssize_t rows, Py_ssize_t columns):
+    array = np.empty((rows, columns))
+    cdef double[:, ::1] view = array
+    memcpy(&view[0, 0], values, rows * columns * sizeof(double))
+    return array

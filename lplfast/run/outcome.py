@@ -1,0 +1,224 @@
+"""How a run ended, in a sentence that says what to do."""
+
+import math
+
+import numpy as np
+import scipy.linalg
+
+from ..losses.loss import DiagonalQuadratic
+from ..losses.problems import describe_frame
+
+__all__ = ["outcome_message"]
+
+# A run's own forecast is taken for one unless K/mu says that it may be so many times as far.
+YOUNG = 10.0
+
+LONG_STEP = "The step size is too long here: use step_size='local' or 'sharp'"
+
+
+def outcome_message(status, descent, last, settings, network, history):
+    """Return the sentence for a status.
+
+    Parameters
+    ----------
+    status : str
+        How the run ended.
+    descent : Descent
+        The loop, where it ended.
+    last : dict
+        The last row of the history, by column.
+    settings : Settings
+        How the run was made.
+    network : Network
+        What the run started from.
+    history : dict of arrays
+        What was recorded.
+
+    """
+    message = MESSAGES[status](_Facts(descent, last, settings, network, history))
+    if descent.spectral.mode != "power" and status != "guarantee_failed":
+        failed = sum(descent.checks[name]["violations"] for name in ("pl", "descent", "rate"))
+        if failed:
+            message += (f" But {failed} inequalities failed beyond rounding, so the loss is not what it declares: see "
+                        "run.audit() and lplfast.check_loss.")
+    lost = describe_frame(getattr(descent.loss, "frame", 0.0))
+    return f"{message} {lost}." if lost else message
+
+
+class _Facts:
+    """What the sentences speak of."""
+
+    def __init__(self, descent, last, settings, network, history):
+        self.descent, self.last, self.settings, self.history = descent, last, settings, history
+        self.tol, self.width, self.reach = settings.tol, network.width, min(descent.loss.shape)
+        self.t, self.gap, self.first = descent.t, last["gap"], descent.first_gap
+        self.where = f"after {self.t} iteration{'' if self.t == 1 else 's'}"
+        if math.isfinite(self.gap):
+            self.where += f" at gap {self.gap:.3g}"
+            if self.first > 0 and self.t:
+                self.where += f", {self.gap / self.first:.1e} of the first"
+
+
+def _least_gap(loss, width):
+    """Return the least gap of a product of this width, narrower than the loss; NaN if that is not known.
+
+    In the frame of a squared loss the gap is `||H^(1/2) (W - W*)||_F^2 / 2`: by Eckart and Young, what the singular
+    values of `H^(1/2) W*` after the first `width` add up to.
+    """
+    if not isinstance(loss, DiagonalQuadratic):
+        return math.nan
+    target = np.sqrt(loss.hessian)[:, np.newaxis] * loss.minimizer
+    values = scipy.linalg.svd(target, compute_uv=False, lapack_driver="gesvd")
+    tail = values[width:]
+    with np.errstate(over="ignore"):
+        # what is rounding of the largest is no tail
+        return float((tail[tail > max(target.shape) * np.finfo(float).eps * values[0]] ** 2).sum() / 2)
+
+
+def _narrow(facts):
+    """Say how far a network narrower than the loss is from what its width can do; None where that is far enough."""
+    if facts.width >= facts.reach:
+        return None
+    least = _least_gap(facts.descent.loss, facts.width)
+    said = f"The width {facts.width} is below min(n, m) = {facts.reach}, so the network cannot reach every W"
+    if math.isnan(least):
+        return f"{said}, and its loss need not reach l*. Widen it, unless the loss still falls."
+    if least <= facts.tol * facts.first:
+        return None
+    said += f": no network of that width has a gap below {least:.3g}"
+    # the tail of the spectrum is known to some u of the whole target
+    if facts.gap - least <= 1e-12 * facts.gap:
+        return f"{said}, and there it is. Widen it to come closer to l*."
+    return (f"{said}; this one is {facts.gap - least:.1e} above that, which more steps may gain. Widen it to come "
+            "closer to l*.")
+
+
+def _max_iter(facts):
+    said = f"Stopped at max_iter {facts.where}"
+    narrow = _narrow(facts)
+    if narrow:
+        return f"{said}. {narrow}"
+    left = _left(facts)
+    if left is None:
+        return f"{said}; raise max_iter."
+    digits, left = left
+    said += f"; at its present pace tol={facts.tol:.0e} is {left:.2g} iterations away"
+    mu, K = facts.descent.loss.mu, facts.descent.loss.K
+    # a run that is young beside K/mu has not met the directions in which the loss is flat
+    slow = digits * K / mu if mu > 0 else math.inf
+    if slow <= YOUNG * max(facts.t, left):
+        return f"{said}, or more if the pace still falls: raise max_iter."
+    remedy = "Standardize the columns of the data, drop nearly collinear ones, or add or raise a ridge (l2)"
+    if mu == 0:
+        return f"{said}, but the pace will fall, and as mu = 0, nothing bounds how far. {remedy}; or raise tol."
+    return (f"{said}, but the pace will fall: with K/mu = {K / mu:.2g}, the slowest directions take some K/mu "
+            f"iterations a digit, {slow:.2g} in all. {remedy}; or raise tol.")
+
+
+def _left(facts):
+    """Return how many digits of the gap are left to be gained, and the iterations at the present pace, or None."""
+    history = facts.history
+    if not (facts.tol > 0 and {"iteration", "gap"} <= history.keys() and len(history["gap"]) > 1):
+        return None
+    # the pace of the last quarter: the first steps of a run are faster
+    t, gap = history["iteration"], history["gap"]
+    start = int(0.75 * (len(gap) - 1))
+    if not 0 < gap[-1] < gap[start]:
+        return None
+    gained = math.log10(gap[start]) - math.log10(gap[-1])
+    digits = math.log10(gap[-1]) - math.log10(facts.tol) - math.log10(facts.first)
+    return (digits, digits * (t[-1] - t[start]) / gained) if gained > 0 else None
+
+
+def _converged(facts):
+    if facts.gap + facts.descent.gap_error <= facts.tol * facts.first:
+        return f"Converged {facts.where}."
+    part = facts.last["grad_norm"] / facts.descent.first_grad_norm
+    return (f"Converged {facts.where}: the gradient is {part:.1e} of the first, as "
+            f"grad_tol={facts.settings.grad_tol:.0e} asks.")
+
+
+def _floor(facts):
+    uncertain = facts.descent.gap_error
+    if uncertain > 0 and facts.last["floor"] <= uncertain:
+        return (f"Stopped {facts.where}: the loss and its minimum l* are known to {uncertain:.1e} only, and tol="
+                f"{facts.tol:.0e} asks for less. Whether the gap is 0 already cannot be told; raise tol.")
+    return (f"Stopped at the rounding floor {facts.where}: the rounding of W1 W2 alone can leave a gap of "
+            f"{facts.last['floor']:.1e}, and tol={facts.tol:.0e} asks for less. Float64 gives no more; raise tol.")
+
+
+def _saddle(facts):
+    if not facts.descent.W1.any() and not facts.descent.W2.any():
+        return ("At a saddle: both layers are 0, so their gradient is, though the loss is not at its minimum. "
+                "Start from layers that are not 0.")
+    return (f"At a saddle {facts.where}: the gradient of both layers is 0 or underflows to it, though the loss is not "
+            "at its minimum. Start elsewhere, or rescale what is very small.")
+
+
+def _overflow(facts):
+    if not all(math.isfinite(facts.last[name]) for name in ("loss", "grad_norm", "floor", "sigma_max_sq")):
+        if math.isnan(facts.last["loss"]):
+            return ("The loss is NaN at the initial layers. Rescale the layers or the data, if that is where they "
+                    "overflow; else check the loss.")
+        return "The loss or its gradient overflows float64 at the initial layers. Rescale the layers or the data."
+    if facts.gap > facts.first:
+        return (f"Diverged {facts.where}: the gap has grown, and the next step leads to where the loss or its gradient "
+                f"is not a finite number. {LONG_STEP}.")
+    return (f"Stopped {facts.where}, before a step to where the loss or its gradient is not a finite number. Either "
+            f"the step size is too long here: use step_size='local' or 'sharp'; or the loss returns NaN.")
+
+
+# why a rule found no step, by the name that the kernels give the reason
+SEARCHES = {
+    "too many backtracks": "backtracking found no step along which the loss falls as much as Armijo's condition asks. "
+                           "The loss or its gradient is not what it declares, or c is too close to 1",
+    "below rounding": "the decrease that Armijo's condition asks for is below the rounding of the loss it is measured "
+                      "with: float64 sees no progress from here on. Raise tol, or use step_size='sharp', which needs "
+                      "no trial steps",
+    "vacuous bound": "the bound that the step size minimises has become vacuous (alpha = 0): use step_size='local'",
+    "not a step": "the step-size function returned a number that is not positive and finite",
+}
+
+
+def _stalled(facts):
+    if facts.descent.search_failure:
+        return f"Stalled {facts.where}: {SEARCHES[facts.descent.search_failure]}."
+    if math.isnan(facts.gap):
+        return (f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding. Whether that is the "
+                "minimum cannot be told: l* is not known. grad_tol=1e-6, say, would call it converged, and sooner, "
+                "where the gradient is that part of the first.")
+    if facts.last["grad_norm"] < 1e-140:
+        return (f"Stalled {facts.where}: the squares of the gradient underflow, though the loss is not at its minimum. "
+                "Either a saddle is near: start elsewhere; or layers and data are too small for float64: rescale them.")
+    said = f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding"
+    narrow = _narrow(facts)
+    if narrow:
+        return f"{said}. {narrow}"
+    return f"{said}: a critical point, or steps far too short. Start elsewhere, or take longer steps."
+
+
+def _guarantee_failed(facts):
+    if facts.gap < 0:
+        return (f"The loss is below its minimum {facts.where}: {facts.last['loss']:.10g}, where it declares "
+                f"{facts.descent.loss.minimum:.10g}. Give it its true minimum, a lower bound, or none.")
+    promised, measured = facts.descent.failure
+    return (f"The descent lemma failed at step {facts.t - 1}, with exact singular values too: the loss should have "
+            f"fallen by at least {promised:.10g}, it fell by {measured:.10g}. So it is not the loss that it declares: "
+            f"check its gradient and its K = {facts.descent.loss.K:.10g}.")
+
+
+MESSAGES = {
+    "running": lambda facts: f"Under way {facts.where}.",
+    "converged": _converged,
+    "max_iter": _max_iter,
+    "max_time": lambda facts: f"Stopped at max_time {facts.where}; raise max_time.",
+    "floor": _floor,
+    "saddle": _saddle,
+    "diverged": lambda facts: (f"Diverged {facts.where}: the gap grew beyond max_growth="
+                               f"{facts.settings.max_growth:.3g} times the first. {LONG_STEP}, or raise max_growth."),
+    "overflow": _overflow,
+    "stalled": _stalled,
+    "stopped": lambda facts: f"Stopped by the callback {facts.where}.",
+    "interrupted": lambda facts: f"Interrupted {facts.where}; everything up to here is kept.",
+    "guarantee_failed": _guarantee_failed,
+}

@@ -1,0 +1,85 @@
+"""A run that has been checked and not begun: every bad argument is an error here, before any work."""
+
+import math
+from dataclasses import dataclass
+
+from ..descent.descent import LAYOUT
+from ..guarantees.constants import check_pair
+from ..losses.problems import Problem
+from ..network import Network
+from ..validation import as_count, as_number
+from .options import Settings
+from .requirements import missing_for
+from .run import Run
+
+__all__ = ["HISTORY_LIMIT", "Plan"]
+
+# Bytes that a history may take up in memory.
+HISTORY_LIMIT = 2**31
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: from `network`, or on from where `run` stopped."""
+
+    problem: Problem
+    network: Network
+    run: Run | None
+    settings: Settings
+    max_iter: int
+    max_time: float
+
+    @classmethod
+    def checked(cls, problem, network, *, step_size, max_iter, max_time, **options):
+        """Return the plan of a run on `problem` from `network`, a Network or a Run to be continued.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If anything does not fit.
+
+        """
+        run, taken = None, 0
+        if isinstance(network, Run):
+            run, network, taken = network, network.network, network.iterations
+        check_pair(problem, network)
+        settings = (Settings.new(step_size=step_size, **options) if run is None else
+                    Settings.again(run.continuation.settings, step_size=step_size, **options))
+        if run is None or step_size is not None:
+            # what a rule needs at its first step, its own run has had
+            missing = missing_for(settings.rule, problem, network)
+            if missing:
+                raise ValueError(f"step_size: {settings.rule!r} needs {missing}")
+        max_iter = as_count("max_iter", max_iter, least=0)
+        if max_iter < taken:
+            raise ValueError(f"max_iter: expected at least {taken}, the steps that the run has taken, since it counts "
+                             f"all steps of a run, got {max_iter}")
+        max_time = math.inf if max_time is None else as_number("max_time", max_time)
+        _check_history(max_iter, settings)
+        if run is not None:
+            _check_origin(problem, run)
+        return cls(problem, network, run, settings, max_iter, max_time)
+
+
+def _check_history(max_iter, settings):
+    """Refuse a history that may come to exceed HISTORY_LIMIT."""
+    columns = len(settings.record)
+    size = 8 * columns * (max_iter // settings.record_every + 2)
+    if size > HISTORY_LIMIT:
+        every = math.ceil(max_iter / (HISTORY_LIMIT // (8 * columns) - 2))
+        raise ValueError(f"record_every: expected a history of at most {HISTORY_LIMIT / 2**30:.0f} GiB, got up to "
+                         f"{size / 2**30:.3g} GiB: {max_iter} steps, one in {settings.record_every} kept with "
+                         f"{columns} columns. Use record_every={every} or more, fewer columns (record=...), or fewer "
+                         "steps (max_iter=...)")
+
+
+def _check_origin(problem, run):
+    """Refuse to go on with a run on another problem, or from a state that means something else here."""
+    went_on = run.continuation
+    if went_on.layout != LAYOUT:
+        raise ValueError(f"run: expected one of this version of lplfast, got one of {run.facts['versions']['lplfast']} "
+                         "that kept other things. Start anew from its layers: train(problem, run.network)")
+    if went_on.fingerprint != problem.fingerprint:
+        raise ValueError(f"problem: expected the one that the run was trained on, {run.facts['problem']}, to the last "
+                         f"bit, got {problem!r}. Make it from the same data and options, or start anew from the "
+                         "layers: train(problem, run.network)")

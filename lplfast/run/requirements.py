@@ -1,0 +1,88 @@
+"""What a rule needs of a problem and a network, and what of that is missing, in words."""
+
+import numpy as np
+
+from ..guarantees.bounds import initial_bounds
+from ..losses.loss import DiagonalQuadratic
+
+__all__ = ["NEEDS", "missing_for"]
+
+
+def missing_for(rule, problem, network):
+    """Return what the rule needs that the problem or the network does not have, in words; None if nothing."""
+    unknown = [need for need in rule.needs if need not in NEEDS]
+    if unknown:
+        raise ValueError(f"needs: expected names among {', '.join(NEEDS)} in {rule!r}, got {unknown}")
+    found = (NEEDS[need](problem, network) for need in rule.needs)
+    return next((words for words in found if words), None)
+
+
+def _minimum(problem, network):
+    if np.isnan(problem.minimum):
+        return f"the minimum of the loss, which this {type(problem).__name__} does not know"
+
+
+def _bound(problem, network):
+    if np.isnan(problem.lower_bound):
+        return ("the minimum of the loss or a lower bound of it, expected one of `minimum`, `minimizer` and "
+                "`lower_bound` in the problem, got none; or use 'sharp'")
+
+
+def _quadratic(problem, network):
+    if not isinstance(problem.kernel, DiagonalQuadratic):
+        return f"a squared loss, which {type(problem).__name__} is not"
+
+
+def _target(problem, network):
+    aim = getattr(problem.kernel, "aim", None)
+    if aim is None:
+        return f"a squared loss without ridge, which {problem!r} is not"
+    if aim[1] == 0:
+        return "targets that are not all zero"
+
+
+def _orthogonal(problem, network):
+    # of orthonormal columns to rounding, by the singular values of X
+    if abs(problem.mu - 1) > 1e-12 or abs(problem.K - 1) > 1e-12:
+        return f"data with X.T X = I, so that mu = K = 1, got mu = {problem.mu:.4g} and K = {problem.K:.4g}"
+
+
+BEYOND = "a loss and a gradient within float64 at the initialization, got one beyond: rescale the layers or the data"
+
+
+def _at_the_start(problem, network):
+    """Return the bounds of Xu et al. (2023), None if the loss or its gradient is beyond float64."""
+    try:
+        return initial_bounds(problem, network, margins="xu2023")
+    except OverflowError:
+        return None
+
+
+def _alpha(problem, network):
+    bounds = _at_the_start(problem, network)
+    if bounds is None:
+        return BEYOND
+    if not bounds.alpha > 0:
+        return ("alpha_0 > 0, got 0: at this initialization, by the formulas of Xu et al. (2023), the loss leaves no "
+                "margin, and the imbalance W1.T W1 - W2 W2.T has too few eigenvalues of one sign. Start from a smaller "
+                "loss or wider independent layers, or use step_size='local'")
+
+
+def _margin(problem, network):
+    bounds = _at_the_start(problem, network)
+    if bounds is None:
+        return BEYOND
+    if not bounds.p1 > 0:
+        return (f"a margin p1 = s_min(Y) - ||Y - X W||_F > 0 at t = 0, got {bounds.p1:.3g}: start from a smaller loss")
+
+
+# what a rule may need -> function of (problem, network) that returns what is missing, or None
+NEEDS = {
+    "minimum": _minimum,
+    "bound": _bound,
+    "quadratic": _quadratic,
+    "target": _target,
+    "orthogonal": _orthogonal,
+    "alpha": _alpha,
+    "margin": _margin,
+}

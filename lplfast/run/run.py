@@ -1,0 +1,295 @@
+"""What a training run returns: its history, how it ended, and whether every inequality held."""
+
+import json
+import math
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..guarantees.audit import audit, theorems_failed
+from ..guarantees.initial import Promise
+from ..network import Network
+
+__all__ = ["Continuation", "Interrupted", "Run"]
+
+class Interrupted(KeyboardInterrupt):
+    """Training was interrupted. Everything computed so far is kept, and can be continued.
+
+    Attributes
+    ----------
+    runs : list
+        What `train_many` had come to, in order; None where a run had not begun. A list of one from `train`.
+    run : Run
+        The first of them.
+
+    """
+
+    def __init__(self, *runs):
+        begun = [run for run in runs if run is not None]
+        ended = sum(run.status != "interrupted" for run in begun)
+        super().__init__(f"{runs[0].message} The run so far is this exception's `run`, and train(problem, error.run) "
+                         "goes on with it." if len(runs) == 1 and begun else
+                         f"Interrupted: {ended} of {len(runs)} runs ended, {len(begun) - ended} under way; everything "
+                         "up to here is kept in this exception's `runs`, None where a run had not begun.")
+        self.runs = list(runs)
+
+    @property
+    def run(self):
+        """The run of `train`."""
+        return self.runs[0]
+
+    def __reduce__(self):
+        return Interrupted, tuple(self.runs)
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What `train` needs, beside a run's history and network, to go on with it, bit for bit."""
+
+    settings: dict              # rule, mode, tol, record ...: what is not said anew
+    fingerprint: str            # of the problem
+    layout: str                 # of the state
+    loss: float                 # at the last iterate: of a Python function, it tells one problem from another
+    state: np.ndarray           # memory and layers, as the compiled loop has them
+    start: np.ndarray | None    # the first layer at t = 0, if the problem cannot see all of it
+
+    def to_arrays(self):
+        """Return the arrays."""
+        return {"state": self.state} if self.start is None else {"state": self.state, "start": self.start}
+
+    def to_dict(self):
+        """Return the rest, plain enough for JSON."""
+        return {"settings": self.settings, "fingerprint": self.fingerprint, "layout": self.layout,
+                "loss": self.loss}
+
+
+class Run:
+    """A training run.
+
+    Attributes
+    ----------
+    history : dict of arrays
+        One array a recorded column, one entry a recorded iterate; the step columns of the last are NaN. `loss`, `gap`
+        (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t` (lower bound),
+        `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds; the latter, unless `constants` is
+        `"exact"`, as close as K_t needs it), `nu_lo`, `nu_hi` (bounds on the spectrum of the tangent kernel: a lower
+        one, `mu_t` for a loss that is not quadratic, and an upper one, NaN for such a loss), `floor` (what rounding
+        alone, and an uncertain l*, leave of a gap), `bracket_width` (relative, of the wider of the brackets of
+        s_min(T)^2 and s_max(T)^2, or what that of s_max(W) makes of K_t: 0 for estimates, infinite where s_min may be
+        0) belong to the iterate. Counted up to it: `time` (seconds in the loop), `loss_evaluations`,
+        `gradient_evaluations`, `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2
+        grad_norm^2`, an upper bound on how far the imbalance has moved), `rounding` (what rounding may have done to
+        the gap in all steps).
+        `step_size`, `K_t`, `K_t_sharp` (upper bounds), `rate_bound` (the best guaranteed ratio of gaps) belong to the
+        step from the iterate. Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
+        `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`, `slack_rate =
+        rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`, the condition
+        under which the imbalance moves little (docs/theory.md), which long steps may fail.
+    status : str
+        How it ended.
+    message : str
+        The same in a sentence, with what to do about it.
+    network : Network
+        The layers at the end.
+    iterations : int
+        How many steps were taken.
+    checks : dict
+        For `pl`, `descent`, `rate`, `drift`, `gap_bound`: steps, violations, uninformative, smallest, smallest_at; over
+        all steps, whatever is recorded. A violation is a slack below minus what rounding can explain; a check is
+        uninformative where rounding may take more than its slack. `smallest` is the smallest slack of the others, None
+        (and so is `smallest_at`) if there are none.
+    counters : dict
+        `loss_evaluations`, `gradient_evaluations`, `eigenproblems`, `backtracks`, `renewals` of brackets, steps
+        `redone` with exact singular values, iterates with all brackets `narrow`.
+    facts : dict
+        What was run: problem, rule, constants, tolerance, versions.
+    continuation : Continuation
+        What `train(problem, run)` needs to go on.
+    promise : Promise
+        What the initialization promised: bounds, and a rate if a theorem speaks of the rule.
+
+    """
+
+    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation,
+                 promise=None):
+        self.history = history
+        self.status = status
+        self.message = message
+        self.network = network
+        self.iterations = iterations
+        self.checks = checks
+        self.counters = counters
+        self.facts = facts
+        self.continuation = continuation
+        self.promise = promise
+
+    @property
+    def converged(self):
+        """Whether the gap fell to `tol`, or the gradient to `grad_tol`, times the first one."""
+        return self.status == "converged"
+
+    @property
+    def violations(self):
+        """How many times a theorem failed beyond rounding: 0, or the loss is not what it declares.
+
+        Always 0 with `constants="power"`, whose constants are estimates.
+        """
+        return self.audit().violations
+
+    @property
+    def verdict(self):
+        """A sentence on the inequalities checked at every step: how often, violations, smallest slacks."""
+        # the drift condition is no theorem, with whatever constants
+        checked = [claim for claim in self.audit().claims
+                   if claim.name in self.checks and claim.name != "drift" and claim.steps]
+        if not checked:
+            return "No inequality was checked: no step was taken."
+        steps = max(claim.steps for claim in checked)
+        titles = [claim.title for claim in checked]
+        listed = ", ".join(titles[:-1]) + " and " + titles[-1] if len(titles) > 1 else titles[0]
+        every = "every step" if steps > 1 else "the only step"
+        failed = sum(claim.violations for claim in checked)
+        if self.facts["constants"] == "power":
+            said = (f"The constants are estimates, so nothing is certified: {listed} compared with them at {every} "
+                    f"({steps}): failed beyond rounding {failed} times")
+        else:
+            said = f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: {failed}"
+        slacks = [f"{claim.title} {claim.smallest:.2g} at t={claim.at}" for claim in checked
+                  if claim.smallest is not None]
+        if slacks:
+            said += f"; smallest slack: {', '.join(slacks)}"
+        hidden = [f"{claim.title} at {claim.uninformative}" for claim in checked if claim.uninformative]
+        if hidden:
+            said += f"; within rounding, so that they show nothing: {', '.join(hidden)}"
+        return f"{said}."
+
+    @property
+    def certificate(self):
+        """A sentence on how the singular values were found, how wide their brackets were, and at what cost."""
+        mode, tolerance, iterates = self.facts["constants"], self.facts["tolerance"], self.iterations + 1
+        if mode == "power":
+            return "Constants are estimates by power iteration: K_t errs low, mu_t high."
+        narrow, renewals = self.counters["narrow"], self.counters["renewals"]
+        return (f"Constants are {mode}: s_min(T)^2 and s_max(T)^2 known to {tolerance:.2g} of themselves, s_max(W) as "
+                f"well as K_t needs it, at {narrow} of {iterates} iterates; at the others as bracket_width says; "
+                f"{renewals} brackets computed anew; "
+                f"{self.counters['redone']} steps taken back and redone with exact values.")
+
+    def audit(self):
+        """Return an Audit: for every inequality its smallest slack, where, and how often it failed beyond rounding.
+
+        Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
+        """
+        return audit(self.checks, self.history, self.promise, estimated=self.facts["constants"] == "power")
+
+    def to_dataframe(self):
+        """Return the history as a pandas DataFrame, one recorded iterate a row."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError('to_dataframe needs pandas: pip install "lplfast[frames]"') from error
+        return pd.DataFrame(self.history)
+
+    def to_csv(self, path):
+        """Write the history as comma-separated values, 17 significant digits, NaN as an empty field."""
+        table = np.column_stack(list(self.history.values()))
+        with open(os.fspath(path), "w", encoding="ascii", newline="\n") as file:
+            file.write(",".join(self.history) + "\n")
+            for row in table:
+                file.write(",".join("" if math.isnan(x) else repr(x) for x in row.tolist()) + "\n")
+
+    def plot(self):
+        """Return a matplotlib Figure: gap and its bound, step size, mu_t and K_t over the iterations."""
+        from ..plots import overview
+
+        return overview(self)
+
+    def save(self, path):
+        """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; it names `path`.
+
+        """
+        path = os.fspath(path)
+        try:
+            self._save(path)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            # not the temporary file, of which nobody knows
+            raise OSError(error.errno, error.strerror, path) from error
+
+    def _save(self, path):
+        arrays = {f"history/{name}": column for name, column in self.history.items()}
+        arrays.update({f"network/{name}": part for name, part in self.network.to_arrays().items()})
+        arrays.update({f"continuation/{name}": part for name, part in self.continuation.to_arrays().items()})
+        about = {name: getattr(self, name) for name in
+                 ("status", "message", "iterations", "checks", "counters", "facts")}
+        about["continuation"] = self.continuation.to_dict()
+        about["promise"] = None if self.promise is None else self.promise.to_dict()
+        # somebody's rule may have options that are no JSON
+        about = json.dumps(about, default=repr)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, about=np.array(about), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)     # mkstemp's files are for the owner alone
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    @classmethod
+    def load(cls, path):
+        """Return the run saved at `path`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is not a saved run.
+
+        """
+        with open(os.fspath(path), "rb") as file:
+            try:
+                if not zipfile.is_zipfile(file):
+                    raise ValueError("no archive")
+                file.seek(0)
+                return cls._read(file)
+            except (ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, zlib.error,
+                    zipfile.BadZipFile) as error:
+                raise ValueError(f"{os.fspath(path)}: expected a run saved by Run.save, got something else or a "
+                                 f"damaged file: {error}") from error
+
+    @classmethod
+    def _read(cls, file):
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(str(arrays.pop("about")))
+        parts = {"history": {}, "network": {}, "continuation": {"start": None}}
+        for name, array in arrays.items():
+            part, _, key = name.partition("/")
+            parts[part][key] = array
+        continuation = Continuation(**about.pop("continuation"), **parts["continuation"])
+        kept = about.pop("promise")
+        return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), continuation=continuation,
+                   promise=None if kept is None else Promise.from_dict(kept), **about)
+
+    def __repr__(self):
+        gap = self.history.get("gap")
+        last = "" if gap is None else f", gap={gap[-1]:.3g}"
+        # the loop's own counts: what the start promised takes longer to work out than a repr may
+        violations = 0 if self.facts["constants"] == "power" else theorems_failed(self.checks)
+        return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={violations}>"

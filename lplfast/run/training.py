@@ -1,0 +1,142 @@
+"""Train a two-layer linear network by gradient descent, in the compiled loop."""
+
+import contextlib
+
+from ..threads import single_threaded_blas
+from ..validation import as_count, as_number
+from .driver import Checkpoint, Loop
+from .plan import Plan
+from .run import Interrupted
+
+__all__ = ["progress_bar", "train"]
+
+
+def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol=None, max_growth=None, max_time=None,
+          constants=None, compress=None, record=None, record_every=None, callback=None, callback_every=1,
+          checkpoint=None, checkpoint_every=60.0, progress=False):
+    """Train `network` on `problem` by gradient descent, `W1 <- W1 - eta G W2.T`, `W2 <- W2 - eta W1.T G`.
+
+    Given a run, go on where it stopped, as if it had not: to the last bit, in another process and from a file
+    too. The options whose default is None are then the run's own; otherwise None stands for what is said below.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss l of the product W1 W2.
+    network : Network or Run
+        Where to start, or the run to continue; not modified.
+    step_size : str, float, Rule or callable, optional
+        `"local"`, the default: the root of `eta K_t(eta) = 1` (Xu et al. 2025); another name in `lplfast.steps.RULES`;
+        a number: that step throughout; a rule object; or a function that is given an `IterateView` and returns the
+        step size.
+    max_iter : int
+        How many steps at most, those included that a continued run has taken.
+    tol : float, optional
+        Converged when `gap <= tol * gap[0]`, whatever l* is within what is known of it; 1e-10.
+    grad_tol : float, optional
+        Converged, too, when `grad_norm <= grad_tol * grad_norm[0]`, with the gradient of both layers: a criterion that
+        needs no l*. None, the default, is no such criterion. Near a saddle, tiny layers among them, the first gradient
+        is tiny itself, and so is what is asked for; and a run that comes close to a saddle later may stop there.
+    max_growth : float, optional
+        Diverged when `gap > max_growth * gap[0]`; at least 1. None, the default, is no limit: a gap may grow by more
+        than the width of the network and still come back (a catapult), while one that does not cubes itself and leaves
+        float64 in some ten steps, which ends the run as `"overflow"`. Without l* there is no gap to be looked at.
+    max_time : float, optional
+        How many seconds at most, from this call on; looked at after each step.
+    constants : {"certified", "exact", "power"}, optional
+        How singular values are found: by `"certified"`, the default, brackets that contain the truth; by LAPACK at
+        every step; by power and inverse iteration, an estimate without a guarantee. A continued run keeps its own, as
+        it does with the next three.
+    compress : bool, optional
+        Whether to train at the equivalent width `min(h, n + m)`; True. Exact; `False` runs the full width.
+    record : "all" or list of str, optional
+        The columns of the history; "all".
+    record_every : int, optional
+        Keep one iterate in so many, 1; the last one is always kept. A history that may come to take more than 2 GiB
+        of memory is refused.
+    callback : callable, optional
+        Called with the `Run` so far every `callback_every` steps; a true return value stops the run.
+    callback_every : int
+        See `callback`.
+    checkpoint : path, optional
+        A file that the run so far is written to: at the start, then every `checkpoint_every` seconds, and at the end.
+        It is replaced at once or not at all: whatever happens, it can be loaded, and the run be continued.
+    checkpoint_every : float
+        See `checkpoint`. A run that is killed loses at most these seconds, a step, and the time that writing takes.
+    progress : bool
+        Whether to show a progress bar (tqdm).
+
+    Returns
+    -------
+    Run
+        With its status: `"converged"`, `"max_iter"`, `"max_time"`, `"floor"`, `"saddle"`, `"diverged"`, `"overflow"`,
+        `"stalled"`, `"stopped"`, or `"guarantee_failed"`, and a message that says what to do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On bad arguments, before any work; if the rule needs what the problem or the network does not have.
+    Interrupted
+        On Ctrl-C; its `run` holds everything computed so far.
+    Exception
+        Whatever a callback, a step-size function or a `CustomLoss` raises; its attribute `run` holds everything
+        computed so far.
+
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network
+    >>> run = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]))
+    >>> run.status, run.violations, abs(run.network.product.item() - 2) < 1e-4
+    ('converged', 0, True)
+
+    """
+    plan = Plan.checked(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
+                        max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
+                        record=record, record_every=record_every)
+    callback_every = as_count("callback_every", callback_every)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a callable, got {callback!r}")
+    checkpoint_every = as_number("checkpoint_every", checkpoint_every, positive=True)
+    file = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every)
+
+    with single_threaded_blas(), progress_bar(progress, plan.max_iter) as advanced:
+        loop = Loop(plan)
+        advanced(loop.descent.t)
+        try:
+            if file is not None:
+                file.begin(loop.result("running"))
+            run = loop.result(loop.go(callback=callback, callback_every=callback_every, advanced=advanced,
+                                      checkpoint=file))
+        except KeyboardInterrupt:
+            run = loop.result("interrupted")
+        except Exception as error:
+            if file is not None and hasattr(error, "run"):
+                file.write(error.run)
+            raise
+        if file is not None:
+            file.write(run)
+    if run.status == "interrupted":
+        raise Interrupted(run) from None
+    return run
+
+
+def progress_bar(progress, total, unit="step"):
+    """Return a context manager that gives a function to call with the number of units just done."""
+    if not progress:
+        return contextlib.nullcontext(lambda units: None)
+    return _Tqdm(total, unit)
+
+
+class _Tqdm:
+    def __init__(self, total, unit):
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
+        self.bar = tqdm(total=total, unit=unit)
+
+    def __enter__(self):
+        return self.bar.update
+
+    def __exit__(self, *exc):
+        self.bar.close()

@@ -1,0 +1,329 @@
+"""Extreme eigenvalues of A A.T for one matrix A, as brackets that contain the truth, and as estimates.
+
+By LAPACK, widened by what rounding can have done to it; or without an eigenvalue problem: a Rayleigh quotient is one
+side, and a Cholesky factorization that completes proves the other. docs/theory.md derives every allowance.
+"""
+
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt
+from libc.string cimport memcpy
+from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
+
+from ..linalg.blas cimport (
+    FEW_ROWS, cholesky, cholesky_solve, dot, gram_columns, gram_rows, matvec_t, norm, symmetric_times,
+)
+from ..iterate cimport Bracket
+from ..linalg.rounding cimport U
+
+# Below this larger side, singular values are computed by Jacobi rotations.
+cdef int JACOBI_BELOW = 52
+
+# Iterations for an eigenvalue: until one changes it by this part of the width wanted; so many at most.
+cdef double SETTLED = 0.1
+cdef int POWER_STEPS = 40
+cdef int INVERSE_STEPS = 40
+
+# A least eigenvalue below this part of the mean is found by inverse iteration, which needs a factorization.
+cdef double ILL_CONDITIONED = 1e-2
+
+
+cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil:
+    """values = numpy.linalg.eigvalsh(gram), ascending; gram (p, p) is destroyed. Return 0 on success."""
+    cdef int info = 0
+    if p == 1:
+        values[0] = gram[0]
+        return 0
+    dsyev(b"n", b"l", &p, gram, &p, values, work, &lwork, &info)
+    return info
+
+
+cdef int singular_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
+    """values = numpy.linalg.svd(A, compute_uv=False), descending; A (n, k) is destroyed. 0 on success."""
+    cdef int info = 0, one = 1
+    dgesvd(b"n", b"n", &k, &n, A, &k, values, NULL, &one, NULL, &one, work, &lwork, &info)
+    return info
+
+
+cdef int jacobi_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
+    """The same for n <= k by Jacobi rotations: slower, and accurate to some u s_max in every case."""
+    cdef int info = 0, one = 1, zero = 0, i
+    dgesvj(b"g", b"n", b"n", &k, &n, A, &k, values, &zero, NULL, &one, work, &lwork, &info)
+    for i in range(n):
+        values[i] *= work[0]
+    return info
+
+
+cdef bint symmetric_extremes(int p, double formed, double F_sq, double* gram, int lwork, Bracket* least,
+                             Bracket* greatest, double* work) noexcept nogil:
+    """Bracket the extreme eigenvalues of a positive semidefinite matrix of which gram (p, p), destroyed, is
+    the computed form, within `formed` u F_sq. LAPACK's are within 10 p u ||gram||_F of those of what it was given.
+    """
+    cdef double* values = work
+    cdef double error, low, high
+    cdef Py_ssize_t i
+    if not TINY < F_sq < HUGE or eigenvalues(p, gram, values, work + p, lwork):
+        return False
+    # ||gram||_F from its eigenvalues, whose squares may leave float64; they are not needed any more
+    low, high = values[0], values[p - 1]
+    for i in range(p):
+        values[i] /= F_sq
+    error = U * F_sq * (formed + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
+    least.lo = positive_part(low - error)
+    least.hi = positive_part(low) + error
+    greatest.lo = positive_part(high - error)
+    greatest.hi = high + error
+    return True
+
+
+cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
+                        double* scratch) noexcept nogil:
+    """Bracket the extreme eigenvalues of the smaller of A A.T and A.T A, for A (n, k).
+
+    The Gram product of inner length q is within (q + 2) u ||A||_F^2 of the exact one.
+    """
+    cdef int p = min(n, k), q = max(n, k)
+    cdef double F_sq = A_norm * A_norm
+    if not TINY < F_sq < HUGE:
+        return False
+    if n <= k:
+        gram_rows(n, k, A, scratch)
+    else:
+        gram_columns(n, k, A, scratch)
+    return symmetric_extremes(p, q + 2, F_sq, scratch, <int> lapack_work(n, k), least, greatest,
+                              scratch + <Py_ssize_t> p * p)
+
+
+cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
+                       double* scratch) noexcept nogil:
+    """Narrow both brackets with the squares of singular values of A (n, k).
+
+    Jacobi's are within 8 max(n, k) u s_max (engineering; the worst seen is 1.2 max(n, k)). Those of bidiagonal QR are
+    not: where values cluster, its stopping rule alone leaves 100 eps s_max (the worst seen is 116 u). For larger
+    matrices, where that no longer matters, 5 max(n, k) + 256.
+    """
+    cdef int p = min(n, k), q = max(n, k)
+    cdef double* values = scratch
+    cdef double* copy = values + p
+    cdef double* work = copy + <Py_ssize_t> n * k
+    cdef double error
+    cdef Py_ssize_t i, j
+    cdef bint found = False
+    if q < JACOBI_BELOW:
+        # as (p, q): Jacobi wants the short side in rows
+        for i in range(n):
+            for j in range(k):
+                copy[i * k + j if n <= k else j * n + i] = A[i * k + j]
+        found = jacobi_values(p, q, copy, values, work, <int> lapack_work(n, k)) == 0
+        error = 8.0 * q * U * values[0]
+    if not found:
+        memcpy(copy, A, <Py_ssize_t> n * k * sizeof(double))
+        if singular_values(n, k, copy, values, work, <int> lapack_work(n, k)):
+            return False
+        error = (5.0 * q + 256.0) * U * values[0]
+    # the squares round: outward by two units
+    least.lo = fmax(least.lo, square(positive_part(values[p - 1] - error)) * (1.0 - 2.0 * U))
+    least.hi = fmin(least.hi, square(values[p - 1] + error) * (1.0 + 2.0 * U))
+    greatest.lo = fmax(greatest.lo, square(positive_part(values[0] - error)) * (1.0 - 2.0 * U))
+    greatest.hi = fmin(greatest.hi, square(values[0] + error) * (1.0 + 2.0 * U))
+    return True
+
+
+cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil:
+    """The Rayleigh quotient of gram (p, p) at v, after power iteration from v; never above the greatest
+    eigenvalue but for rounding. It is wanted to the relative accuracy `room`."""
+    cdef double size = norm(p, v), quotient = 0.0, before
+    cdef int _step
+    cdef Py_ssize_t i
+    for _step in range(POWER_STEPS):
+        if not size > 0.0:
+            break
+        for i in range(p):
+            v[i] /= size
+        symmetric_times(p, gram, v, w)
+        before, quotient = quotient, dot(p, v, w)
+        if not quotient > 0.0:
+            break
+        for i in range(p):
+            v[i] = w[i] / quotient      # of order 1, whatever the scale
+        size = norm(p, v)
+        if quotient - before <= SETTLED * room * quotient:
+            break
+    return quotient
+
+
+cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
+                            double room) noexcept nogil:
+    """The Rayleigh quotient of gram (p, p) at v, after inverse iteration from v; never below the least
+    eigenvalue but for rounding. `factor` receives the Cholesky factor; INFINITY if there is none."""
+    cdef double size = norm(p, v), quotient = INFINITY, before
+    cdef int _step
+    cdef Py_ssize_t i
+    memcpy(factor, gram, <Py_ssize_t> p * p * sizeof(double))
+    if cholesky(p, factor):
+        return INFINITY
+    for _step in range(INVERSE_STEPS):
+        if not 0.0 < size < INFINITY:
+            return INFINITY
+        for i in range(p):
+            v[i] /= size
+        # w = gram^-1 v: then w.T gram w = w.T v
+        memcpy(w, v, p * sizeof(double))
+        cholesky_solve(p, factor, w)
+        size = norm(p, w)
+        if not 0.0 < size < INFINITY:
+            return INFINITY
+        before, quotient = quotient, dot(p, v, w) / size / size
+        for i in range(p):
+            v[i] = w[i] / size
+        size = norm(p, v)
+        if before - quotient <= SETTLED * room * quotient:
+            break
+    return quotient
+
+
+cdef double quotient_at(int p, const double* gram, double* v, double* w) noexcept nogil:
+    """Normalize v; w = gram @ v; return the Rayleigh quotient v @ w."""
+    cdef double size = norm(p, v)
+    cdef Py_ssize_t i
+    if not 0.0 < size < INFINITY:
+        return NAN
+    for i in range(p):
+        v[i] /= size
+    symmetric_times(p, gram, v, w)
+    return dot(p, v, w)
+
+
+cdef double ascend(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil:
+    """The Rayleigh quotient of gram (p, p) at v, after making `sign` times it as large as it gets from v by conjugate
+    gradients (Polak and Ribiere's): never beyond the extreme eigenvalue but for rounding, wanted to the relative
+    accuracy `room`. A step is the best one in the plane of v and the direction d; `work` has room for 4 p doubles.
+    """
+    cdef double* w = work           # gram @ v
+    cdef double* r = work + p       # the residual w - quotient * v
+    cdef double* d = work + 2 * p
+    cdef double* e = work + 3 * p   # gram @ d
+    cdef double quotient = quotient_at(p, gram, v, w), r_sq = 1.0, before, beta, along, reach, b, c, half, length, turn
+    cdef Py_ssize_t i
+    cdef int _step
+    for i in range(p):
+        r[i] = d[i] = 0.0
+    for _step in range(POWER_STEPS):
+        beta, r_sq = 0.0, fmax(r_sq, TINY)
+        for i in range(p):
+            c = w[i] - quotient * v[i]
+            beta += c * (c - r[i])
+            r[i] = c
+        beta = fmax(beta / r_sq, 0.0)
+        r_sq = dot(p, r, r)
+        for i in range(p):
+            d[i] = r[i] + beta * d[i]
+        along = dot(p, d, v)
+        for i in range(p):
+            d[i] -= along * v[i]
+        reach = norm(p, d)
+        if not reach > 4.0 * U * fabs(quotient):
+            break
+        for i in range(p):
+            d[i] /= reach
+        symmetric_times(p, gram, d, e)
+        # the greatest or least eigenvalue of [[quotient, b], [b, c]] and its eigenvector
+        b, c, before = dot(p, v, e), dot(p, d, e), quotient
+        half = 0.5 * (quotient - c)
+        length = sign * half + sqrt(half * half + b * b)
+        if not length > 0.0:
+            break
+        quotient = c + sign * length
+        turn = sqrt(length * length + b * b)
+        length, b = length / turn, sign * b / turn
+        for i in range(p):
+            c = v[i]
+            v[i] = length * c + b * d[i]
+            w[i] = length * w[i] + b * e[i]
+            d[i] = (length * d[i] - b * c) * reach
+        if sign * (quotient - before) <= SETTLED * room * fabs(quotient):
+            break
+    return quotient_at(p, gram, v, w)
+
+
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil:
+    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it;
+    INFINITY if it does not. The allowance is a theorem, whatever the order of operations."""
+    cdef Py_ssize_t i, j
+    cdef double trace = 0.0, largest = 0.0, gamma = (p + 3) * U / (1.0 - (p + 3) * U)
+    for i in range(p):
+        for j in range(0 if p < FEW_ROWS else i, p):
+            work[i * p + j] = sign * gram[i * p + j]
+        work[i * p + i] = sign * (gram[i * p + i] - shift)
+        trace += work[i * p + i]
+        largest = fmax(largest, fabs(work[i * p + i]))
+    if cholesky(p, work):
+        return INFINITY
+    return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
+
+
+cdef void stir(int p, double* direction) noexcept nogil:
+    """Turn a direction that was an eigenvector, of another eigenvalue than the extreme one by now."""
+    cdef Py_ssize_t i
+    for i in range(p):
+        direction[i] += 0.3 * sin(i + 1.0)
+
+
+cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
+                           Bracket* greatest, double* work) noexcept nogil:
+    """Bracket the greatest eigenvalue of A A.T, given as the product gram of inner length q, to about the relative
+    width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization. False if that breaks down.
+    """
+    # the product: gamma_q ||A||_F^2; the quotient: gamma_(3p) ||A||_F^2, the length of v included
+    cdef double error = (q + 4) * U * F_sq, above, excess, found
+    cdef int attempt
+    for attempt in range(2):
+        found = ascend(p, 1.0, gram, direction, work, room if attempt == 0 else 0.1 * room)
+        above = coarse_above(found * (1.0 + 0.75 * room))
+        excess = cholesky_excess(p, -1.0, gram, above, work)
+        if excess < INFINITY:
+            greatest.lo = positive_part(coarse_below(found) - (3.0 * p + 12) * U * F_sq - error)
+            greatest.hi = above + excess + error
+            return True
+        stir(p, direction)
+    return False
+
+
+cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
+                        Bracket* least, double* work) noexcept nogil:
+    """Bracket the least eigenvalue of A A.T likewise: from above by a Rayleigh quotient, from below by a
+    Cholesky factorization. Where it is small beside ||A||_F^2, rounding leaves the bracket wider than `room`."""
+    cdef double error = (q + 4) * U * F_sq, below, excess, found
+    cdef int attempt
+    for attempt in range(2):
+        found = quotient_at(p, gram, direction, work)
+        if attempt == 0 and found > ILL_CONDITIONED * F_sq / p:
+            found = ascend(p, -1.0, gram, direction, work, room)
+        if attempt == 1 or not found > ILL_CONDITIONED * F_sq / p:
+            found = inverse_iterate(p, gram, direction, work, work + p, room)
+        if not found < INFINITY:
+            return False
+        below = coarse_below(found * (1.0 - 0.75 * room))
+        excess = cholesky_excess(p, 1.0, gram, below, work)
+        if excess < INFINITY:
+            least.lo = positive_part(below - excess - error)
+            # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
+            least.hi = coarse_above(found) + (4.0 * p + 20) * U * F_sq + error
+            return True
+        stir(p, direction)
+    return False
+
+
+cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil:
+    """Bracket ||A.T x||^2 / ||x||^2 for A (n, k): between the extreme eigenvalues of A A.T, wherever x points."""
+    cdef double size = norm(n, x), length, error
+    cdef Bracket found
+    found.lo, found.hi = 0.0, INFINITY
+    if not 0.0 < size < INFINITY:
+        return found
+    matvec_t(n, k, A, x, w)
+    length = norm(k, w)
+    if not length < INFINITY:
+        return found
+    error = (n + k + 8) * U * A_norm
+    found.lo = coarse_below(square(positive_part(length / size - error)))
+    found.hi = coarse_above(square(length / size + error))
+    return found

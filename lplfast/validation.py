@@ -1,0 +1,214 @@
+"""The border: what a user hands over becomes an array, a number or a generator of the right kind, or a clear error."""
+
+import math
+import numbers
+import operator
+
+import numpy as np
+
+__all__ = ["HUGE", "as_array", "as_count", "as_generator", "as_matrix", "as_number", "as_offset", "as_reduction",
+           "as_shaped"]
+
+REDUCTIONS = ("sum", "mean")
+
+# Numbers whose squares are float64 numbers, with room for sums of them.
+HUGE = 1e150
+
+
+def as_array(name, value):
+    """Return `value` as NumPy takes it, of any dtype and shape.
+
+    Raises
+    ------
+    TypeError
+        If it is None, sparse, or nothing that NumPy can make an array of.
+    ValueError
+        If it has masked entries.
+
+    """
+    if value is None:
+        raise TypeError(f"{name}: expected an array, got None")
+    for method in ("toarray", "todense"):
+        if callable(getattr(value, method, None)):
+            raise TypeError(f"{name}: expected a dense array, got a sparse one, {type(value).__name__}; "
+                            f"call .{method}()")
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name}: expected no masked entries, got {np.ma.count_masked(value)}; fill them first")
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:      # RuntimeError: a tensor that wants its gradient
+        raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__}: {error}") from error
+
+
+def as_matrix(name, value, *, vector_as_column=False):
+    """Return `value` as a finite, non-empty float64 matrix; the input itself where it already is one.
+
+    Integers, booleans and other real floats are converted. Lists, DataFrames, pandas' nullable numbers and whatever has
+    `__array__` are welcome. Text, categories and arrays of objects are not, even where the objects are numbers: what
+    they mean as numbers is for the caller to say, and the message says how.
+
+    Parameters
+    ----------
+    name : str
+        What the error messages call it.
+    value : array_like of shape (rows, columns)
+        The matrix.
+    vector_as_column : bool
+        Whether shape (rows,) is taken as (rows, 1).
+
+    Raises
+    ------
+    TypeError
+        If it is not an array of real numbers; the message names the column.
+    ValueError
+        If it has another number of dimensions, is empty, masked, or holds NaN or inf.
+
+    """
+    array = as_array(name, value)
+    labels, dtypes = _columns(value)
+    for label, dtype in zip(labels, dtypes, strict=True):
+        if getattr(dtype, "name", None) == "category":
+            raise TypeError(f"{name}: expected real numbers, got categories in {label}; call .astype(float) where its "
+                            "numbers are meant, else encode or drop it")
+    if array.dtype == object and dtypes and all(getattr(dtype, "kind", "O") in "buif" for dtype in dtypes):
+        # a table of several numeric types, which NumPy alone takes for objects
+        array = value.to_numpy(dtype=np.float64, na_value=np.nan)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected real numbers, got {_not_numbers(array, labels)}")
+    if vector_as_column and array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        expected = "1 or 2 dimensions" if vector_as_column else "2 dimensions"
+        raise ValueError(f"{name}: expected {expected}, got shape {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(f"{name}: expected at least one row and one column, got shape {array.shape}")
+    with np.errstate(over="ignore"):
+        # one memory layout, or the last bits of a result would depend on it
+        array = np.ascontiguousarray(array, dtype=np.float64)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0].tolist()
+        where = f"[{row}, {column}]" + (f", {labels[column]}" if hasattr(value, "columns") else "")
+        remedy = "; fill in or drop what is missing" if np.isnan(array[row, column]) else ""
+        raise ValueError(f"{name}: expected finite numbers, got {array[row, column]} at {where}{remedy}")
+    return array
+
+
+def as_shaped(name, value, shape):
+    """Return `value` as a matrix of this shape, or raise."""
+    value = as_matrix(name, value)
+    if value.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {value.shape}")
+    return value
+
+
+def as_offset(offset, shape):
+    """Return the frozen matrix, zero where there is none."""
+    if offset is None:
+        return np.zeros(shape)
+    offset = as_shaped("offset", offset, shape)
+    if not abs(offset).max() < HUGE:
+        raise ValueError("offset: expected numbers whose squares are float64 numbers, "
+                         f"got up to {abs(offset).max():.3g}")
+    return offset
+
+
+def as_reduction(reduction):
+    """Return "sum" or "mean", or raise."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+    return reduction
+
+
+def as_number(name, value, *, positive=False, signed=False):
+    """Return `value` as a finite float, >= 0 or positive, or of either sign.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number: strings and booleans are not.
+    ValueError
+        If it is negative, zero where it must be positive, NaN, or beyond float64.
+    """
+    expected = "a finite positive number" if positive else "a finite number" if signed else "a finite number >= 0"
+    if isinstance(value, bool) or (not isinstance(value, numbers.Real) and not _is_scalar_array(value)):
+        raise TypeError(f"{name}: expected {expected}, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or (number < 0.0 and not signed) or (positive and number == 0.0):
+        raise ValueError(f"{name}: expected {expected}, got {_short(value)}")
+    return number
+
+
+def as_count(name, value, *, least=1):
+    """Return `value` as an int of at least `least`, and below 2^63.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer; 2.0 is not.
+    ValueError
+        If it is out of range.
+    """
+    try:
+        count = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        count = None
+    if count is None:
+        raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
+    if not least <= count < 2**63:
+        raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {_short(value)}")
+    return count
+
+
+def as_generator(rng):
+    """Return a Generator."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"rng: expected a Generator, a seed or None, got {rng!r}: {error}") from None
+
+
+def _columns(value):
+    """Return how to call the columns of a table, and their dtypes; of a pandas Series or array, one; else none."""
+    if hasattr(value, "dtypes") and hasattr(value, "columns"):
+        return [f"column {label!r}" for label in value.columns], list(value.dtypes)
+    if hasattr(value, "dtype") and not isinstance(value.dtype, np.dtype):
+        return ["the series"], [value.dtype]
+    return [], []
+
+
+def _not_numbers(array, labels):
+    """Say which column of an array of another dtype holds something else than real numbers, and what would help."""
+    if array.dtype.kind not in "OUST" or array.ndim not in (1, 2):
+        return f"dtype {array.dtype}"
+    columns = array.T if array.ndim == 2 else [array]
+    for j, column in enumerate(columns):
+        where = labels[j] if j < len(labels) else f"column {j}" if array.ndim == 2 else "the vector"
+        for i, entry in enumerate(column.tolist()):
+            if isinstance(entry, (str, bytes)):
+                remedy = "call .astype(float)" if _is_float(entry) else "encode the column as numbers, or drop it"
+                return f"text in {where}, {entry[:40]!r} in row {i}; {remedy}"
+            if entry is None or not _is_float(entry):
+                return f"{type(entry).__name__} in {where}, {str(entry)[:40]} in row {i}; convert, fill in or drop it"
+    return f"dtype {array.dtype}; as all entries are numbers, .astype(float) of the array makes them float64"
+
+
+def _is_float(entry):
+    """Whether float64 has a number for what this says or is."""
+    try:
+        float(entry)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _is_scalar_array(value):
+    """Whether `value` is a NumPy scalar or array of no dimension that holds a real number."""
+    return getattr(value, "shape", None) == () and getattr(value.dtype, "kind", "") in "uif"
+
+
+def _short(value):
+    """Return a printable form: 10**400 has too many digits for a message."""
+    return repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "an integer far beyond that"
