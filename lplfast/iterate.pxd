@@ -9,7 +9,7 @@ from .linalg.rounding cimport U, sum_error
 cdef enum:
     RULE_MEMORY = 8
 
-# Why a rule found no step: `lplfast.run.run.outcome` has the sentences.
+# Why a rule found no step: `lplfast.run.outcome` has the sentences.
 cdef enum:
     NO_FAILURE
     TOO_MANY_BACKTRACKS

@@ -23,9 +23,9 @@ from lplfast import (
     guaranteed_rate,
     initial_bounds,
     local_constants,
-    promise,
     train,
 )
+from lplfast.guarantees import initial
 from lplfast.guarantees.audit import audit
 from lplfast.guarantees.bounds import GuaranteedRate
 from lplfast.losses.loss import DiagonalQuadratic
@@ -379,20 +379,20 @@ def test_a_fault_in_working_out_a_promise_is_not_taken_for_nothing_to_check(monk
     def fails(*arguments):
         raise NameError("a fault of ours")
 
-    monkeypatch.setattr(promise, "bounds_at", fails)
+    monkeypatch.setattr(initial, "bounds_at", fails)
     with pytest.raises(NameError, match="a fault of ours"):
         run.audit()
 
 
 def test_a_promise_may_be_worked_out_by_several_threads(monkeypatch):
     run = train(MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]]), Sharp(cap=0.01), max_iter=7)
-    several, bounds_at, found = threading.Barrier(4), promise.bounds_at, []
+    several, bounds_at, found = threading.Barrier(4), initial.bounds_at, []
 
     def slowly(*arguments):
         several.wait(timeout=60)    # all of them have begun before one is done
         return bounds_at(*arguments)
 
-    monkeypatch.setattr(promise, "bounds_at", slowly)
+    monkeypatch.setattr(initial, "bounds_at", slowly)
     threads = [threading.Thread(target=lambda: found.append(run.promise.contraction)) for _ in range(4)]
     for thread in threads:
         thread.start()

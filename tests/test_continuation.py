@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from cases import NETWORKS, PROBLEMS, RULES, with_rule
 
-from lplfast import Constant, Local, MatrixFactorization, Run, Sharp, SquaredLoss, plan, train
+from lplfast import Constant, Local, MatrixFactorization, Run, Sharp, SquaredLoss, train
+from lplfast.run import plan
 
 STEPS = 40
 SHAPE = (6, 50, 4)
