@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..guarantees.audit import audit, theorems_failed
-from ..guarantees.initial import Promise
+from ..guarantees.initial import InitialGuarantee
 from ..network import Network
 
 __all__ = ["Continuation", "Interrupted", "Run"]
@@ -50,7 +50,7 @@ class Interrupted(KeyboardInterrupt):
 class Continuation:
     """What `train` needs, beside a run's history and network, to go on with it, bit for bit."""
 
-    settings: dict              # rule, mode, tol, record ...: what is not said anew
+    options: dict               # rule, mode, tol, record ...: what is not said anew
     fingerprint: str            # of the problem
     layout: str                 # of the state
     loss: float                 # at the last iterate: of a Python function, it tells one problem from another
@@ -63,8 +63,7 @@ class Continuation:
 
     def to_dict(self):
         """Return the rest, plain enough for JSON."""
-        return {"settings": self.settings, "fingerprint": self.fingerprint, "layout": self.layout,
-                "loss": self.loss}
+        return {"options": self.options, "fingerprint": self.fingerprint, "layout": self.layout, "loss": self.loss}
 
 
 class Run:
@@ -109,13 +108,13 @@ class Run:
         What was run: problem, rule, constants, tolerance, versions.
     continuation : Continuation
         What `train(problem, run)` needs to go on.
-    promise : Promise
-        What the initialization promised: bounds, and a rate if a theorem speaks of the rule.
+    guarantee : InitialGuarantee
+        What the initialization guarantees: bounds, and a rate if a theorem speaks of the rule.
 
     """
 
     def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation,
-                 promise=None):
+                 guarantee=None):
         self.history = history
         self.status = status
         self.message = message
@@ -125,7 +124,7 @@ class Run:
         self.counters = counters
         self.facts = facts
         self.continuation = continuation
-        self.promise = promise
+        self.guarantee = guarantee
 
     @property
     def converged(self):
@@ -184,7 +183,7 @@ class Run:
 
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
-        return audit(self.checks, self.history, self.promise, estimated=self.facts["constants"] == "power")
+        return audit(self.checks, self.history, self.guarantee, estimated=self.facts["constants"] == "power")
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""
@@ -233,7 +232,7 @@ class Run:
         about = {name: getattr(self, name) for name in
                  ("status", "message", "iterations", "checks", "counters", "facts")}
         about["continuation"] = self.continuation.to_dict()
-        about["promise"] = None if self.promise is None else self.promise.to_dict()
+        about["guarantee"] = None if self.guarantee is None else self.guarantee.to_dict()
         # somebody's rule may have options that are no JSON
         about = json.dumps(about, default=repr)
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
@@ -283,13 +282,13 @@ class Run:
             part, _, key = name.partition("/")
             parts[part][key] = array
         continuation = Continuation(**about.pop("continuation"), **parts["continuation"])
-        kept = about.pop("promise")
+        kept = about.pop("guarantee")
         return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), continuation=continuation,
-                   promise=None if kept is None else Promise.from_dict(kept), **about)
+                   guarantee=None if kept is None else InitialGuarantee.from_dict(kept), **about)
 
     def __repr__(self):
         gap = self.history.get("gap")
         last = "" if gap is None else f", gap={gap[-1]:.3g}"
-        # the loop's own counts: what the start promised takes longer to work out than a repr may
+        # the loop's own counts: what the start guarantees takes longer to work out than a repr may
         violations = 0 if self.facts["constants"] == "power" else theorems_failed(self.checks)
         return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={violations}>"
