@@ -1,16 +1,14 @@
 """One run under way."""
 
 import math
-import platform
 import time
 
 import numpy as np
-import scipy
 
 from ..descent.descent import COLUMNS, LAYOUT, Descent, copy_columns
 from ..guarantees.initial import InitialGuarantee
 from ..rules.registry import rule_parts
-from ..versions import __version__
+from .info import RunInfo
 from .outcome import outcome_message
 from .run import Continuation, Run
 
@@ -51,13 +49,13 @@ class RunDriver:
         """Take up the run of the plan where it stopped."""
         run, (rows, m) = self.plan.run, self.plan.problem.kernel.shape
         options, state = self.plan.options, run.continuation.state
-        stack = state[state.size - (rows + m) * run.facts["run_width"]:].reshape(rows + m, -1)
+        stack = run.continuation.layers(rows + m)
         self.start = run.continuation.start
         # the last row lacks its step, and is written again
         self.before = [np.stack([run.history[name][:-1] for name in options.record])]
         same = rule_parts(options.rule) == run.continuation.options["rule"]
-        self.rule_said = (run.facts["rule"] if same else
-                          f"{run.facts['rule']} to t={run.iterations}, then {options.rule!r}")
+        self.rule_said = (run.facts.rule if same else
+                          f"{run.facts.rule} to t={run.iterations}, then {options.rule!r}")
         self.guarantee = run.guarantee if same else run.guarantee.without_rate()
         self.descent = self._descent(stack[:rows], stack[rows:].T)
         self.descent.restore(state, same_rule=same)
@@ -134,10 +132,12 @@ class RunDriver:
         descent, (problem, network, options) = self.descent, (self.plan.problem, self.plan.network, self.plan.options)
         last, history = self._last(), self._history()
         message = outcome_message(status, descent, last, options, network, history)
+        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.W1.shape[1])
         continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
-                                    loss=last["loss"], state=descent.state(), start=self.start)
+                                    loss=last["loss"], run_width=facts.run_width, state=descent.state(),
+                                    start=self.start)
         return Run(history=history, status=status, message=message, network=network.replace(self._stack()),
-                   iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=self._facts(),
+                   iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=continuation, guarantee=self._initial_guarantee())
 
     def _stack(self):
@@ -160,14 +160,3 @@ class RunDriver:
         copy_columns(self.rows[:current], self.columns, table[:, before:-1])
         table[:, -1] = [last[name] for name in names]
         return dict(zip(names, table, strict=True))
-
-    def _facts(self):
-        problem, network, options = self.plan.problem, self.plan.network, self.plan.options
-        return {
-            "problem": repr(problem), "mu": problem.mu, "K": problem.K, "minimum": problem.minimum,
-            "rule": self.rule_said, "constants": options.spectral.mode, "tolerance": options.spectral.tolerance,
-            "tol": options.tol, "n": network.n, "m": network.m, "width": network.width,
-            "run_width": self.descent.W1.shape[1],
-            "versions": {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
-                         "scipy": scipy.__version__},
-        }

@@ -77,9 +77,9 @@ def _check_origin(problem, run):
     """Refuse to go on with a run on another problem, or from a state that means something else here."""
     went_on = run.continuation
     if went_on.layout != LAYOUT:
-        raise ValueError(f"run: expected one of this version of lplfast, got one of {run.facts['versions']['lplfast']} "
+        raise ValueError(f"run: expected one of this version of lplfast, got one of {run.facts.versions['lplfast']} "
                          "that kept other things. Start anew from its layers: train(problem, run.network)")
     if went_on.fingerprint != problem.fingerprint:
-        raise ValueError(f"problem: expected the one that the run was trained on, {run.facts['problem']}, to the last "
+        raise ValueError(f"problem: expected the one that the run was trained on, {run.facts.problem}, to the last "
                          f"bit, got {problem!r}. Make it from the same data and options, or start anew from the "
                          "layers: train(problem, run.network)")
