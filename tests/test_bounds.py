@@ -207,9 +207,10 @@ def test_a_run_that_breaks_what_its_start_promised_is_found_out():
     run = train(problem, Network.gaussian(4, 300, 4, std=0.3, rng=0), Sharp(cap=1e-3), max_iter=50)
     assert run.audit().passed
     broken = dict(run.history, sigma_min_sq=0.5 * run.history["sigma_min_sq"])
-    assert audit(run.checks, broken, run.promise).violations == run.iterations
+    assert audit(run.checks, broken, run.guarantee).violations == run.iterations
     broken = dict(run.history, gap=np.full_like(run.history["gap"], run.history["gap"][0]))
-    assert {claim.name: claim.violations for claim in audit(run.checks, broken, run.promise).claims}["initial_rate"] > 0
+    failed = {claim.name: claim.violations for claim in audit(run.checks, broken, run.guarantee).claims}
+    assert failed["initial_rate"] > 0
 
 
 def test_the_rate_does_not_depend_on_units():
@@ -255,7 +256,7 @@ def test_no_step_is_shorter_than_promised_whatever_the_tolerance(case, kind, sha
     assert run.violations == 0
     if not found.vacuous:
         assert (run.history["step_size"][:-1] >= found.eta_min).all()
-        assert run.promise.contraction == pytest.approx(found.contraction, rel=1e-9)    # of the run's own gap
+        assert run.guarantee.contraction == pytest.approx(found.contraction, rel=1e-9)    # of the run's own gap
 
 
 @pytest.mark.parametrize("tolerance", [0.01, 0.2, 0.999])
@@ -267,7 +268,7 @@ def test_brackets_as_wide_as_they_may_be_are_allowed_for(tolerance):
     run = train(problem, network, rule, max_iter=60, tol=0.0, constants=spectral)
     assert run.violations == 0
     assert (run.history["step_size"][:-1] >= found.eta_min).all()
-    assert found.contraction == run.promise.contraction
+    assert found.contraction == run.guarantee.contraction
 
 
 @pytest.mark.parametrize("spectral", [Spectral(), Spectral(tolerance=0.3), Spectral("exact")], ids=str)
@@ -312,7 +313,7 @@ def test_estimates_promise_nothing_but_a_constant_step():
     assert "estimates" in guaranteed_rate(twin, network, constants="power").message
     for rule, contraction in ((found.rule, found.contraction), (Sharp(cap=0.01), None)):
         run = train(problem, network, rule, max_iter=5, constants="power")
-        assert run.promise.contraction == contraction
+        assert run.guarantee.contraction == contraction
     with pytest.raises(ValueError, match=r"^constants: expected one of"):
         guaranteed_rate(problem, network, constants="certain")
 
@@ -361,19 +362,19 @@ def counted():
     return CustomLoss(loss, shape=(1, 1), mu=1.0, K=1.0, minimum=0.0, minimizer=[[1.0]]), calls
 
 
-def test_what_was_promised_does_not_ask_the_loss_again(tmp_path):
+def test_what_the_start_guarantees_does_not_ask_the_loss_again(tmp_path):
     problem, calls = counted()
     run = train(problem, Network([[3.0]], [[0.3]]), Sharp(cap=0.01), max_iter=7)
     before = len(calls)
     assert "violations=0" in repr(run)
-    assert run.promise._kept is None    # a repr takes no time
+    assert run.guarantee._kept is None    # a repr takes no time
     assert {claim.name for claim in run.audit().claims} >= {"initial", "initial_rate"}
     run.save(tmp_path / "run.npz")
     assert len(calls) == before
-    assert run.promise.bounds == initial_bounds(problem, Network([[3.0]], [[0.3]]))
+    assert run.guarantee.bounds == initial_bounds(problem, Network([[3.0]], [[0.3]]))
 
 
-def test_a_fault_in_working_out_a_promise_is_not_taken_for_nothing_to_check(monkeypatch):
+def test_a_fault_in_working_out_a_guarantee_is_not_taken_for_nothing_to_check(monkeypatch):
     run = train(MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]]), Sharp(cap=0.01), max_iter=7)
 
     def fails(*arguments):
@@ -384,7 +385,7 @@ def test_a_fault_in_working_out_a_promise_is_not_taken_for_nothing_to_check(monk
         run.audit()
 
 
-def test_a_promise_may_be_worked_out_by_several_threads(monkeypatch):
+def test_an_initial_guarantee_may_be_worked_out_by_several_threads(monkeypatch):
     run = train(MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]]), Sharp(cap=0.01), max_iter=7)
     several, bounds_at, found = threading.Barrier(4), initial.bounds_at, []
 
@@ -393,14 +394,14 @@ def test_a_promise_may_be_worked_out_by_several_threads(monkeypatch):
         return bounds_at(*arguments)
 
     monkeypatch.setattr(initial, "bounds_at", slowly)
-    threads = [threading.Thread(target=lambda: found.append(run.promise.contraction)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(run.guarantee.contraction)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(found) == 4
     assert len(set(found)) == 1
-    assert run.promise._origin is None
+    assert run.guarantee._origin is None
 
 
 @pytest.mark.parametrize("rule", ["xu-rho", "xu-rho-hat", "xu-f", "xu-f0", "arora", "du"])

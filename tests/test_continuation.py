@@ -167,7 +167,7 @@ def test_a_run_of_another_layout_or_an_unknown_rule_is_refused_with_a_way_out(tm
     problem, network, _ = case()
     run = train(problem, network, Constant(0.01), max_iter=5)
     assert train(problem, run, Constant(0.01), max_iter=5, record="all").iterations == 5
-    run.continuation.settings["rule"]["class"] = "Theirs"
+    run.continuation.options["rule"]["class"] = "Theirs"
     run.save(tmp_path / "run.npz")
     with pytest.raises(ValueError, match="the run that is continued, Theirs, got nothing of that name"):
         train(problem, Run.load(tmp_path / "run.npz"))

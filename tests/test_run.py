@@ -1,6 +1,7 @@
 """Runs: what they keep, how they are saved, shown and passed around."""
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -44,6 +45,29 @@ def test_saved_and_loaded(run, tmp_path):
     assert np.array_equal(loaded.network.W1, run.network.W1)
     assert np.array_equal(loaded.network.W2, run.network.W2)
     assert not [path for path in tmp_path.iterdir() if path.name != "run.npz"]
+
+
+def test_facts_are_a_record_that_reads_as_a_dict(run):
+    facts = run.facts
+    assert list(facts) == list(facts.keys()) == [field.name for field in dataclasses.fields(facts)]
+    assert facts["rule"] == facts.rule == "Local()"
+    assert dict(facts) == facts
+    assert {**facts}["versions"]["lplfast"] == lplfast.__version__
+    assert "run_width" in facts
+    assert facts.get("colour") is None
+    with pytest.raises(KeyError):
+        facts["keys"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        facts.rule = "another"
+    with pytest.raises(TypeError):
+        facts["rule"] = "another"
+
+
+def test_facts_are_no_state():
+    problem, network = MatrixFactorization(np.eye(2)), Network.gaussian(2, 50, 2, rng=0)
+    whole, part = train(problem, network, max_iter=9), train(problem, network, max_iter=4)
+    part.facts = dataclasses.replace(part.facts, run_width=1, n=7, width=7, constants="power", tol=1.0, versions={})
+    assert np.array_equal(train(problem, part, max_iter=9).network.W1, whole.network.W1)
 
 
 def test_a_balanced_network_of_a_billion_units_is_saved_small(tmp_path):

@@ -79,25 +79,25 @@ def theorems_failed(checks):
     return sum(check["violations"] for name, check in checks.items() if CLAIMS[name][-1])
 
 
-def audit(checks, history, promise=None, *, estimated=False):
-    """Return the Audit of the counts that the loop kept, and of what the start promised.
+def audit(checks, history, guarantee=None, *, estimated=False):
+    """Return the Audit of the counts that the loop kept, and of what the start guarantees.
 
     With singular values that are only `estimated`, no claim is a theorem.
     """
     claims = [Claim(name, *CLAIMS[name], check["steps"], check["violations"], check["uninformative"],
                     check["smallest"], check["smallest_at"]) for name, check in checks.items()]
-    if promise is not None and checks["descent"]["steps"] and promise.bounds and not np.isnan(promise.bounds.gap):
+    if guarantee is not None and checks["descent"]["steps"] and guarantee.bounds and not np.isnan(guarantee.bounds.gap):
         if {"iteration", "loss", "drift", "sigma_min_sq", "sigma_max_sq", "bracket_width"} <= history.keys():
-            claims.append(_bounded(history, promise.bounds))
-        if promise.contraction is not None and {"iteration", "gap", "rounding"} <= history.keys():
-            claims.append(_decreases(history, promise.contraction))
+            claims.append(_bounded(history, guarantee.bounds))
+        if guarantee.contraction is not None and {"iteration", "gap", "rounding"} <= history.keys():
+            claims.append(_decreases(history, guarantee.contraction))
     if estimated:
         claims = [dataclasses.replace(claim, theorem=False) for claim in claims]
     return Audit(tuple(claims))
 
 
 def _decreases(history, contraction):
-    """Return the claim that the gap falls at the rate that was promised before the first step."""
+    """Return the claim that the gap falls at the rate that was guaranteed before the first step."""
     t, gap = history["iteration"], history["gap"]
     with np.errstate(divide="ignore", invalid="ignore"):     # a contraction of 1; and 0 times -inf, at t = 0
         bound = gap[0] * np.where(t > 0, np.exp(t * np.log1p(-min(contraction, 1.0))), 1.0)

@@ -1,15 +1,15 @@
-"""What the initialization of a run promised for all of it."""
+"""What the initialization of a run guarantees for all of it."""
 
 import dataclasses
 import math
 
 from .bounds import Imbalance, InitialBounds, bounds_at, rate_of
 
-__all__ = ["Promise"]
+__all__ = ["InitialGuarantee"]
 
 
-class Promise:
-    """Bounds on the singular values and, where a theorem speaks of the rule, a rate: known before the first step.
+class InitialGuarantee:
+    """Bounds on the singular values and, where a theorem covers the rule, a rate: known before the first step.
 
     Worked out when it is first asked for, which takes longer than a short run, from the gap that the run has found at
     its start: the loss, which may be a Python function, is not asked again.
@@ -38,8 +38,8 @@ class Promise:
         return self._work_out()[1]
 
     def without_rate(self):
-        """Return the promise of a run that has gone on with another rule: the bounds are still good."""
-        return Promise._of(self.bounds, None)
+        """Return the guarantee of a run that has gone on with another rule: the bounds are still good."""
+        return InitialGuarantee._of(self.bounds, None)
 
     def to_dict(self):
         """Return everything, plain enough for JSON."""
@@ -47,7 +47,7 @@ class Promise:
 
     @classmethod
     def from_dict(cls, kept):
-        """Return the promise that `to_dict` has taken apart."""
+        """Return the guarantee that `to_dict` has taken apart."""
         bounds = kept["bounds"]
         if bounds is not None:
             bounds = InitialBounds(**{**bounds, "imbalance": Imbalance(**bounds["imbalance"])})
@@ -55,9 +55,9 @@ class Promise:
 
     @classmethod
     def _of(cls, bounds, contraction):
-        promise = cls.__new__(cls)
-        promise._origin, promise._kept = None, (bounds, contraction)
-        return promise
+        guarantee = cls.__new__(cls)
+        guarantee._origin, guarantee._kept = None, (bounds, contraction)
+        return guarantee
 
     def _work_out(self):
         # other threads may come here, too: each works with what it has taken, and the result is there before its origin
@@ -74,4 +74,4 @@ class Promise:
         return kept
 
     def __reduce__(self):
-        return Promise._of, self._work_out()
+        return InitialGuarantee._of, self._work_out()

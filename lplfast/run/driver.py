@@ -1,115 +1,94 @@
 """One run under way."""
 
 import math
-import os
-import platform
 import time
-import warnings
 
 import numpy as np
-import scipy
 
 from ..descent.descent import COLUMNS, LAYOUT, Descent, copy_columns
-from ..guarantees.initial import Promise
+from ..guarantees.initial import InitialGuarantee
 from ..rules.registry import rule_parts
-from ..versions import __version__
+from .info import RunInfo
 from .outcome import outcome_message
 from .run import Continuation, Run
 
-__all__ = ["Checkpoint", "Loop"]
+__all__ = ["RunDriver"]
 
 # How long the compiled loop runs before Python may look at signals, callbacks and the clock.
 SECONDS_PER_CHUNK = 0.1
 ROWS_PER_CHUNK = 4096
 
 
-class Checkpoint:
-    """A file that the run so far is written to every so many seconds."""
-
-    def __init__(self, path, every):
-        self.path, self.every = os.fspath(path), every
-        self.due = None
-
-    def begin(self, run):
-        """Write the first time: a path that cannot be written is an error now, and not when there is much to lose."""
-        run.save(self.path)
-        self.due = time.perf_counter() + self.every
-
-    def look(self, loop):
-        """Write the run so far if it is time."""
-        if time.perf_counter() >= self.due:
-            self.write(loop.result("running"))
-            self.due = time.perf_counter() + self.every
-
-    def write(self, run):
-        """Write a run; a disk that is full for a while must not cost it."""
-        try:
-            run.save(self.path)
-        except OSError as error:
-            warnings.warn(f"checkpoint: not written, what was there is kept: {error}", RuntimeWarning, stacklevel=5)
-
-
-class Loop:
+class RunDriver:
     """The compiled descent of a plan, and the rows that it has filled."""
 
     def __init__(self, plan):
-        self.plan = plan
-        problem, settings, run = plan.problem, plan.settings, plan.run
-        self.columns = settings.columns
-        n = problem.shape[0]
-        if run is None:
-            stack = plan.network.stack(compress=settings.compress)
-            # only what a problem cannot see has to be remembered
-            self.start = None if problem.sees_everything else stack[:n]
-            W1, W2, before = problem.to_kernel(stack[:n]), stack[n:].T, []
-            self.rule_said = repr(settings.rule)
-            self.promise = None     # until the loss has been evaluated, where its errors belong to the run
+        self.plan, self.columns = plan, plan.options.columns
+        if plan.run is None:
+            self._begin()
         else:
-            state, self.start = run.continuation.state, run.continuation.start
-            rows, m = problem.kernel.shape
-            stack = state[state.size - (rows + m) * run.facts["run_width"]:].reshape(rows + m, -1)
-            W1, W2 = stack[:rows], stack[rows:].T
-            # the last row lacks its step, and is written again
-            before = [np.stack([run.history[name][:-1] for name in settings.record])]
-            same = rule_parts(settings.rule) == run.continuation.settings["rule"]
-            self.rule_said = (run.facts["rule"] if same else
-                              f"{run.facts['rule']} to t={run.iterations}, then {settings.rule!r}")
-        self.descent = Descent(problem.kernel, settings.rule, settings.spectral, W1, W2)
-        if run is not None:
-            self.descent.restore(state, same_rule=same)
-            self.promise = run.promise if same else run.promise.without_rate()
-            # a function may add up in another order from time to time; another loss is farther off
-            if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
-                raise ValueError(f"problem: expected the one that the run was trained on, of loss "
-                                 f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
-        self.before = before    # history of the run that is continued, a row for each column
-        self.full = []          # likewise, of the chunks that are full
+            self._resume()
+        self.full = []          # history of the chunks that are full, a row for each column
         # a chunk is filled before there is a second one
-        self.capacity = min(ROWS_PER_CHUNK, plan.max_iter // settings.record_every + 1)
+        self.capacity = min(ROWS_PER_CHUNK, plan.max_iter // plan.options.record_every + 1)
         self.rows = np.empty((self.capacity, len(COLUMNS)))
 
-    def go(self, **options):
+    def _begin(self):
+        """Set up a new run."""
+        plan = self.plan
+        problem, n = plan.problem, plan.problem.shape[0]
+        stack = plan.network.stack(compress=plan.options.compress)
+        # only what a problem cannot see has to be remembered
+        self.start = None if problem.sees_everything else stack[:n]
+        self.before = []        # history of the run that is continued, a row for each column
+        self.rule_said = repr(plan.options.rule)
+        self.guarantee = None   # until the loss has been evaluated, where its errors belong to the run
+        self.descent = self._descent(problem.to_kernel(stack[:n]), stack[n:].T)
+
+    def _resume(self):
+        """Take up the run of the plan where it stopped."""
+        run, (rows, m) = self.plan.run, self.plan.problem.kernel.shape
+        options, state = self.plan.options, run.continuation.state
+        stack = run.continuation.layers(rows + m)
+        self.start = run.continuation.start
+        # the last row lacks its step, and is written again
+        self.before = [np.stack([run.history[name][:-1] for name in options.record])]
+        same = rule_parts(options.rule) == run.continuation.options["rule"]
+        self.rule_said = (run.facts.rule if same else
+                          f"{run.facts.rule} to t={run.iterations}, then {options.rule!r}")
+        self.guarantee = run.guarantee if same else run.guarantee.without_rate()
+        self.descent = self._descent(stack[:rows], stack[rows:].T)
+        self.descent.restore(state, same_rule=same)
+        # a function may add up in another order from time to time; another loss is farther off
+        if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
+            raise ValueError(f"problem: expected the one that the run was trained on, of loss "
+                             f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
+
+    def _descent(self, W1, W2):
+        return Descent(self.plan.problem.kernel, self.plan.options.rule, self.plan.options.spectral, W1, W2)
+
+    def run_until_stopped(self, **hooks):
         """Advance until there is a status; what the user's own code raises on the way carries the `run` so far."""
         try:
-            return self._go(**options)
+            return self._run(**hooks)
         except Exception as error:
             error.run = self.result("stopped")
             raise
 
-    def _promise(self):
-        """Return what the start promises; to be called there before it is left."""
+    def _initial_guarantee(self):
+        """Return what the start guarantees; to be called there before it is left."""
         plan = self.plan
-        if self.promise is None and plan.run is None:
-            self.promise = Promise(plan.problem, plan.network, plan.settings.rule, plan.settings.spectral,
-                                   self.descent.gap_above)
-        return self.promise
+        if self.guarantee is None and plan.run is None:
+            self.guarantee = InitialGuarantee(plan.problem, plan.network, plan.options.rule, plan.options.spectral,
+                                              self.descent.gap_above)
+        return self.guarantee
 
-    def _go(self, *, callback=None, callback_every=1, advanced=None, checkpoint=None, cancelled=None):
+    def _run(self, *, callback=None, callback_every=1, advanced=None, checkpoint=None, cancelled=None):
         """Advance until there is a status; nothing here changes a number, so an interrupt may come anywhere."""
         max_iter, deadline = self.plan.max_iter, time.perf_counter() + self.plan.max_time
         longest = SECONDS_PER_CHUNK if checkpoint is None else min(SECONDS_PER_CHUNK, checkpoint.every)
         descent, status = self.descent, None
-        self._promise()
+        self._initial_guarantee()
         done = descent.t
         while status is None:
             next_call = max_iter if callback is None else min(max_iter, done - done % callback_every + callback_every)
@@ -128,7 +107,7 @@ class Loop:
             if callback is not None and moved and done % callback_every == 0 and callback(self.result("running")):
                 status = status or "stopped"
             if checkpoint is not None:
-                checkpoint.look(self)
+                checkpoint.save_if_due(self)
         return status
 
     def _advance(self, max_iter, budget):
@@ -138,10 +117,10 @@ class Loop:
             self.full.append(np.empty((len(self.columns), self.capacity)))
             copy_columns(self.rows, self.columns, self.full[-1])
             room = self.rows = np.empty((self.capacity, len(COLUMNS)))
-        settings = self.plan.settings
-        return self.descent.advance(room, every=settings.record_every, max_iter=max_iter, tol=settings.tol,
-                                    grad_tol=-1.0 if settings.grad_tol is None else settings.grad_tol,
-                                    max_growth=math.inf if settings.max_growth is None else settings.max_growth,
+        options = self.plan.options
+        return self.descent.advance(room, every=options.record_every, max_iter=max_iter, tol=options.tol,
+                                    grad_tol=-1.0 if options.grad_tol is None else options.grad_tol,
+                                    max_growth=math.inf if options.max_growth is None else options.max_growth,
                                     budget=budget)
 
     def _last(self):
@@ -150,30 +129,34 @@ class Loop:
 
     def result(self, status):
         """Return the run so far."""
-        descent, (problem, network, settings) = self.descent, (self.plan.problem, self.plan.network, self.plan.settings)
-        n, W1 = network.n, descent.W1
-        stack = np.empty((n + network.m, W1.shape[1]))
-        stack[:n] = problem.from_kernel(W1, self.start)
-        stack[n:] = descent.W2.T
-        last = self._last()
+        descent, (problem, network, options) = self.descent, (self.plan.problem, self.plan.network, self.plan.options)
+        last, history = self._last(), self._history()
+        message = outcome_message(status, descent, last, options, network, history)
+        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.W1.shape[1])
+        continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
+                                    loss=last["loss"], run_width=facts.run_width, state=descent.state(),
+                                    start=self.start)
+        return Run(history=history, status=status, message=message, network=network.replace(self._stack()),
+                   iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
+                   continuation=continuation, guarantee=self._initial_guarantee())
+
+    def _stack(self):
+        """Return the layers as one stack, in the coordinates of the network that the run started from."""
+        n, W1 = self.plan.network.n, self.descent.W1
+        stack = np.empty((n + self.plan.network.m, W1.shape[1]))
+        stack[:n] = self.plan.problem.from_kernel(W1, self.start)
+        stack[n:] = self.descent.W2.T
+        return stack
+
+    def _history(self):
+        """Return the recorded columns by name, the row of the current iterate last."""
+        names, last = self.plan.options.record, self._last()
         done = [*self.before, *self.full]
-        before, current = sum(table.shape[1] for table in done), descent.filled - len(self.full) * self.capacity
-        table = np.empty((len(self.columns), before + current + 1))
+        before = sum(table.shape[1] for table in done)
+        current = self.descent.filled - len(self.full) * self.capacity
+        table = np.empty((len(names), before + current + 1))
         if done:
             np.concatenate(done, axis=1, out=table[:, :before])
         copy_columns(self.rows[:current], self.columns, table[:, before:-1])
-        table[:, -1] = [last[name] for name in settings.record]
-        history = dict(zip(settings.record, table, strict=True))
-        facts = {
-            "problem": repr(problem), "mu": problem.mu, "K": problem.K, "minimum": problem.minimum,
-            "rule": self.rule_said, "constants": settings.spectral.mode, "tolerance": settings.spectral.tolerance,
-            "tol": settings.tol, "n": n, "m": network.m, "width": network.width, "run_width": W1.shape[1],
-            "versions": {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
-                         "scipy": scipy.__version__},
-        }
-        message = outcome_message(status, descent, last, settings, network, history)
-        return Run(history=history, status=status, message=message, network=network.replace(stack),
-                   iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
-                   continuation=Continuation(settings=settings.to_dict(), fingerprint=problem.fingerprint,
-                                             layout=LAYOUT, loss=last["loss"], state=descent.state(), start=self.start),
-                   promise=self._promise())
+        table[:, -1] = [last[name] for name in names]
+        return dict(zip(names, table, strict=True))

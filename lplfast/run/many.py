@@ -6,7 +6,7 @@ import threading
 
 from ..threads import single_threaded_blas
 from ..validation import as_count
-from .driver import Loop
+from .driver import RunDriver
 from .plan import Plan
 from .run import Interrupted
 from .training import progress_bar
@@ -58,13 +58,13 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
 
     """
     plans = []
-    for i, (problem, network, step_size) in enumerate(_together(problems=problems, networks=networks,
-                                                                     step_sizes=step_sizes)):
+    together = _together(problems=problems, networks=networks, step_sizes=step_sizes)
+    for i, (problem, network, step_size) in enumerate(together):
         try:
-            plans.append(Plan.checked(problem, network, step_size=step_size, max_iter=max_iter, tol=tol,
-                                      grad_tol=grad_tol, max_growth=max_growth, max_time=max_time,
-                                      constants=constants, compress=compress, record=record,
-                                      record_every=record_every))
+            plans.append(Plan.validated(problem, network, step_size=step_size, max_iter=max_iter, tol=tol,
+                                        grad_tol=grad_tol, max_growth=max_growth, max_time=max_time,
+                                        constants=constants, compress=compress, record=record,
+                                        record_every=record_every))
         except (TypeError, ValueError) as error:
             raise type(error)(f"run {i}: {error}") from None
     n_threads = _cores() if n_threads is None else as_count("n_threads", n_threads)
@@ -89,8 +89,8 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
 
 
 def _run(plan, cancelled):
-    loop = Loop(plan)
-    return loop.result(loop.go(cancelled=cancelled.is_set))
+    driver = RunDriver(plan)
+    return driver.result(driver.run_until_stopped(cancelled=cancelled.is_set))
 
 
 def _so_far(future):

@@ -11,11 +11,11 @@ from ..rules.rule import Rule
 from ..spectral.spectral import Spectral, spectral_from
 from ..validation import as_count, as_number
 
-__all__ = ["Settings"]
+__all__ = ["RunOptions"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunOptions:
     """Checked options of a run. `record` are names of columns, in the order of the history."""
 
     rule: Rule
@@ -29,7 +29,7 @@ class Settings:
 
     @classmethod
     def new(cls, *, step_size, tol, grad_tol, max_growth, constants, compress, record, record_every):
-        """Return the settings of a new run; None stands for the default.
+        """Return the options of a new run; None stands for the default.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Settings:
 
     @classmethod
     def again(cls, own, *, step_size, tol, grad_tol, max_growth, **fixed):
-        """Return the settings of a run that goes on; None stands for its `own`, as `to_dict` has taken them apart.
+        """Return the options of a run that goes on; None stands for its `own`, as `to_dict` has taken them apart.
 
         Raises
         ------

@@ -16,7 +16,7 @@ YOUNG = 10.0
 LONG_STEP = "The step size is too long here: use step_size='local' or 'sharp'"
 
 
-def outcome_message(status, descent, last, settings, network, history):
+def outcome_message(status, descent, last, options, network, history):
     """Return the sentence for a status.
 
     Parameters
@@ -27,7 +27,7 @@ def outcome_message(status, descent, last, settings, network, history):
         The loop, where it ended.
     last : dict
         The last row of the history, by column.
-    settings : Settings
+    options : RunOptions
         How the run was made.
     network : Network
         What the run started from.
@@ -35,7 +35,7 @@ def outcome_message(status, descent, last, settings, network, history):
         What was recorded.
 
     """
-    message = MESSAGES[status](_Facts(descent, last, settings, network, history))
+    message = MESSAGES[status](_Facts(descent, last, options, network, history))
     if descent.spectral.mode != "power" and status != "guarantee_failed":
         failed = sum(descent.checks[name]["violations"] for name in ("pl", "descent", "rate"))
         if failed:
@@ -48,9 +48,9 @@ def outcome_message(status, descent, last, settings, network, history):
 class _Facts:
     """What the sentences speak of."""
 
-    def __init__(self, descent, last, settings, network, history):
-        self.descent, self.last, self.settings, self.history = descent, last, settings, history
-        self.tol, self.width, self.reach = settings.tol, network.width, min(descent.loss.shape)
+    def __init__(self, descent, last, options, network, history):
+        self.descent, self.last, self.options, self.history = descent, last, options, history
+        self.tol, self.width, self.reach = options.tol, network.width, min(descent.loss.shape)
         self.t, self.gap, self.first = descent.t, last["gap"], descent.first_gap
         self.where = f"after {self.t} iteration{'' if self.t == 1 else 's'}"
         if math.isfinite(self.gap):
@@ -135,7 +135,7 @@ def _converged(facts):
         return f"Converged {facts.where}."
     part = facts.last["grad_norm"] / facts.descent.first_grad_norm
     return (f"Converged {facts.where}: the gradient is {part:.1e} of the first, as "
-            f"grad_tol={facts.settings.grad_tol:.0e} asks.")
+            f"grad_tol={facts.options.grad_tol:.0e} asks.")
 
 
 def _floor(facts):
@@ -215,7 +215,7 @@ MESSAGES = {
     "floor": _floor,
     "saddle": _saddle,
     "diverged": lambda facts: (f"Diverged {facts.where}: the gap grew beyond max_growth="
-                               f"{facts.settings.max_growth:.3g} times the first. {LONG_STEP}, or raise max_growth."),
+                               f"{facts.options.max_growth:.3g} times the first. {LONG_STEP}, or raise max_growth."),
     "overflow": _overflow,
     "stalled": _stalled,
     "stopped": lambda facts: f"Stopped by the callback {facts.where}.",

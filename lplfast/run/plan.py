@@ -8,7 +8,7 @@ from ..guarantees.constants import check_pair
 from ..losses.problems import Problem
 from ..network import Network
 from ..validation import as_count, as_number
-from .options import Settings
+from .options import RunOptions
 from .requirements import missing_for
 from .run import Run
 
@@ -25,12 +25,12 @@ class Plan:
     problem: Problem
     network: Network
     run: Run | None
-    settings: Settings
+    options: RunOptions
     max_iter: int
     max_time: float
 
     @classmethod
-    def checked(cls, problem, network, *, step_size, max_iter, max_time, **options):
+    def validated(cls, problem, network, *, step_size, max_iter, max_time, **given):
         """Return the plan of a run on `problem` from `network`, a Network or a Run to be continued.
 
         Raises
@@ -43,32 +43,32 @@ class Plan:
         if isinstance(network, Run):
             run, network, taken = network, network.network, network.iterations
         check_pair(problem, network)
-        settings = (Settings.new(step_size=step_size, **options) if run is None else
-                    Settings.again(run.continuation.settings, step_size=step_size, **options))
+        options = (RunOptions.new(step_size=step_size, **given) if run is None else
+                   RunOptions.again(run.continuation.options, step_size=step_size, **given))
         if run is None or step_size is not None:
             # what a rule needs at its first step, its own run has had
-            missing = missing_for(settings.rule, problem, network)
+            missing = missing_for(options.rule, problem, network)
             if missing:
-                raise ValueError(f"step_size: {settings.rule!r} needs {missing}")
+                raise ValueError(f"step_size: {options.rule!r} needs {missing}")
         max_iter = as_count("max_iter", max_iter, least=0)
         if max_iter < taken:
             raise ValueError(f"max_iter: expected at least {taken}, the steps that the run has taken, since it counts "
                              f"all steps of a run, got {max_iter}")
         max_time = math.inf if max_time is None else as_number("max_time", max_time)
-        _check_history(max_iter, settings)
+        _check_history(max_iter, options)
         if run is not None:
             _check_origin(problem, run)
-        return cls(problem, network, run, settings, max_iter, max_time)
+        return cls(problem, network, run, options, max_iter, max_time)
 
 
-def _check_history(max_iter, settings):
+def _check_history(max_iter, options):
     """Refuse a history that may come to exceed HISTORY_LIMIT."""
-    columns = len(settings.record)
-    size = 8 * columns * (max_iter // settings.record_every + 2)
+    columns = len(options.record)
+    size = 8 * columns * (max_iter // options.record_every + 2)
     if size > HISTORY_LIMIT:
         every = math.ceil(max_iter / (HISTORY_LIMIT // (8 * columns) - 2))
         raise ValueError(f"record_every: expected a history of at most {HISTORY_LIMIT / 2**30:.0f} GiB, got up to "
-                         f"{size / 2**30:.3g} GiB: {max_iter} steps, one in {settings.record_every} kept with "
+                         f"{size / 2**30:.3g} GiB: {max_iter} steps, one in {options.record_every} kept with "
                          f"{columns} columns. Use record_every={every} or more, fewer columns (record=...), or fewer "
                          "steps (max_iter=...)")
 
@@ -77,9 +77,9 @@ def _check_origin(problem, run):
     """Refuse to go on with a run on another problem, or from a state that means something else here."""
     went_on = run.continuation
     if went_on.layout != LAYOUT:
-        raise ValueError(f"run: expected one of this version of lplfast, got one of {run.facts['versions']['lplfast']} "
+        raise ValueError(f"run: expected one of this version of lplfast, got one of {run.facts.versions['lplfast']} "
                          "that kept other things. Start anew from its layers: train(problem, run.network)")
     if went_on.fingerprint != problem.fingerprint:
-        raise ValueError(f"problem: expected the one that the run was trained on, {run.facts['problem']}, to the last "
+        raise ValueError(f"problem: expected the one that the run was trained on, {run.facts.problem}, to the last "
                          f"bit, got {problem!r}. Make it from the same data and options, or start anew from the "
                          "layers: train(problem, run.network)")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..guarantees.audit import audit, theorems_failed
-from ..guarantees.initial import Promise
+from ..guarantees.initial import InitialGuarantee
 from ..network import Network
+from .info import RunInfo
 
 __all__ = ["Continuation", "Interrupted", "Run"]
 
@@ -50,10 +51,11 @@ class Interrupted(KeyboardInterrupt):
 class Continuation:
     """What `train` needs, beside a run's history and network, to go on with it, bit for bit."""
 
-    settings: dict              # rule, mode, tol, record ...: what is not said anew
+    options: dict               # rule, mode, tol, record ...: what is not said anew
     fingerprint: str            # of the problem
     layout: str                 # of the state
     loss: float                 # at the last iterate: of a Python function, it tells one problem from another
+    run_width: int              # of the layers in the state
     state: np.ndarray           # memory and layers, as the compiled loop has them
     start: np.ndarray | None    # the first layer at t = 0, if the problem cannot see all of it
 
@@ -63,8 +65,23 @@ class Continuation:
 
     def to_dict(self):
         """Return the rest, plain enough for JSON."""
-        return {"settings": self.settings, "fingerprint": self.fingerprint, "layout": self.layout,
-                "loss": self.loss}
+        return {"options": self.options, "fingerprint": self.fingerprint, "layout": self.layout, "loss": self.loss,
+                "run_width": self.run_width}
+
+    def layers(self, rows):
+        """Return the layers in the state as one stack of so many rows, a view.
+
+        Raises
+        ------
+        ValueError
+            If the state is too small to hold them.
+
+        """
+        size = rows * self.run_width
+        if self.state.ndim != 1 or self.state.size < size:
+            raise ValueError(f"run: expected a state of at least {size} numbers, {rows} rows of layers of width "
+                             f"{self.run_width}, got an array of shape {self.state.shape}")
+        return self.state[self.state.size - size:].reshape(rows, self.run_width)
 
 
 class Run:
@@ -105,17 +122,17 @@ class Run:
     counters : dict
         `loss_evaluations`, `gradient_evaluations`, `eigenproblems`, `backtracks`, `renewals` of brackets, steps
         `redone` with exact singular values, iterates with all brackets `narrow`.
-    facts : dict
-        What was run: problem, rule, constants, tolerance, versions.
+    facts : RunInfo
+        What was run: problem, rule, constants, tolerance, sizes, versions. A record, readable as a dict is.
     continuation : Continuation
         What `train(problem, run)` needs to go on.
-    promise : Promise
-        What the initialization promised: bounds, and a rate if a theorem speaks of the rule.
+    guarantee : InitialGuarantee
+        What the initialization guarantees: bounds, and a rate if a theorem speaks of the rule.
 
     """
 
     def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation,
-                 promise=None):
+                 guarantee=None):
         self.history = history
         self.status = status
         self.message = message
@@ -125,7 +142,7 @@ class Run:
         self.counters = counters
         self.facts = facts
         self.continuation = continuation
-        self.promise = promise
+        self.guarantee = guarantee
 
     @property
     def converged(self):
@@ -153,7 +170,7 @@ class Run:
         listed = ", ".join(titles[:-1]) + " and " + titles[-1] if len(titles) > 1 else titles[0]
         every = "every step" if steps > 1 else "the only step"
         failed = sum(claim.violations for claim in checked)
-        if self.facts["constants"] == "power":
+        if self.facts.constants == "power":
             said = (f"The constants are estimates, so nothing is certified: {listed} compared with them at {every} "
                     f"({steps}): failed beyond rounding {failed} times")
         else:
@@ -170,7 +187,7 @@ class Run:
     @property
     def certificate(self):
         """A sentence on how the singular values were found, how wide their brackets were, and at what cost."""
-        mode, tolerance, iterates = self.facts["constants"], self.facts["tolerance"], self.iterations + 1
+        mode, tolerance, iterates = self.facts.constants, self.facts.tolerance, self.iterations + 1
         if mode == "power":
             return "Constants are estimates by power iteration: K_t errs low, mu_t high."
         narrow, renewals = self.counters["narrow"], self.counters["renewals"]
@@ -184,7 +201,7 @@ class Run:
 
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
-        return audit(self.checks, self.history, self.promise, estimated=self.facts["constants"] == "power")
+        return audit(self.checks, self.history, self.guarantee, estimated=self.facts.constants == "power")
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""
@@ -231,9 +248,10 @@ class Run:
         arrays.update({f"network/{name}": part for name, part in self.network.to_arrays().items()})
         arrays.update({f"continuation/{name}": part for name, part in self.continuation.to_arrays().items()})
         about = {name: getattr(self, name) for name in
-                 ("status", "message", "iterations", "checks", "counters", "facts")}
+                 ("status", "message", "iterations", "checks", "counters")}
+        about["facts"] = dict(self.facts)
         about["continuation"] = self.continuation.to_dict()
-        about["promise"] = None if self.promise is None else self.promise.to_dict()
+        about["guarantee"] = None if self.guarantee is None else self.guarantee.to_dict()
         # somebody's rule may have options that are no JSON
         about = json.dumps(about, default=repr)
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
@@ -283,13 +301,14 @@ class Run:
             part, _, key = name.partition("/")
             parts[part][key] = array
         continuation = Continuation(**about.pop("continuation"), **parts["continuation"])
-        kept = about.pop("promise")
+        kept = about.pop("guarantee")
         return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), continuation=continuation,
-                   promise=None if kept is None else Promise.from_dict(kept), **about)
+                   facts=RunInfo(**about.pop("facts")),
+                   guarantee=None if kept is None else InitialGuarantee.from_dict(kept), **about)
 
     def __repr__(self):
         gap = self.history.get("gap")
         last = "" if gap is None else f", gap={gap[-1]:.3g}"
-        # the loop's own counts: what the start promised takes longer to work out than a repr may
-        violations = 0 if self.facts["constants"] == "power" else theorems_failed(self.checks)
+        # the loop's own counts: what the start guarantees takes longer to work out than a repr may
+        violations = 0 if self.facts.constants == "power" else theorems_failed(self.checks)
         return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={violations}>"

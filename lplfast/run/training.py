@@ -4,7 +4,8 @@ import contextlib
 
 from ..threads import single_threaded_blas
 from ..validation import as_count, as_number
-from .driver import Checkpoint, Loop
+from .checkpoint import Checkpoint
+from .driver import RunDriver
 from .plan import Plan
 from .run import Interrupted
 
@@ -90,9 +91,9 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol
     ('converged', 0, True)
 
     """
-    plan = Plan.checked(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
-                        max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
-                        record=record, record_every=record_every)
+    plan = Plan.validated(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
+                          max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
+                          record=record, record_every=record_every)
     callback_every = as_count("callback_every", callback_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable, got {callback!r}")
@@ -100,15 +101,15 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol
     file = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every)
 
     with single_threaded_blas(), progress_bar(progress, plan.max_iter) as advanced:
-        loop = Loop(plan)
-        advanced(loop.descent.t)
+        driver = RunDriver(plan)
+        advanced(driver.descent.t)
         try:
             if file is not None:
-                file.begin(loop.result("running"))
-            run = loop.result(loop.go(callback=callback, callback_every=callback_every, advanced=advanced,
-                                      checkpoint=file))
+                file.begin(driver.result("running"))
+            run = driver.result(driver.run_until_stopped(callback=callback, callback_every=callback_every,
+                                                         advanced=advanced, checkpoint=file))
         except KeyboardInterrupt:
-            run = loop.result("interrupted")
+            run = driver.result("interrupted")
         except Exception as error:
             if file is not None and hasattr(error, "run"):
                 file.write(error.run)
