@@ -1,4 +1,7 @@
-"""`python -m bench.publish [FILE]`: the README's tables and the figure, from what `python -m bench --json` stored."""
+"""`python -m bench.publish [FILE]`: tables and the figure, from what `python -m bench --json` stored.
+
+The README has a short one, docs/benchmarks.md all of them.
+"""
 
 import argparse
 import json
@@ -7,18 +10,24 @@ import pathlib
 from . import environment, scaling
 from .table import Table, short
 
-__all__ = ["between", "load", "render"]
+__all__ = ["PARTS", "between", "details", "load", "summary"]
 
 ROOT = pathlib.Path(__file__).parent.parent
-STORED, README, FIGURES = ROOT / "docs" / "bench.json", ROOT / "README.md", ROOT / "docs" / "figures"
+STORED, FIGURES = ROOT / "docs" / "bench.json", ROOT / "docs" / "figures"
 BEGIN, END = "<!-- speed: written by python -m bench.publish -->\n", "<!-- speed: end -->\n"
 
-# How the README calls what ours is compared with, in its order; whatever was not measured is left out.
+# How the tables call what ours is compared with, in their order; whatever was not measured is left out.
 NAMES = {
     "NumPy": "NumPy", "NumPy svd": "NumPy, `svd`", "PyTorch": "PyTorch", "JAX": "JAX, compiled",
     "NumPy, compressed": "NumPy at width k", "twin, compressed": "our NumPy twin at width k",
     "native": "ours, not compressed", "exact": "ours, LAPACK at every step", "compression": "compression, once a run",
 }
+
+# What the README shows of them, and at which sizes: the typical one, a wide network, many inputs, and one where
+# compression can do nothing.
+SHOWN = ("NumPy", "PyTorch", "JAX", "NumPy, compressed")
+SIZES = ("n=20 m=20 h=1000, 150 steps", "n=20 m=20 h=100000, 150 steps", "n=100 m=10 h=10000, 150 steps",
+         "n=512 m=512 h=512, 150 steps")
 
 
 def load(path=STORED):
@@ -27,8 +36,23 @@ def load(path=STORED):
     return found["environment"], {table["name"]: Table.from_dict(table) for table in found["tables"]}
 
 
-def render(found, tables):
-    """Return the README's part as Markdown, losses included."""
+def summary(found, tables):
+    """Return the README's part as Markdown: a step of ours and of the main rivals, at four sizes."""
+    ours = _ours(tables["rivals"].rows)
+    lines = [["", "lplfast", *(NAMES[other] for other in SHOWN)]]
+    lines += [[size, short(ours[size]["NumPy"].time), *(_against(ours[size].get(other)) for other in SHOWN)]
+              for size in SIZES]
+    parts = [
+        "Time of one iteration in us, with everything that is recorded, and in brackets how many times ours that is.\n"
+        "k = min(h, n + m) is the width that compression leaves: the last column is NumPy with our compression.",
+        _grid(lines),
+        f"{environment.sentence(found)}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def details(found, tables):
+    """Return the part of docs/benchmarks.md as Markdown: everything that was compared, losses included."""
     rest = [row for name in ("calls", "memory", "softmax", "many") if name in tables
             for row in tables[name].rows if row.target]
     parts = [
@@ -38,18 +62,25 @@ def render(found, tables):
         "Against the limit, the three matrix products that no step can do without (dgemm, called from Cython), in us:",
         _limit(tables["bare"].rows),
         "And whole calls:",
-        _grid([["", "measured", "asked"], *([f"{row.kind}; {row.what}", _ratio(row), row.target] for row in rest)]),
-        f"**Bold**: slower than a rival, or short of what was asked. {environment.sentence(found)}.",
+        _grid([["", "measured"], *([f"{row.kind}; {row.what}", _ratio(row)] for row in rest)]),
+        "**Bold**: slower than a rival, or short of the aim that `python -m bench` prints beside it. "
+        f"{environment.sentence(found)}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _rivals(rows):
-    """Return the table with a column for every size and a row for everything that ours is compared with."""
+def _ours(rows):
+    """Return the rows that compare a step of ours, by size and by what it is compared with."""
     ours = {}
     for row in rows:
         if row.name == "lplfast":
             ours.setdefault(row.what, {})[row.other] = row
+    return ours
+
+
+def _rivals(rows):
+    """Return the table with a column for every size and a row for everything that ours is compared with."""
+    ours = _ours(rows)
     exact = {row.what: row for row in rows if row.name == "exact"}
     columns = list(ours.values())
     lines = [["", *ours], ["lplfast", *(short(column["NumPy"].time) for column in columns)]]
@@ -57,15 +88,13 @@ def _rivals(rows):
         if any(other in column for column in columns):
             lines.append([name, *(_against(column.get(other)) for column in columns)])
     lines.append(["fastest at full width / ours, LAPACK at every step", *(_ratio(exact[what]) for what in ours)])
-    lines.append(["asked", *(", ".join(f"{row.other} {row.target}" for row in column.values() if row.target)
-                             for column in columns)])
     return _grid(lines)
 
 
 def _limit(rows):
     return _grid([["", *(row.what for row in rows)], ["lplfast", *(short(row.time) for row in rows)],
                   ["products", *(short(row.other_time) for row in rows)],
-                  ["lplfast / products", *(_ratio(row) for row in rows)], ["asked", *(row.target for row in rows)]])
+                  ["lplfast / products", *(_ratio(row) for row in rows)]])
 
 
 def _against(row):
@@ -86,21 +115,26 @@ def _grid(lines):
 
 
 def between(text):
-    """Return what comes before the README's part, the part, and what comes after."""
+    """Return what comes before the part that is written here, the part, and what comes after."""
     before, begin, rest = text.partition(BEGIN)
     part, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"README.md: expected the lines {BEGIN.strip()!r} and {END.strip()!r}")
+        raise ValueError(f"expected the lines {BEGIN.strip()!r} and {END.strip()!r}")
     return before + begin, part, end + after
+
+
+# file -> function that returns its part
+PARTS = {ROOT / "README.md": summary, ROOT / "docs" / "benchmarks.md": details}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench.publish", description=__doc__)
     parser.add_argument("file", nargs="?", metavar="FILE", default=STORED, help="default: docs/bench.json")
     found, tables = load(parser.parse_args().file)
-    before, _, after = between(README.read_text(encoding="utf-8"))
-    README.write_text(before + render(found, tables) + after, encoding="utf-8")
-    print(f"Wrote {README}, {', '.join(map(str, scaling.draw(tables, FIGURES)))}.")
+    for path, render in PARTS.items():
+        before, _, after = between(path.read_text(encoding="utf-8"))
+        path.write_text(before + render(found, tables) + after, encoding="utf-8")
+    print(f"Wrote {', '.join(map(str, [*PARTS, *scaling.draw(tables, FIGURES)]))}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Benchmarks time what they say: a rival that computes something else is refused; the README shows what was stored."""
+"""Benchmarks time what they say: a rival that computes something else is refused; documents show what was stored."""
 
 import numpy as np
 import pytest
@@ -82,9 +82,16 @@ def test_ratios_are_the_medians_of_rounds_and_targets_are_judged():
     assert row.verdict == "<= 0.2 MISSED"
 
 
-def test_the_readme_shows_what_was_stored():
-    _, part, _ = publish.between(publish.README.read_text(encoding="utf-8"))
-    assert part == publish.render(*publish.load())
+@pytest.mark.parametrize(("path", "render"), publish.PARTS.items(), ids=lambda part: getattr(part, "name", ""))
+def test_the_documentation_shows_what_was_stored(path, render):
+    _, part, _ = publish.between(path.read_text(encoding="utf-8"))
+    assert part == render(*publish.load())
+
+
+def test_the_readme_has_four_rows():
+    table = [line for line in publish.summary(*publish.load()).splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 4
+    assert all(len(cell.split()) == 2 for line in table[2:] for cell in line.split("|")[3:-1])
 
 
 def test_what_was_missed_or_lost_is_bold():
@@ -93,7 +100,7 @@ def test_what_was_missed_or_lost_is_bold():
     missed = [row for row in rows if not row.met]
     lost = [row for row in tables["rivals"].rows if row.ratio < 1 and row.other != "compression"]
     assert len(missed) < len(rows)
-    part = publish.render(environment, tables)
+    part = publish.details(environment, tables)
     assert part.count("x**") >= len(missed)
     for row in missed + lost:
         assert f"**{publish.short(row.ratio)}x**" in part

@@ -1,4 +1,4 @@
-"""Eight doubles at a time: what `sums.pxd` and `blas.pxd` write their passes in.
+"""Eight doubles at a time: what `passes.pxd` and `blas.pxd` write their passes in.
 
 GCC and Clang compile the passes for AVX-512, AVX2 and any processor, and choose when the program is loaded: the bits
 are those of eight lanes on all of them. A compiler without vector types gets the same source with one lane.

@@ -1,4 +1,4 @@
-"""The formulas of local.pxd for Python callers."""
+"""The formulas of formulas.pxd for Python callers."""
 
 from ..validation import as_number
 

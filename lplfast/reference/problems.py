@@ -1,0 +1,127 @@
+"""Losses with their constants and minimizers, computed the plain way."""
+
+import collections
+
+import numpy as np
+
+__all__ = ["Loss", "logistic_loss", "matrix_factorization", "softmax_loss", "squared_loss"]
+
+
+# basis: orthonormal columns spanning the directions of W1 that the loss can see
+# target: the Y of a squared loss without ridge
+# hessian: for a quadratic loss, the (n, n) matrix H with l(W) = l* + <W - W*, H (W - W*)> / 2
+Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian",
+                              defaults=(None, None))
+
+
+def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
+    """Return the Loss `||X (W + offset) - Y||_F^2 / (2 or 2N) + l2/2 ||W + offset||_F^2`."""
+    X, Y = np.asarray(X, dtype=float), np.asarray(Y, dtype=float)
+    Y = Y.reshape(len(Y), -1)
+    N, n = X.shape
+    weight = 1 / N if reduction == "mean" else 1.0
+    offset = np.zeros((n, Y.shape[1])) if offset is None else np.asarray(offset, dtype=float)
+    s = np.linalg.svd(X, compute_uv=False)
+    rank = np.linalg.matrix_rank(X)
+    stacked = np.vstack([np.sqrt(weight) * X, np.sqrt(l2) * np.eye(n)])
+    targets = np.vstack([np.sqrt(weight) * Y, np.zeros((n, Y.shape[1]))])
+    best = np.linalg.lstsq(stacked, targets, rcond=n * 2e-16)[0]
+    smallest = (s[-1] if n <= N else 0.0) if l2 > 0 else s[rank - 1]
+    V = np.linalg.svd(X)[2].T
+
+    def value(W):
+        return 0.5 * np.sum((stacked @ (W + offset) - targets) ** 2)
+
+    def gap(W):
+        return 0.5 * np.sum((stacked @ (W + offset - best)) ** 2)
+
+    def gradient(W):
+        return stacked.T @ (stacked @ (W + offset - best))
+
+    return Loss(value, gap, gradient, mu=weight * smallest**2 + l2, K=weight * s[0] ** 2 + l2,
+                minimum=0.5 * np.sum((stacked @ best - targets) ** 2), minimizer=best - offset,
+                basis=V if l2 > 0 else V[:, :rank], target=None if l2 > 0 else np.sqrt(weight) * (Y - X @ offset),
+                hessian=stacked.T @ stacked)
+
+
+def matrix_factorization(Y, *, offset=None):
+    """Return the Loss `||W + offset - Y||_F^2 / 2`."""
+    Y = np.asarray(Y, dtype=float)
+    return squared_loss(np.eye(len(Y)), Y, offset=offset)
+
+
+def logistic_loss(X, Y, *, l2, reduction="sum", offset=None):
+    """Return the Loss `sum(log(1 + exp(-Y X (W + offset)))) + l2/2 ||W + offset||_F^2`, for labels -1 and 1."""
+    def curvature(Z):
+        s = 1 / (1 + np.exp(-Z))
+        return np.einsum("ij,jk->ijk", s * (1 - s), np.eye(Z.shape[1]))
+
+    def divergence(Z, D):
+        s = 1 / (1 + np.exp(-Z))
+        # plain where the exponential would overflow, far from the minimizer
+        far = abs(D) > 500
+        plain = np.logaddexp(np.log(s) + D, np.log1p(-s)) - s * D
+        return np.where(far, plain, np.log1p(s * np.expm1(np.where(far, 0.0, D))) - s * D)
+
+    return _classification(
+        X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 4, curvature=curvature, divergence=divergence,
+        loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y / (1 + np.exp(Y * Z)))
+
+
+def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
+    """Return the Loss `sum(cross-entropy(softmax(X (W + offset)), P)) + l2/2 ||W + offset||_F^2`, P probabilities."""
+    def softmax(Z):
+        E = np.exp(Z - Z.max(axis=1, keepdims=True))
+        return E / E.sum(axis=1, keepdims=True)
+
+    def curvature(Z):
+        p = softmax(Z)
+        return np.einsum("ij,jk->ijk", p, np.eye(Z.shape[1])) - np.einsum("ij,ik->ijk", p, p)
+
+    def divergence(Z, D):
+        p = softmax(Z)
+        C = D - (p * D).sum(axis=1, keepdims=True)
+        # plain where the exponentials would overflow, far from the minimizer
+        far = abs(C).max(axis=1) > 500
+        plain = np.logaddexp.reduce(np.log(p) + C, axis=1)
+        return np.where(far, plain, np.log1p((p * np.expm1(np.where(far[:, np.newaxis], 0.0, C))).sum(axis=1)))
+
+    return _classification(
+        X, P.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 2, curvature=curvature, divergence=divergence,
+        loss=lambda Z: np.logaddexp.reduce(Z, axis=1) - (P * Z).sum(axis=1), slope=lambda Z: softmax(Z) - P)
+
+
+def _classification(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence):
+    """Return the Loss of a function of the rows of X (W + offset), its minimizer by Newton's method from 0."""
+    N, n = X.shape
+    weight = 1 / N if reduction == "mean" else 1.0
+    offset = np.zeros((n, m)) if offset is None else offset
+
+    def value(V):
+        return weight * np.sum(loss(X @ V)) + l2 / 2 * np.sum(V**2)
+
+    def gradient(V):
+        return weight * X.T @ slope(X @ V) + l2 * V
+
+    def newton_step(V):
+        H = weight * np.einsum("ia,ib,ijk->ajbk", X, X, curvature(X @ V), optimize=True).reshape(n * m, n * m)
+        return np.linalg.solve(H + l2 * np.eye(n * m), gradient(V).ravel()).reshape(n, m)
+
+    best = np.zeros((n, m))
+    for _ in range(100):
+        step = newton_step(best)
+        t = 1.0
+        while value(best - t * step) > value(best) * (1 + 1e-14):
+            t /= 2
+        best = best - t * step
+        if np.linalg.norm(step) <= 1e-14 * np.linalg.norm(best):
+            break
+    Z = X @ best
+
+    def gap(W):
+        E = W + offset - best
+        return weight * np.sum(divergence(Z, X @ E)) + l2 / 2 * np.sum(E**2)
+
+    return Loss(lambda W: value(W + offset), gap, lambda W: gradient(W + offset), mu=l2,
+                K=weight * top * np.linalg.norm(X, 2) ** 2 + l2, minimum=value(best), minimizer=best - offset,
+                basis=np.eye(n))

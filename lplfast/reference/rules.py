@@ -1,0 +1,102 @@
+"""Step-size rules: functions of (constants, t), made anew for each run if they remember something."""
+
+import numpy as np
+from scipy.optimize import brentq
+
+from .constants import K_t, K_t_sharp, curvature
+from .polynomials import fall, first_minimiser, quartic_of, root
+from .published import arora2018, du2018, xu2023
+
+__all__ = ["RULES", "adgd", "armijo"]
+
+
+def _exact_curve(at):
+    """Have the contraction bound use B itself, as the rules do that compute it."""
+    at["curve"] = np.sqrt(curvature(at, at["B"], at["B"])) if at["hessian"] is not None else np.nan
+
+
+def _majorizer(at, t):
+    K, tau, B = at["K"], at["tau"], at["B"]
+    _exact_curve(at)
+    quartic = quartic_of(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B)))
+    return max((first_minimiser(*quartic), root(K_t_sharp, at)), key=lambda eta: fall(quartic, eta))
+
+
+def _exact(at, t):
+    tau, B = at["tau"], at["B"]
+    _exact_curve(at)
+    if at["hessian"] is not None:
+        return first_minimiser(*quartic_of(at, (curvature(at, tau, tau), curvature(at, tau, B), curvature(at, B, B))))
+    gradient = at["evaluate"][1]
+
+    def slope(eta):
+        return np.vdot(gradient(at["W"] - eta * tau + eta**2 * B), 2 * eta * B - tau)
+
+    K = at["K"]
+    low = 0.0
+    high = first_minimiser(*quartic_of(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B))))
+    while slope(high) < 0:
+        low, high = high, 2 * high
+    return brentq(slope, low, high, xtol=1e-300, rtol=1e-14)
+
+
+def _contraction(at, t):
+    _exact_curve(at)
+    q = at["curve"] / np.sqrt(2 * at["gap"])
+    eta, sharp = 2 / (at["nu_lo"] + at["nu_hi"]), root(K_t_sharp, at)
+    if 2 * q * eta > at["nu_lo"]:
+        eta = at["nu_lo"] / (2 * q)
+    c = max(1 - eta * at["nu_lo"], eta * at["nu_hi"] - 1) + q * eta**2
+    return eta if c**2 < 1 - at["nu_lo"] * sharp * (2 - sharp * K_t_sharp(at, sharp)) else sharp
+
+
+def armijo(c=0.5, shrink=0.5):
+    """Return the backtracking rule, which remembers its last step."""
+    last = {}
+
+    def choose(at, t):
+        _exact_curve(at)
+        eta = 2 * last["eta"] if t else 1 / (at["K"] * at["sigma_max_sq"])
+        gap = at["evaluate"][0]
+        while at["gap"] - gap(at["W"] - eta * at["tau"] + eta**2 * at["B"]) < c * eta * at["grad_norm"] ** 2:
+            eta *= shrink
+        last["eta"] = eta
+        return eta
+
+    return choose
+
+
+def adgd(initial=1e-10):
+    """Return the rule of Malitsky and Mishchenko (2020), which remembers two steps and a gradient."""
+    etas, gradients = [], []
+
+    def choose(at, t):
+        gradients.append(at["gradient"])
+        if t == 0:
+            etas.append(initial)
+        else:
+            growth = np.sqrt(1 + etas[-1] / etas[-2]) * etas[-1] if t > 1 else np.inf
+            bend = np.linalg.norm(gradients[-1] - gradients[-2]) / np.linalg.norm(gradients[-2]) / etas[-1]
+            etas.append(min(growth, 1 / (2 * bend)))
+        return etas[-1]
+
+    return choose
+
+
+# name -> function without arguments that returns the rule, a function of (constants, t)
+RULES = {
+    "local": lambda: lambda at, t: root(K_t, at),
+    "sharp": lambda: lambda at, t: root(K_t_sharp, at),
+    "majorizer": lambda: _majorizer,
+    "contraction": lambda: _contraction,
+    "exact": lambda: _exact,
+    "xu-rho": lambda: xu2023("rho"),
+    "xu-rho-hat": lambda: xu2023("rho-hat"),
+    "xu-f": lambda: xu2023("f"),
+    "xu-f0": lambda: xu2023("f0"),
+    "arora": arora2018,
+    "du": lambda: du2018,
+    "polyak": lambda: lambda at, t: at["gap"] / at["grad_norm"] ** 2,
+    "armijo": armijo,
+    "adgd": adgd,
+}
