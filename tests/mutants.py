@@ -91,7 +91,7 @@ MUTANTS = [
     ("lplfast/losses/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
      "tests/test_losses.py -k minimizer_is_as_far"),
     ("lplfast/network.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
-    ("lplfast/losses/problems.py", "(*self.kernel.parts, self.basis)", "self.kernel.parts",
+    ("lplfast/losses/problems.py", '"basis": self.basis', '"basis": None',
      "tests/test_problems.py -k another_basis"),
 ]
 

@@ -1,11 +1,16 @@
 """Problems: constants, minima and frames of the squared loss, whatever the data."""
 
+import pickle
+
 import numpy as np
 import pytest
 from cases import PROBLEMS, QUADRATIC
 from scipy.optimize import minimize
 
 from lplfast import MatrixFactorization, Problem, SquaredLoss
+from lplfast.losses.function import PythonLoss
+from lplfast.losses.loss import Loss, digest
+from lplfast.losses.rowwise import Logistic, Softmax
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -76,3 +81,55 @@ def test_the_same_function_in_another_basis_is_another_problem():
     assert first.value([[2.0], [0.0]]) != second.value([[2.0], [0.0]])
     assert first.fingerprint != second.fingerprint
     assert first.fingerprint == again.fingerprint
+
+
+def value_and_gradient(W):
+    return 0.0, W
+
+
+def kernels():
+    """One compiled loss of each class, by functions of nothing."""
+    X, logits, W = np.array([[1.0, 2.0]]), np.array([[0.1, 0.7]]), np.ones((2, 2))
+    rows = {"mu": 0.1, "K": 3.0, "minimum": 0.5, "weight": 0.5, "l2": 0.1, "uncertainty": 1e-9}
+    return {
+        "factorization": MatrixFactorization([[1.0, 2.0]]).kernel,
+        "ridge": SquaredLoss([[1.0, 2.0], [3.0, 5.0]], [1.0, 0.0], l2=0.1).kernel,
+        "softmax": Softmax(X, logits, W, **rows), "logistic": Logistic(X, logits, W, **rows),
+        "python": PythonLoss(value_and_gradient, (2, 3), mu=0.0, K=1.0, minimum=0.0, lower_bound=-1.0,
+                             uncertainty=0.5)}
+
+
+@pytest.mark.parametrize("name", kernels())
+def test_options_make_a_compiled_loss_again_and_each_is_in_its_fingerprint(name):
+    kernel = kernels()[name]
+    options, kind = kernel.options, type(kernel)
+    assert digest({"": kind.__qualname__, **options}) == kernel.fingerprint
+    assert kind(**options).fingerprint == pickle.loads(pickle.dumps(kernel)).fingerprint == kernel.fingerprint
+    for option, value in options.items():
+        if value is None or callable(value):
+            continue
+        changed = (value[0] + 1, value[1]) if option == "shape" else np.nextafter(value, 9.0)
+        assert kind(**{**options, option: changed}).fingerprint != kernel.fingerprint, option
+    # what is handed out is a copy
+    for value in options.values():
+        if isinstance(value, np.ndarray):
+            value[:] = 7.0
+    assert kernel.fingerprint == kernels()[name].fingerprint
+
+
+def test_shapes_names_and_missing_values_are_in_a_digest():
+    values = [{"a": 1.0}, {"b": 1.0}, {"a": [1.0]}, {"a": [[1.0]]}, {"a": None}, {"a": "None"}, {"a": ()}, {}]
+    assert len({digest(value) for value in values}) == len(values)
+    assert digest({"a": value_and_gradient}) == digest({})
+    with pytest.raises(TypeError, match="a: expected numbers"):
+        digest({"a": object()})
+
+
+def test_a_loss_that_does_not_say_its_options_is_refused():
+    class Mute(Loss):
+        pass
+    mute = Mute((2, 2), mu=0.0, K=1.0)
+    with pytest.raises(TypeError, match="kernel: expected a loss whose class defines `options`"):
+        Problem(mute)
+    with pytest.raises(NotImplementedError, match="options: expected Mute"):
+        pickle.dumps(mute)

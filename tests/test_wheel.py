@@ -57,5 +57,7 @@ for rule in ("local", "sharp", "majorizer", BarzilaiBorwein(2.0)):
 print(counts)
 assert counts[-1] < counts[0]
 assert pickle.loads(pickle.dumps(BarzilaiBorwein(3.0))) == BarzilaiBorwein(3.0)
+assert pickle.loads(pickle.dumps(problem)).fingerprint == problem.fingerprint
+assert Problem(LogCosh(Y + 1, l2=0.1)).fingerprint != problem.fingerprint
 """
     run(sys.executable, "-c", more, cwd=tmp_path, PYTHONPATH=str(site))

@@ -40,21 +40,14 @@ cdef class PythonLoss(Loss):
         self.errors = {}
 
     @property
-    def parts(self):
-        """The constants: the function itself cannot be told from another."""
-        return *super().parts, self.lower_bound, self.uncertainty
+    def options(self):
+        """The arguments that make this loss again, by name."""
+        return {"function": self.function, "shape": self.shape, "mu": self.mu, "K": self.K, "minimum": self.minimum,
+                "lower_bound": self.lower_bound, "uncertainty": self.uncertainty}
 
     def take_error(self):
         """Return the exception that the function raised in this thread, once; else None."""
         return self.errors.pop(threading.get_ident(), None)
-
-    def __reduce__(self):
-        return _python_loss, (self.function, self.shape,
-                              {"mu": self.mu, "K": self.K, "minimum": self.minimum, "lower_bound": self.lower_bound,
-                               "uncertainty": self.uncertainty})
-
-    def __repr__(self):
-        return f"PythonLoss({self.function!r}, shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g})"
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         with gil:
@@ -96,7 +89,3 @@ cdef class PythonLoss(Loss):
             found = gradient
             memcpy(G, &found[0, 0], size * sizeof(double))
         return 0
-
-
-def _python_loss(function, shape, options):
-    return PythonLoss(function, shape, **options)

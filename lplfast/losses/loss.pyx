@@ -1,5 +1,6 @@
 """Losses of an (n, m) matrix, as the compiled loop sees them."""
 
+import hashlib
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..linalg.passes cimport fall, slope
 cdef class Loss:
     """A K-smooth, mu-strongly convex loss l(W) of an (n, m) matrix; immutable, shared by threads.
 
-    Subclass it in Cython and override `evaluate` (and `scratch`, if it needs working memory).
+    Subclass it in Cython and override `evaluate` and `options` (and `scratch`, if it needs working memory).
 
     Parameters
     ----------
@@ -41,9 +42,25 @@ cdef class Loss:
         return self.n, self.m
 
     @property
-    def parts(self):
-        """Numbers and arrays that tell this loss from all others of its class; a subclass adds its own."""
-        return self.shape, self.mu, self.K, self.minimum
+    def options(self):
+        """The arguments that make this loss again, by name: numbers, arrays, strings, functions or None.
+
+        Every subclass says its own. Pickles, copies and `fingerprint` go by them.
+        """
+        raise NotImplementedError(f"options: expected {type(self).__name__} to define them, the arguments that make it "
+                                  "again, by name")
+
+    @property
+    def fingerprint(self):
+        """A digest of the class and its options: equal for equal losses alone, but for functions among the options."""
+        return digest({"": type(self).__qualname__, **self.options})
+
+    def __reduce__(self):
+        return _make, (type(self), self.options)
+
+    def __repr__(self):
+        return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "
+                f"minimum={self.minimum:.4g})")
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
         """How many doubles `evaluate` wants to work in."""
@@ -92,6 +109,30 @@ cdef class Loss:
         if error is not None:
             raise error
         return value.loss, value.gap, gradient
+
+
+def _make(loss, options):
+    return loss(**options)
+
+
+def digest(values):
+    """Return a digest of numbers, arrays of numbers, strings and None, by name.
+
+    Functions are left out: one cannot be told from another.
+    """
+    found = hashlib.sha256()
+    for name, value in values.items():
+        if callable(value):
+            continue
+        if value is None or isinstance(value, str):
+            found.update(repr((name, value)).encode())
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"{name}: expected numbers, a string, a function or None, got {value!r:.200}")
+        found.update(repr((name, array.shape)).encode())
+        found.update(array.astype(np.float64, order="C").data)
+    return found.hexdigest()
 
 
 cdef class DiagonalQuadratic(Loss):
@@ -163,18 +204,10 @@ cdef class DiagonalQuadratic(Loss):
         return np.array(self.W_star)
 
     @property
-    def parts(self):
-        """Numbers and arrays that tell this loss from all others of its class."""
-        return (*super().parts, self.hessian, self.minimizer, () if self.aim is None else self.aim,
-                (self.frame, self.uncertainty))
-
-    def __repr__(self):
-        return f"DiagonalQuadratic(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, minimum={self.minimum:.4g})"
-
-    def __reduce__(self):
-        return _diagonal_quadratic, (self.hessian, self.minimizer, {
-            "minimum": self.minimum, "mu": self.mu, "K": self.K, "aim": self.aim, "frame": self.frame,
-            "uncertainty": self.uncertainty})
+    def options(self):
+        """The arguments that make this loss again, by name."""
+        return {"d": self.hessian, "W_star": self.minimizer, "minimum": self.minimum, "mu": self.mu, "K": self.K,
+                "aim": self.aim, "frame": self.frame, "uncertainty": self.uncertainty}
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
@@ -208,7 +241,3 @@ cdef class DiagonalQuadratic(Loss):
         cdef double fallen = fall(size, &self.weights[0, 0], W_old, W, &self.W_star[0, 0], terms)
         terms[0] *= 0.5
         return 0.5 * fallen
-
-
-def _diagonal_quadratic(d, W_star, options):
-    return DiagonalQuadratic(d, W_star, **options)

@@ -1,7 +1,6 @@
 """Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
 
 import functools
-import hashlib
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction, as_shaped
 from .least_squares import solve
-from .loss import DiagonalQuadratic, Loss
+from .loss import DiagonalQuadratic, Loss, digest
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 
@@ -63,6 +62,9 @@ class Problem:
     def __init__(self, kernel, *, rows=None, basis=None, minimizer=None):
         if not isinstance(kernel, Loss):
             raise TypeError(f"kernel: expected a compiled loss, got {type(kernel).__name__}")
+        if type(kernel).options is Loss.options:
+            raise TypeError("kernel: expected a loss whose class defines `options`, the arguments that make it again, "
+                            f"by name, got {type(kernel).__name__}")
         self.kernel = kernel
         self.basis = basis
         self.shape = (kernel.n if rows is None else rows, kernel.m)
@@ -92,13 +94,7 @@ class Problem:
     @functools.cached_property
     def fingerprint(self):
         """A digest of everything that the compiled loop knows of this problem: equal for equal problems alone."""
-        parts = self.kernel.parts if self.basis is None else (*self.kernel.parts, self.basis)
-        digest = hashlib.sha256(type(self.kernel).__qualname__.encode())
-        for part in parts:
-            part = np.ascontiguousarray(part, dtype=np.float64)
-            digest.update(repr(part.shape).encode())
-            digest.update(part)
-        return digest.hexdigest()
+        return digest({"kernel": self.kernel.fingerprint, "basis": self.basis})
 
     @property
     def sees_everything(self):

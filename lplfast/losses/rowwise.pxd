@@ -4,6 +4,7 @@ from .loss cimport Loss
 cdef class Rowwise(Loss):
     cdef Py_ssize_t N
     cdef double[:, ::1] X
+    cdef double[:, ::1] logits          # what the minimizer makes of X
     cdef double[:, ::1] logs            # log-probabilities at the minimizer, one distribution a row
     cdef double[:, ::1] probabilities   # the same, exponentiated
     cdef double[:, ::1] W_star

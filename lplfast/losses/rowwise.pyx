@@ -103,7 +103,8 @@ cdef class Rowwise(Loss):
         self.X = np.array(X, dtype=np.float64, order="C")
         self.W_star = np.array(W_star, dtype=np.float64, order="C")
         self.N = self.X.shape[0]
-        logs = self._log_probabilities(np.asarray(logits, dtype=np.float64))
+        self.logits = np.array(logits, dtype=np.float64, order="C")
+        logs = self._log_probabilities(np.asarray(self.logits))
         self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
@@ -114,19 +115,11 @@ cdef class Rowwise(Loss):
         return np.array(self.W_star)
 
     @property
-    def parts(self):
-        """Everything that this loss is made of, as numbers and arrays of numbers."""
-        return *super().parts, np.array(self.X), np.array(self.logs), self.minimizer, (
-            self.weight, self.l2, self.uncertainty)
-
-    def __reduce__(self):
-        return _rowwise, (type(self), np.array(self.X), self._logits(), self.minimizer,
-                          {"mu": self.mu, "K": self.K, "minimum": self.minimum, "weight": self.weight, "l2": self.l2,
-                           "uncertainty": self.uncertainty})
-
-    def __repr__(self):
-        return (f"{type(self).__name__}(shape={self.shape}, rows={self.N}, mu={self.mu:.4g}, K={self.K:.4g}, "
-                f"minimum={self.minimum:.4g})")
+    def options(self):
+        """The arguments that make this loss again, by name."""
+        return {"X": np.array(self.X), "logits": np.array(self.logits), "W_star": self.minimizer, "mu": self.mu,
+                "K": self.K, "minimum": self.minimum, "weight": self.weight, "l2": self.l2,
+                "uncertainty": self.uncertainty}
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
         return <Py_ssize_t> self.n * self.m + <Py_ssize_t> BLOCK * self.m + max(self.m, 2)
@@ -177,19 +170,12 @@ cdef class Rowwise(Loss):
         return 0.0
 
 
-def _rowwise(kind, X, logits, W_star, options):
-    return kind(X, logits, W_star, **options)
-
-
 cdef class Softmax(Rowwise):
     """Cross-entropy of softmax(X @ W): one distribution over the m columns for each row."""
 
     def _log_probabilities(self, logits):
         logits = logits - logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-
-    def _logits(self):
-        return np.array(self.logs)
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:
@@ -209,9 +195,6 @@ cdef class Logistic(Rowwise):
         # of the negative and of the positive label
         z = logits.ravel()
         return np.column_stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)])
-
-    def _logits(self):
-        return (np.array(self.logs)[:, 1] - np.array(self.logs)[:, 0]).reshape(self.N, self.m)
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:

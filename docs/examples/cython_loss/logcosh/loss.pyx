@@ -14,12 +14,14 @@ cdef class LogCosh(Loss):
     """Its second derivative is 1 - tanh^2 + l2, so mu = l2 and K = 1 + l2; l* = 0, at W = Y."""
 
     cdef double[:, ::1] Y
-    cdef double l2
 
     def __init__(self, Y, *, l2):
-        Y = np.array(Y, dtype=np.float64, order="C")
-        super().__init__(Y.shape, mu=l2, K=1.0 + l2, minimum=0.0)
-        self.Y, self.l2 = Y, l2
+        self.Y = np.array(Y, dtype=np.float64, order="C")
+        super().__init__(np.shape(Y), mu=l2, K=1.0 + l2, minimum=0.0)
+
+    @property
+    def options(self):
+        return {"Y": np.array(self.Y), "l2": self.mu}
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         cdef const double* Y = &self.Y[0, 0]
@@ -29,8 +31,8 @@ cdef class LogCosh(Loss):
             e = W[i] - Y[i]
             # log(cosh(e)): cosh overflows far from 0, and near it the logarithm would cancel
             s += fabs(e) + log1p(exp(-2.0 * fabs(e))) - LOG_2 if fabs(e) > 1.0 else log1p(2.0 * sinh(e / 2.0) ** 2)
-            s += self.l2 / 2.0 * e * e
+            s += self.mu / 2.0 * e * e
             if G != NULL:
-                G[i] = tanh(e) + self.l2 * e
+                G[i] = tanh(e) + self.mu * e
         # to a few u, as a sum of positive numbers: `rounding` and `gradient_error` may stay 0
         value.loss = value.gap = s
