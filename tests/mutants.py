@@ -86,7 +86,7 @@ MUTANTS = [
     ("lplfast/losses/rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", ALLOWANCES),
     ("lplfast/losses/rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", ALLOWANCES),
     ("lplfast/losses/rowwise.pyx", "(E_norm + 0.5 * self.uncertainty", "(E_norm - 0.5 * self.uncertainty", ALLOWANCES),
-    (DESCENT, "eta * first_order) * (1.0 + 8.0 * U)", "eta * first_order) * (1.0 - 8.0 * U)", ALLOWANCES),
+    (DESCENT, "step.first_order) * (1.0 + 8.0 * U)", "step.first_order) * (1.0 - 8.0 * U)", ALLOWANCES),
     ("lplfast/linalg/rounding.pxd", "min(size, BLOCK) / 8", "min(size, BLOCK) / 9", PASSES),
     ("lplfast/losses/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
      "tests/test_losses.py -k minimizer_is_as_far"),

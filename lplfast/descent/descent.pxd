@@ -1,4 +1,7 @@
+cimport cython
+
 from ..iterate cimport Iterate, Memory
+from ..linalg.passes cimport Motion
 from ..losses.loss cimport Loss
 from ..rules.rule cimport Rule
 from ..spectral.spectral cimport Spectral
@@ -50,6 +53,36 @@ cdef struct Underflow:
     double kernel       # from the extremes of the tangent kernel
 
 
+# An inequality, as found at one iterate.
+cdef struct Inequality:
+    double difference   # of its two sides; negative where it fails
+    double claim        # the smaller side
+    double allowance    # how far below 0 rounding alone may have taken the difference
+
+
+# What the hooks of one step hand on to each other. Nothing of it outlives the step.
+cdef struct Step:
+    # _step, before anything else: where the step begins, for _undo and for whatever compares the two ends of the step
+    Iterate old
+    Memory before
+    # _choose
+    double eta
+    double K_t
+    double K_t_sharp
+    double K_best           # the smaller of the two
+    # _judge, when the loss has been evaluated where the step leads
+    Motion motion
+    double first_order      # eta ||grad L||^2
+    double promised         # the decrease of the loss by the descent lemma
+    double decrease         # the one measured
+    double terms            # the sum of the absolute values of the terms that `decrease` is a sum of
+    double uncertain        # what rounding at both ends of the step may have done to the decrease
+    double allowance        # how far `decrease` may be below `promised` by rounding alone
+    # _count_checks, where the gap is known
+    double rate_allowance   # likewise, below what the guaranteed rate says
+
+
+@cython.final
 cdef class Descent:
     cdef readonly Loss loss
     cdef readonly Rule rule
@@ -76,8 +109,16 @@ cdef class Descent:
     cdef void _gradients(self) noexcept nogil
     cdef bint _finite(self) noexcept nogil
     cdef void _look(self, Row* row) noexcept nogil
-    cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil
     cdef int _step(self, Row* row, bint redo) noexcept nogil
+    cdef void _renew_brackets(self, Row* row) noexcept nogil
+    cdef void _prepare_ray(self) noexcept nogil
+    cdef bint _choose(self, Step* step) noexcept nogil
+    cdef void _move(self, double eta) noexcept nogil
+    cdef void _undo(self, Step* step) noexcept nogil
+    cdef void _judge(self, Step* step) noexcept nogil
+    cdef bint _count_checks(self, Step* step, Row* row) noexcept nogil
+    cdef void _advance_memory(self, Step* step, Row* row) noexcept nogil
+    cdef void _refresh_brackets(self, Step* step) noexcept nogil
     cdef bint _at_rest(self) noexcept nogil
     cdef int _verdict(self, double max_iter, double tol, double grad_tol, double max_growth) noexcept nogil
     cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,

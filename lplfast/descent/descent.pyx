@@ -90,34 +90,78 @@ cdef inline bint note(Check* check, double t, double slack, double difference, d
     return violated
 
 
-cdef double guaranteed_contraction(Iterate* old, Iterate* new, const Motion* motion, double K_best) noexcept nogil:
-    """1 - rate for the step from `old` to `new`: the best of what is known to hold, from what is known at `old` and
-    of where the step leads. `K_best` is the smaller of the local smoothness constants.
-    """
-    cdef double eta = new.eta, PL = old.nu.lo, best, decrease, forms, uncertain, short, bent
-    cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
-    # the descent lemma and the PL inequality; or, for longer steps, ||grad L||^2 <= 2 K s_max(T)^2 gap
+cdef inline double lemma_contraction(const Iterate* old, double eta, double K_best) noexcept nogil:
+    """Descent lemma and PL inequality: the gap falls by the part mu eta (2 - eta K). A step longer than 2 / K may let
+    it grow, by ||grad L||^2 <= 2 K s_max(T)^2 gap."""
     if eta * K_best <= 2.0:
-        best = PL * eta * (2.0 - eta * K_best)
-    else:
-        best = -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
-    # L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K; less the rounding of both W
-    forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
-    uncertain = old.eps_W + new.eps_W
-    decrease = (-motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
-                - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
-    # squares that have underflowed certify nothing
+        return old.nu.lo * eta * (2.0 - eta * K_best)
+    return -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
+
+
+cdef inline double measured_contraction(const Iterate* old, const Iterate* new, const Motion* motion) noexcept nogil:
+    """The decrease that follows from where the step led, by the PL inequality; NaN if squares have underflowed.
+
+    L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K; less the rounding of both W.
+    """
+    cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
+    cdef double forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
+    cdef double uncertain = old.eps_W + new.eps_W
+    cdef double decrease = (
+        -motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
+        - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
     if decrease > TINY and forms > TINY and motion.moved_sq > TINY:
-        best = fmax(best, 2.0 * PL * (decrease / old.grad_sq) * (1.0 - 8.0 * U))
-    # the tangent kernel of a quadratic loss contracts the gap
+        return 2.0 * old.nu.lo * (decrease / old.grad_sq) * (1.0 - 8.0 * U)
+    return NAN
+
+
+cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
+    """The gap of a quadratic loss is contracted by the tangent kernel, 1 - c^2 with c its norm as it is applied to
+    the residual; NaN for another loss, and where the gap has underflowed."""
+    cdef double bent, short
+    cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
     if old.hessian != NULL and old.gap > TINY:
         # the products that it is made of may have underflowed
         bent = fmax(second_order(old), TINY) + LEAST * fmax(sqrt(old.K) * old.G_norm, 1.0)
         # 1 - c^2 = (1 - c) (1 + c)
         short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
                  - eta * (eta * bent / sqrt(2.0 * old.gap)) * (1.0 + (size + 16) * U))
-        best = fmax(best, short * (2.0 - short))
-    return best
+        return short * (2.0 - short)
+    return NAN
+
+
+cdef inline double guaranteed_contraction(Iterate* old, const Iterate* new, const Motion* motion, double eta,
+                                          double K_best) noexcept nogil:
+    """1 - rate of the step from `old` to `new`: the best of the three. fmax passes over those that are NaN."""
+    return fmax(fmax(lemma_contraction(old, eta, K_best), measured_contraction(old, new, motion)),
+                kernel_contraction(old, eta))
+
+
+cdef inline double share(const Iterate* it) noexcept nogil:
+    return ALLOWANCE * (it.n + it.m) * U
+
+
+cdef inline double step_rounding(const Iterate* old, const Iterate* new, const Underflow* lost,
+                                 double eta) noexcept nogil:
+    """What the rounding of the gradients and of the step may have done to the decrease of the loss."""
+    cdef double d1, d2, r1, r2
+    # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
+    d1 = ((new.m + 4) * U * old.G_norm + old.G_error) * (old.W2_norm + lost.W2) + lost.g
+    d2 = ((new.n + 4) * U * old.G_norm + old.G_error) * (old.W1_norm + lost.W1) + lost.g
+    r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm) + lost.step1
+    r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm) + lost.step2
+    return 1.01 * (new.G_norm * (r1 * (new.W2_norm + lost.W2) + r2 * (new.W1_norm + lost.W1) + r1 * r2)
+                   + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
+
+
+cdef inline Inequality pl_inequality(const Iterate* it, double mu_t) noexcept nogil:
+    """||grad L||^2 / 2 >= mu_t gap: true of the computed W, whatever its rounding, for every G."""
+    cdef double P = 0.5 * it.grad_sq, mu_gap = mu_t * it.gap, off
+    # but g1 and g2 are sums that round
+    off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
+    # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
+    off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
+    off += share(it) * (P + mu_gap) + mu_t * (it.gap_error + it.rounding)
+    return Inequality(difference=P - mu_gap, claim=mu_gap, allowance=off)
 
 
 def copy_columns(const double[:, ::1] rows, columns, double[:, :] table):
@@ -518,43 +562,47 @@ cdef class Descent:
         row.rate_bound = row.step_size = row.K_t = row.K_t_sharp = NAN
         row.slack_descent = row.slack_rate = row.slack_drift = NAN
 
-    cdef void _undo(self, Iterate* old, Memory* before) noexcept nogil:
-        """Go back one step. All but the gradients, which the new layers have been written over, is still there: the
-        loss, which may be Python that has failed, is not asked again.
-        """
-        cdef double evaluations = self.it.memory.evaluations, gradients = self.it.memory.gradients
-        if self.rule.needs_previous:
-            self.spare = self.it.W1
-        self.it = old[0]
-        self.it.memory[0] = before[0]
-        # what was done was done
-        self.it.memory.evaluations, self.it.memory.gradients = evaluations, gradients
-        self._gradients()
-
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
         """Choose and take a step, check it, fill the step's part of the row.
 
         A step that overflows, and a first one that fails the descent lemma, is taken back.
         """
-        cdef Iterate* it = &self.it
-        cdef Memory* memory = it.memory
-        cdef Iterate old
-        cdef Memory before
-        cdef Motion motion
-        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k, nm = <Py_ssize_t> it.n * it.m
-        cdef double* to = self.spare if self.rule.needs_previous else it.g1
-        cdef double eta, K_t, K_t_sharp, K_best, contraction, fall, terms, promised, first_order, uncertain, allowance
-        cdef double d1, d2, r1, r2
-        cdef double share = ALLOWANCE * (it.n + it.m) * U
-        cdef bint known = it.gap == it.gap, failed
+        cdef Step step
+        cdef bint failed
         if redo:
-            memory.redone += 1
-            self.spectral.start(it, EXACT_WIDTH, self.scratch)
-            self._allow_underflow()
-            self._look(row)
-        old = it[0]
-        before = memory[0]
+            self._renew_brackets(row)
+        step.old = self.it
+        step.before = self.it.memory[0]
+        self._prepare_ray()
+        if not self._choose(&step):
+            return STALLED
+        self.spectral.drift(&self.it)
+        self._move(step.eta)
+        self._evaluate()
+        self._count_evaluation()
+        if not self._finite():
+            self._undo(&step)
+            return OVERFLOWED
+        self._judge(&step)
+        if not redo and not step.decrease - step.promised >= -step.allowance:
+            self._undo(&step)
+            return REDO
+        failed = self._count_checks(&step, row)
+        self._advance_memory(&step, row)
+        self._gradients()
+        self._refresh_brackets(&step)
+        return GUARANTEE_FAILED if failed else RUNNING
 
+    cdef void _renew_brackets(self, Row* row) noexcept nogil:
+        """Before a step is redone: exact singular values, and a row that shows them."""
+        self.it.memory.redone += 1
+        self.spectral.start(&self.it, EXACT_WIDTH, self.scratch)
+        self._allow_underflow()
+        self._look(row)
+
+    cdef void _prepare_ray(self) noexcept nogil:
+        """tau and B of the ray W - eta tau + eta^2 B, for the rules that ask for them."""
+        cdef Iterate* it = &self.it
         if self.rule.needs_tau:
             # tau = g1 @ W2 + W1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.W2t, it.tau)
@@ -562,87 +610,119 @@ cdef class Descent:
         if self.rule.needs_B:
             # B = g1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
+
+    cdef bint _choose(self, Step* step) noexcept nogil:
+        """Ask the rule for a step size, and work out the smoothness constants of a step of this size; return whether
+        there is one."""
+        cdef Iterate* it = &self.it
         it.eta, it.failure = NAN, NO_FAILURE
         if self.rule.asks:
             self.rule.ask(it)
         else:
             self.rule.choose(it, self.loss, self.scratch)
-        eta = it.eta
-        if not 0.0 < eta < INFINITY:
+        if not 0.0 < it.eta < INFINITY:
             # the step may be tried again: what its rule has remembered of it is forgotten
-            memory.rule = before.rule
-            return STALLED
-        K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), eta)
-        K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
+            it.memory.rule = step.before.rule
+            return False
+        step.eta = it.eta
+        step.K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), it.eta)
+        step.K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, it.eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
-        K_best = fmin(K_t, K_t_sharp)
+        step.K_best = fmin(step.K_t, step.K_t_sharp)
+        return True
 
-        self.spectral.drift(it)
-        # Z = Z - eta * [g1; g2.T]
+    cdef void _move(self, double eta) noexcept nogil:
+        """Z = Z - eta [g1; g2.T], written over the gradients, or to the spare stack if the rule looks back at them.
+
+        The old layers stay until the step has been judged; then their place is that of the new gradients.
+        """
+        cdef Iterate* it = &self.it
+        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
+        cdef double* to = self.spare if self.rule.needs_previous else it.g1
         it.W1_norm = sqrt(move(nk, it.W1, eta, it.g1, to))
         it.W2_norm = sqrt(move(mk, it.W2t, eta, it.g2t, to + nk))
         if self.rule.needs_previous:
             it.g_old, self.spare = it.g1, it.g_old
-        # the old layers stay until the step has been checked; then their place is that of the new gradients
         self._point(to, it.W1)
         it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
-        self._evaluate()
-        self._count_evaluation()
-        if not self._finite():
-            self._undo(&old, &before)
-            return OVERFLOWED
 
-        first_order = eta * old.grad_sq
-        promised = first_order * (1.0 - 0.5 * eta * K_best)
-        measure_motion(nm, it.W_old, it.W, it.G_old, it.weights, &motion)
+    cdef void _undo(self, Step* step) noexcept nogil:
+        """Go back one step. All but the gradients, which the new layers have been written over, is still there: the
+        loss, which may be Python that has failed, is not asked again.
+        """
+        cdef double evaluations = self.it.memory.evaluations, gradients = self.it.memory.gradients
+        if self.rule.needs_previous:
+            self.spare = self.it.W1
+        self.it = step.old
+        self.it.memory[0] = step.before
+        # the work is counted though its outcome is dropped
+        self.it.memory.evaluations, self.it.memory.gradients = evaluations, gradients
+        self._gradients()
+
+    cdef void _judge(self, Step* step) noexcept nogil:
+        """What the descent lemma promised, what the loss fell by, and how far rounding may have put the two apart."""
+        cdef Iterate* it = &self.it
+        cdef Motion* motion = &step.motion
+        step.first_order = step.eta * step.old.grad_sq
+        step.promised = step.first_order * (1.0 - 0.5 * step.eta * step.K_best)
+        measure_motion(<Py_ssize_t> it.n * it.m, it.W_old, it.W, it.G_old, it.weights, motion)
         if self.by_motion:
-            fall, terms = -motion.slope - 0.5 * motion.forms, motion.absolute + 0.5 * motion.forms
-        elif known:
-            fall = self.loss.decrease(it.W_old, it.W, old.gap, it.gap, &terms)
+            step.decrease, step.terms = -motion.slope - 0.5 * motion.forms, motion.absolute + 0.5 * motion.forms
+        elif step.old.gap == step.old.gap:
+            step.decrease = self.loss.decrease(it.W_old, it.W, step.old.gap, it.gap, &step.terms)
         else:
-            fall = self.loss.decrease(it.W_old, it.W, old.loss, it.loss, &terms)
+            step.decrease = self.loss.decrease(it.W_old, it.W, step.old.loss, it.loss, &step.terms)
         # rounding at both ends of the step; a wrong l* would be wrong at both
-        uncertain = gap_tolerance(&old) + gap_tolerance(it)
-        # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
-        d1 = ((it.m + 4) * U * old.G_norm + old.G_error) * (old.W2_norm + self.lost.W2) + self.lost.g
-        d2 = ((it.n + 4) * U * old.G_norm + old.G_error) * (old.W1_norm + self.lost.W1) + self.lost.g
-        r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm) + self.lost.step1
-        r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm) + self.lost.step2
-        uncertain += 1.01 * (it.G_norm * (r1 * (it.W2_norm + self.lost.W2) + r2 * (it.W1_norm + self.lost.W1) + r1 * r2)
-                             + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
-        allowance = uncertain + share * (terms + first_order * (1.0 + 0.5 * eta * K_best))
-        if not redo and not fall - promised >= -allowance:
-            self._undo(&old, &before)
-            return REDO
-        contraction = guaranteed_contraction(&old, it, &motion, K_best)
+        step.uncertain = (gap_tolerance(&step.old) + gap_tolerance(it)
+                          + step_rounding(&step.old, it, &self.lost, step.eta))
+        step.allowance = step.uncertain + share(it) * (
+            step.terms + step.first_order * (1.0 + 0.5 * step.eta * step.K_best))
+
+    cdef bint _count_checks(self, Step* step, Row* row) noexcept nogil:
+        """Fill the step's part of the row, and count what holds of it; return whether the descent lemma fails."""
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
+        cdef double decrease = step.decrease, first_order = step.first_order, gap = step.old.gap, claim, contraction
+        cdef bint failed
+        contraction = guaranteed_contraction(&step.old, it, &step.motion, step.eta, step.K_best)
         # the rate is that of the true gap, whether l* is known or not
-        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = eta, K_t, K_t_sharp, 1.0 - contraction
-        row.slack_descent = (fall - promised) / first_order
-        row.slack_drift = 2.0 * fall / first_order - 1.0
-        row.slack_rate = fall / old.gap - contraction
-        failed = note(&memory.descent, memory.t, row.slack_descent, fall - promised, promised, allowance)
+        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = step.eta, step.K_t, step.K_t_sharp, 1.0 - contraction
+        row.slack_descent = (decrease - step.promised) / first_order
+        row.slack_drift = 2.0 * decrease / first_order - 1.0
+        row.slack_rate = decrease / gap - contraction
+        failed = note(&memory.descent, memory.t, row.slack_descent, decrease - step.promised, step.promised,
+                      step.allowance)
         if failed:
-            self.promised, self.measured = promised, fall
-        note(&memory.drift, memory.t, row.slack_drift, 2.0 * fall - first_order, first_order, 2.0 * allowance)
+            self.promised, self.measured = step.promised, decrease
+        note(&memory.drift, memory.t, row.slack_drift, 2.0 * decrease - first_order, first_order, 2.0 * step.allowance)
+        if gap == gap:
+            claim = contraction * gap
+            step.rate_allowance = (step.uncertain + fabs(contraction) * (gap_tolerance(&step.old) + step.old.gap_error)
+                                   + share(it) * (step.terms + fabs(contraction) * gap) + LEAST * fmax(gap, 1.0))
+            note(&memory.rate, memory.t, row.slack_rate, decrease - claim, claim, step.rate_allowance)
+        return failed
+
+    cdef void _advance_memory(self, Step* step, Row* row) noexcept nogil:
+        """The bound on the gap, and its check at the new iterate; the drift of the imbalance; the iteration."""
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
         memory.gap_bound *= row.rate_bound
-        if known:
-            allowance = (uncertain + fabs(contraction) * (gap_tolerance(&old) + old.gap_error)
-                         + share * (terms + fabs(contraction) * old.gap) + LEAST * fmax(old.gap, 1.0))
-            note(&memory.rate, memory.t, row.slack_rate, fall - contraction * old.gap, contraction * old.gap, allowance)
+        if step.old.gap == step.old.gap:
             # no bound is an infinite one: comparisons with NaN would be passed
-            memory.rounded += allowance if allowance == allowance else INFINITY
-            memory.bound_error = row.rate_bound * memory.bound_error + allowance + 4.0 * U * memory.gap_bound
+            memory.rounded += step.rate_allowance if step.rate_allowance == step.rate_allowance else INFINITY
+            memory.bound_error = row.rate_bound * memory.bound_error + step.rate_allowance + 4.0 * U * memory.gap_bound
             if memory.bound_error != memory.bound_error:
                 memory.bound_error = INFINITY       # a rate beyond float64, of no error
             note(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
                  memory.gap_bound, memory.bound_error)
-        memory.drifted = (memory.drifted + eta * first_order) * (1.0 + 8.0 * U)
-        memory.eta = eta
+        memory.drifted = (memory.drifted + step.eta * step.first_order) * (1.0 + 8.0 * U)
+        memory.eta = step.eta
         memory.t += 1
-        self._gradients()
-        self.spectral.measure(it, &motion, self.scratch)
+
+    cdef void _refresh_brackets(self, Step* step) noexcept nogil:
+        """The brackets of the new iterate: widened by what the step moved, or computed anew."""
+        self.spectral.measure(&self.it, &step.motion, self.scratch)
         self._allow_underflow()
-        return GUARANTEE_FAILED if failed else RUNNING
 
     cdef bint _at_rest(self) noexcept nogil:
         """Whether G is 0 in every entry: then a gap of 0 has not underflowed."""
@@ -689,8 +769,8 @@ cdef class Descent:
         cdef Memory* memory = it.memory
         cdef double started = seconds(), spent_before = memory.seconds
         cdef Row* row = self.row
-        cdef double share = ALLOWANCE * (it.n + it.m) * U, P, mu_gap, off
-        cdef bint pl_known
+        cdef Inequality pl
+        cdef bint known
         cdef Py_ssize_t filled_before = self.filled
         cdef int outcome
         while True:
@@ -698,20 +778,14 @@ cdef class Descent:
             if outcome != RUNNING or self.filled - filled_before == capacity or memory.seconds - spent_before > budget:
                 break
             self._look(row)
-            pl_known = it.gap == it.gap
-            # true of the computed W, whatever its rounding, for every G; but g1 and g2 are sums that round
-            P, mu_gap = 0.5 * it.grad_sq, row.mu_t * it.gap
-            off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
-            # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
-            off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
-            off += share * (P + mu_gap) + row.mu_t * (it.gap_error + it.rounding)
+            known, pl = it.gap == it.gap, pl_inequality(it, row.mu_t)
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)
             if outcome != RUNNING and outcome != GUARANTEE_FAILED:
                 break
-            if pl_known:
-                note(&memory.pl, row.iteration, row.slack_pl, P - mu_gap, mu_gap, off)
+            if known:
+                note(&memory.pl, row.iteration, row.slack_pl, pl.difference, pl.claim, pl.allowance)
             memory.seconds = spent_before + (seconds() - started)
             if <Py_ssize_t> row.iteration % every == 0 or outcome == GUARANTEE_FAILED:
                 (<Row*> rows)[self.filled - filled_before] = row[0]
