@@ -127,7 +127,8 @@ def narrow(descent, times):
     """Break the brackets of a fresh descent: move the safe ends inward by so many times their width."""
     descent.last_row()      # evaluates the first iterate
     memory = descent.memory
-    for layer in (16, 32):  # where the brackets of each layer lie: two ends of (bound, drift, path), then lo and hi now
+    # where the brackets of each layer lie: two ends of (bound, gram_drift, matrix_path), then lo and hi now
+    for layer in (16, 32):
         least, greatest = memory[layer:layer + 8], memory[layer + 8:layer + 16]
         least[[0, 6]] += times * (least[7] - least[6])
         greatest[[3, 7]] -= times * (greatest[7] - greatest[6])

@@ -23,25 +23,26 @@ cdef struct Bracket:
     double hi
 
 
-# One end of a bracket: the bound when it was last computed, and how far the matrix (of a layer, its Gram matrix) has
-# moved since; of a layer, also how far the layer itself has moved.
-cdef struct End:
+# One end of a bracket: the bound when it was last computed, and how far the matrix and its Gram matrix have moved since.
+# The bounds of a layer are on a squared singular value, for which either may be the better; those of W and G are on the
+# singular value itself, and leave `gram_drift` at 0.
+cdef struct TrackedBound:
     double bound
-    double drift
-    double path
+    double gram_drift       # sum of ||A_new A_new.T - A A.T||_2 over the steps, rounded up
+    double matrix_path      # sum of ||A_new - A||_2, rounded up
 
 
-# An extreme singular value: both ends of a bracket, and the bracket that follows from their drift.
-cdef struct Tracked:
-    End lower
-    End upper
+# An extreme singular value: both ends of a bracket as computed, and the bracket that follows from what has moved.
+cdef struct TrackedExtreme:
+    TrackedBound lower
+    TrackedBound upper
     Bracket now
 
 
 # The extreme squared singular values of one layer.
-cdef struct Layer:
-    Tracked min_sq
-    Tracked max_sq
+cdef struct LayerExtremes:
+    TrackedExtreme min_sq
+    TrackedExtreme max_sq
 
 
 # The extreme eigenvalues of the tangent kernel of a quadratic loss: a lower and an upper bound at the last
@@ -49,7 +50,7 @@ cdef struct Layer:
 cdef struct Tangent:
     double lo
     double hi
-    double drift
+    double gram_drift
     double least        # s_n(W1)^2 + p, the p of W2.T W2 that `lo` was computed with: its smallest
     double most         # likewise, the p of `hi`: its largest
 
@@ -93,10 +94,10 @@ cdef struct Memory:
     double drifted          # sum of eta^2 ||grad L||^2, rounded up: how far the imbalance can have moved
     double narrow           # iterates at which every bracket was within the tolerance
     double spent            # multiplications that went into renewals
-    Layer layer1
-    Layer layer2
-    Tracked W_max           # s_max(W)
-    Tracked G_max           # ||G||_2
+    LayerExtremes layer1
+    LayerExtremes layer2
+    TrackedExtreme W_max           # s_max(W)
+    TrackedExtreme G_max           # ||G||_2
     Tangent tangent
     Imbalance imbalance
     Check pl
@@ -152,15 +153,17 @@ cdef struct Iterate:
     double g1_norm
     double g2_norm
     double grad_sq
-    # s_min(T)^2 = s_min(W1)^2 + s_min(W2)^2 and s_max(T)^2, s_max(W), ||G||_2
+    # s_min(T)^2 = s_min(W1)^2 + s_min(W2)^2 and s_max(T)^2, s_max(W), ||G||_2: written by `Spectral.publish`
     Bracket sigma_min_sq
     Bracket sigma_max_sq
     Bracket sigma_max_W
     Bracket G_max
-    double W_weight     # how much K_t grows with s_max(W), as a part of its first two terms
-    # what the last step moved: W1 W2 by at most `reach`, the Gram matrices of both layers together by `moved`
-    double reach
-    double moved
+    # how much K_t grows with s_max(W), as a part of its first two terms
+    double K_t_share_of_sigma_max_W
+    # what the last step moved, at most: W1 W2, and the Gram matrices of both layers together, in the spectral norm;
+    # written by `Spectral.drift`
+    double product_step
+    double gram_step
     # the tangent kernel of a quadratic loss: lo is below its spectrum, hi above; hi is NaN for other losses, and lo
     # the local PL constant mu s_min(T)^2
     Bracket nu

@@ -10,7 +10,7 @@ import numpy as np
 from lplfast.linalg cimport blas, passes, quartic, rounding
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport eigenvalues, spectral, tangent
-from lplfast.iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked
+from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
 from lplfast.losses.loss cimport Loss
 from lplfast.rules.rule cimport Rule
 
@@ -180,11 +180,11 @@ def cholesky_excess(double sign, double[:, ::1] M, double shift):
     return excess, stored
 
 
-def ascend(double sign, double[:, ::1] M, v, double accuracy):
+def rayleigh_cg(double sign, double[:, ::1] M, v, double accuracy):
     """The Rayleigh quotient found, and where."""
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), work = room(4 * p)
-    return eigenvalues.ascend(p, sign, &M[0, 0], &x[0], &work[0], accuracy), np.asarray(x)
+    return eigenvalues.rayleigh_cg(p, sign, &M[0, 0], &x[0], &work[0], accuracy), np.asarray(x)
 
 
 def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accuracy):
@@ -222,15 +222,15 @@ def iterate_inverse(double[:, ::1] M, v, double accuracy):
 # spectral, tangent and the rules: functions of an iterate
 
 def widen(dict lower, dict upper):
-    """The bracket now of ends of the given bound, drift and path."""
-    cdef Tracked squared
+    """The bracket now of ends of the given bound, gram_drift and matrix_path."""
+    cdef TrackedExtreme squared
     squared.lower, squared.upper = lower, upper
     spectral.widen(&squared)
     return squared.now.lo, squared.now.hi
 
 
 def largest_moved(dict lower, dict upper, double distance):
-    cdef Tracked largest
+    cdef TrackedExtreme largest
     largest.lower, largest.upper = lower, upper
     spectral.largest_moved(&largest, distance)
     return largest.now.lo, largest.now.hi
@@ -238,7 +238,7 @@ def largest_moved(dict lower, dict upper, double distance):
 
 def unknown_layer(double[:, ::1] A):
     """What the norm alone says."""
-    cdef Layer layer
+    cdef LayerExtremes layer
     spectral.unknown_layer(<int> A.shape[0], <int> A.shape[1], np.linalg.norm(A), &layer)
     return layer
 
@@ -267,8 +267,9 @@ cdef class Point:
                           ("W2_norm", <size_t> &it.W2_norm), ("W_norm", <size_t> &it.W_norm),
                           ("G_norm", <size_t> &it.G_norm), ("g1_norm", <size_t> &it.g1_norm),
                           ("g2_norm", <size_t> &it.g2_norm), ("grad_sq", <size_t> &it.grad_sq),
-                          ("W_weight", <size_t> &it.W_weight), ("reach", <size_t> &it.reach),
-                          ("moved", <size_t> &it.moved), ("eta", <size_t> &it.eta)):
+                          ("K_t_share_of_sigma_max_W", <size_t> &it.K_t_share_of_sigma_max_W),
+                          ("product_step", <size_t> &it.product_step),
+                          ("gram_step", <size_t> &it.gram_step), ("eta", <size_t> &it.eta)):
             if known == name:
                 return <double*> <size_t> at
         raise AttributeError(name)
@@ -318,7 +319,7 @@ cdef class Point:
     def drift_layer(self, dict max_sq, double other_max, Py_ssize_t size, double A_norm, double other_norm,
                     double g_norm, int m):
         """What a step adds: (moved, e), and the ends of the layer afterwards."""
-        cdef Layer layer
+        cdef LayerExtremes layer
         cdef double e, moved
         layer = resting_layer(max_sq)
         moved = spectral.drift_layer(&layer, &self.it, other_max, size, A_norm, other_norm, g_norm, m, &e)
@@ -349,11 +350,11 @@ cdef class Point:
         return self.it.eta
 
 
-cdef Layer resting_layer(dict max_sq):
+cdef LayerExtremes resting_layer(dict max_sq):
     """A layer of which only the bracket of the greatest value is known; nothing has drifted."""
-    cdef Layer layer
-    cdef End at_rest
-    at_rest.bound = at_rest.drift = at_rest.path = 0.0
+    cdef LayerExtremes layer
+    cdef TrackedBound at_rest
+    at_rest.bound = at_rest.gram_drift = at_rest.matrix_path = 0.0
     layer.min_sq.lower = layer.min_sq.upper = layer.max_sq.lower = layer.max_sq.upper = at_rest
     layer.min_sq.now.lo = layer.min_sq.now.hi = 0.0
     layer.max_sq.now = max_sq

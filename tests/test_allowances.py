@@ -66,28 +66,28 @@ def test_a_widened_bracket_is_outward_and_no_wider_than_some_units(probe):
         part = 1.0 - 10.0 ** rng.uniform(-6, 0)
         drift, path = part * bound, part * bound**0.5
         exact, s = mpmath.mpf(bound), root(bound)
-        lo, hi = probe.widen({"bound": bound, "drift": drift, "path": useless},
-                             {"bound": bound, "drift": drift, "path": useless})
+        lo, hi = probe.widen({"bound": bound, "gram_drift": drift, "matrix_path": useless},
+                             {"bound": bound, "gram_drift": drift, "matrix_path": useless})
         assert (exact - drift) * (1 - 4 * U) <= lo <= exact - drift
         assert exact + drift <= hi <= (exact + drift) * (1 + 5 * U)
-        lo, hi = probe.widen({"bound": bound, "drift": useless, "path": path},
-                             {"bound": bound, "drift": useless, "path": path})
+        lo, hi = probe.widen({"bound": bound, "gram_drift": useless, "matrix_path": path},
+                             {"bound": bound, "gram_drift": useless, "matrix_path": path})
         assert positive(s * (1 - 4 * U) - path) ** 2 * (1 - 8 * U) <= lo <= (s - path) ** 2
         assert (s + path) ** 2 <= hi <= (s + path) ** 2 * (1 + 12 * U)
     # the better of the two ways, and nothing below 0
-    ends = {"bound": 4.0, "drift": 0.5, "path": 1.0}, {"bound": 4.0, "drift": 4.0, "path": 0.5}
+    ends = {"bound": 4.0, "gram_drift": 0.5, "matrix_path": 1.0}, {"bound": 4.0, "gram_drift": 4.0, "matrix_path": 0.5}
     assert probe.widen(*ends) == pytest.approx((3.5, 6.25))
-    assert probe.widen({"bound": 1.0, "drift": 2.0, "path": 3.0}, ends[1])[0] == 0.0
+    assert probe.widen({"bound": 1.0, "gram_drift": 2.0, "matrix_path": 3.0}, ends[1])[0] == 0.0
 
 
 def test_a_largest_value_has_moved_by_what_its_matrix_has(probe):
     rng = np.random.default_rng(1)
     for _ in range(DRAWS):
-        bound, drift, distance = sizes(rng, 3)
-        drift, distance = min(drift, bound), 0.5 * distance
-        end = {"bound": bound, "drift": drift, "path": 0.0}
+        bound, path, distance = sizes(rng, 3)
+        path, distance = min(path, bound), 0.5 * distance
+        end = {"bound": bound, "gram_drift": 0.0, "matrix_path": path}
         lo, hi = probe.largest_moved(end, end, distance)
-        moved = mpmath.mpf(drift) + distance
+        moved = mpmath.mpf(path) + distance
         assert positive(bound - moved * (1 + 4 * U)) * (1 - 4 * U) <= lo <= positive(bound - moved)
         assert bound + moved <= hi <= (bound + moved) * (1 + 8 * U)
 
@@ -133,10 +133,10 @@ def test_drift_is_at_least_its_formula(probe, regime):
         most = needed_drift(point, hi, *known, terms=(m + 5) * U, norms=(size + 8) * U)
         for end in (layer["min_sq"]["lower"], layer["min_sq"]["upper"], layer["max_sq"]["lower"],
                     layer["max_sq"]["upper"]):
-            assert least[0] <= end["path"] <= most[0] * (1 + 32 * U)
-            assert least[1] <= end["drift"] <= most[1] * (1 + 64 * U)
-        assert e <= layer["max_sq"]["upper"]["path"]
-        assert moved <= layer["max_sq"]["upper"]["drift"]
+            assert least[0] <= end["matrix_path"] <= most[0] * (1 + 32 * U)
+            assert least[1] <= end["gram_drift"] <= most[1] * (1 + 64 * U)
+        assert e <= layer["max_sq"]["upper"]["matrix_path"]
+        assert moved <= layer["max_sq"]["upper"]["gram_drift"]
 
 
 def test_a_step_that_rounding_doubles(probe):
@@ -171,7 +171,8 @@ def test_the_drift_of_the_imbalance_is_rounded_up():
 
 
 def tracked(lo, hi):
-    return {"lower": {"bound": lo, "drift": 0.0, "path": 0.0}, "upper": {"bound": hi, "drift": 0.0, "path": 0.0},
+    return {"lower": {"bound": lo, "gram_drift": 0.0, "matrix_path": 0.0},
+            "upper": {"bound": hi, "gram_drift": 0.0, "matrix_path": 0.0},
             "now": {"lo": lo, "hi": hi}}
 
 
@@ -236,7 +237,7 @@ def test_bounds_on_the_tangent_kernel_that_have_drifted_are_outward(probe):
         below, above = 10.0 ** rng.uniform(-6, 1), 10.0 ** rng.uniform(-1, 6)
         point = probe.Point(2, 3, 2, mu=mu, K=K, sigma_min_sq=(below, below), sigma_max_sq=(above, above),
                             hessian=[mu, K])
-        point.memory = {"tangent": {"lo": lo, "hi": hi, "drift": drift, "least": least, "most": most}}
+        point.memory = {"tangent": {"lo": lo, "hi": hi, "gram_drift": drift, "least": least, "most": most}}
         point.publish_tangent()
         drift, exact = mpmath.mpf(drift), mpmath.mpf(lo)
         low = max(mpmath.mpf(mu) * below, exact * positive(1 - drift / least))
@@ -320,7 +321,7 @@ def test_a_least_eigenvalue_below_the_excess_is_not_proved_to_be_positive(probe)
 
 @pytest.mark.parametrize("greatest", [True, False])
 @pytest.mark.parametrize("p", [2, 5, 24, 30])
-def test_a_direction_that_is_the_wrong_eigenvector_is_stirred(probe, greatest, p):
+def test_a_direction_that_is_the_wrong_eigenvector_is_perturbed(probe, greatest, p):
     # the iteration cannot leave an eigenvector: the shift is then on the wrong side of the extreme one
     values = np.arange(1.0, p + 1)
     wrong = np.eye(p)[0 if greatest else p - 1]
@@ -380,9 +381,11 @@ def test_iterations_find_extreme_eigenvalues_from_inside(probe, p):
     start = np.cos(np.arange(float(p)))
     room = 20 * p * U
     # until an iteration changes it by a tenth of that: with ratios of 3/4 and 1/2, less is left than what was wanted
-    for found, truth in ((probe.ascend(1.0, M, start, 1e-6)[0], high), (probe.iterate_power(M, start, 1e-6), high)):
+    for found, truth in ((probe.rayleigh_cg(1.0, M, start, 1e-6)[0], high),
+                         (probe.iterate_power(M, start, 1e-6), high)):
         assert truth * (1 - 1e-6) <= found <= truth * (1 + room)
-    for found, truth in ((probe.ascend(-1.0, M, start, 1e-6)[0], low), (probe.iterate_inverse(M, start, 1e-6), low)):
+    for found, truth in ((probe.rayleigh_cg(-1.0, M, start, 1e-6)[0], low),
+                         (probe.iterate_inverse(M, start, 1e-6), low)):
         assert truth * (1 - room) <= found <= truth * (1 + 1e-6)
     assert probe.iterate_inverse(M - 2.0 * np.eye(p), start, 1e-6) == np.inf
 
@@ -440,16 +443,16 @@ def test_a_step_moves_the_product_and_the_kernel_by_both_layers(probe):
         point.g1_norm = point.g2_norm = 0.0 if case % 3 == 0 else 1e3
         point.memory = {"layer1": {"min_sq": tracked(0.0, one), "max_sq": tracked(one, one)},
                         "layer2": {"min_sq": tracked(0.0, two), "max_sq": tracked(two, two)},
-                        "tangent": {"lo": 0.0, "hi": 0.0, "drift": 0.5, "least": 0.0, "most": 0.0}}
+                        "tangent": {"lo": 0.0, "hi": 0.0, "gram_drift": 0.5, "least": 0.0, "most": 0.0}}
         point.drift(Spectral("certified"))
         first, second = (point.memory[layer]["max_sq"]["upper"] for layer in ("layer1", "layer2"))
-        e1, e2 = mpmath.mpf(first["path"]), mpmath.mpf(second["path"])
+        e1, e2 = mpmath.mpf(first["matrix_path"]), mpmath.mpf(second["matrix_path"])
         reach = e1 * root(two) + root(one) * e2 + e1 * e2 + eps_W
-        # the paths here are a little more than what the reach is made of
-        assert reach * (1 - 8 * U) <= point.reach <= reach * (1 + 24 * U)
-        moved = mpmath.mpf(first["drift"]) + second["drift"]
-        assert moved * (1 - 8 * U) <= point.moved <= moved * (1 + 8 * U)
-        assert 0.5 + moved * (1 - 4 * U) <= point.memory["tangent"]["drift"] <= (0.5 + moved) * (1 + 8 * U)
+        # the paths here are a little more than what the step of the product is made of
+        assert reach * (1 - 8 * U) <= point.product_step <= reach * (1 + 24 * U)
+        moved = mpmath.mpf(first["gram_drift"]) + second["gram_drift"]
+        assert moved * (1 - 8 * U) <= point.gram_step <= moved * (1 + 8 * U)
+        assert 0.5 + moved * (1 - 4 * U) <= point.memory["tangent"]["gram_drift"] <= (0.5 + moved) * (1 + 8 * U)
 
 
 def test_the_tangent_kernel_is_bracketed(probe):

@@ -23,7 +23,7 @@ cdef inline double positive_part(double x) noexcept nogil:
     return x if x > 0.0 else 0.0
 
 
-cdef inline double coarse(double x) noexcept nogil:
+cdef inline double round_14_bits(double x) noexcept nogil:
     """x to 14 bits."""
     cdef double high = x * 549755813889.0      # 2^39 + 1
     return high - (high - x)
@@ -31,12 +31,12 @@ cdef inline double coarse(double x) noexcept nogil:
 
 # Ends of brackets that an iteration has found are rounded outward to few bits: then they do not depend on how the
 # iteration was rounded, at another width or on another processor.
-cdef inline double coarse_below(double x) noexcept nogil:
-    return coarse(x * (1.0 - 1.3e-4))
+cdef inline double round_down_14_bits(double x) noexcept nogil:
+    return round_14_bits(x * (1.0 - 1.3e-4))
 
 
-cdef inline double coarse_above(double x) noexcept nogil:
-    return coarse(x * (1.0 + 1.3e-4))
+cdef inline double round_up_14_bits(double x) noexcept nogil:
+    return round_14_bits(x * (1.0 + 1.3e-4))
 
 
 cdef inline double width(Bracket* b) noexcept nogil:
@@ -59,7 +59,7 @@ cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* g
 cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil
 cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
                             double room) noexcept nogil
-cdef double ascend(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil
+cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil
 cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil
 cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
                            Bracket* greatest, double* work) noexcept nogil

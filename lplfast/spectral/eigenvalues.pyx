@@ -192,7 +192,7 @@ cdef double quotient_at(int p, const double* gram, double* v, double* w) noexcep
     return dot(p, v, w)
 
 
-cdef double ascend(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil:
+cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil:
     """The Rayleigh quotient of gram (p, p) at v, after making `sign` times it as large as it gets from v by conjugate
     gradients (Polak and Ribiere's): never beyond the extreme eigenvalue but for rounding, wanted to the relative
     accuracy `room`. A step is the best one in the plane of v and the direction d; `work` has room for 4 p doubles.
@@ -201,7 +201,7 @@ cdef double ascend(int p, double sign, const double* gram, double* v, double* wo
     cdef double* r = work + p       # the residual w - quotient * v
     cdef double* d = work + 2 * p
     cdef double* e = work + 3 * p   # gram @ d
-    cdef double quotient = quotient_at(p, gram, v, w), r_sq = 1.0, before, beta, along, reach, b, c, half, length, turn
+    cdef double quotient = quotient_at(p, gram, v, w), r_sq = 1.0, before, beta, along, d_norm, b, c, half, length, turn
     cdef Py_ssize_t i
     cdef int _step
     for i in range(p):
@@ -219,11 +219,11 @@ cdef double ascend(int p, double sign, const double* gram, double* v, double* wo
         along = dot(p, d, v)
         for i in range(p):
             d[i] -= along * v[i]
-        reach = norm(p, d)
-        if not reach > 4.0 * U * fabs(quotient):
+        d_norm = norm(p, d)
+        if not d_norm > 4.0 * U * fabs(quotient):
             break
         for i in range(p):
-            d[i] /= reach
+            d[i] /= d_norm
         symmetric_times(p, gram, d, e)
         # the greatest or least eigenvalue of [[quotient, b], [b, c]] and its eigenvector
         b, c, before = dot(p, v, e), dot(p, d, e), quotient
@@ -238,7 +238,7 @@ cdef double ascend(int p, double sign, const double* gram, double* v, double* wo
             c = v[i]
             v[i] = length * c + b * d[i]
             w[i] = length * w[i] + b * e[i]
-            d[i] = (length * d[i] - b * c) * reach
+            d[i] = (length * d[i] - b * c) * d_norm
         if sign * (quotient - before) <= SETTLED * room * fabs(quotient):
             break
     return quotient_at(p, gram, v, w)
@@ -260,7 +260,7 @@ cdef double cholesky_excess(int p, double sign, const double* gram, double shift
     return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
 
 
-cdef void stir(int p, double* direction) noexcept nogil:
+cdef void perturb(int p, double* direction) noexcept nogil:
     """Turn a direction that was an eigenvector, of another eigenvalue than the extreme one by now."""
     cdef Py_ssize_t i
     for i in range(p):
@@ -276,14 +276,14 @@ cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double
     cdef double error = (q + 4) * U * F_sq, above, excess, found
     cdef int attempt
     for attempt in range(2):
-        found = ascend(p, 1.0, gram, direction, work, room if attempt == 0 else 0.1 * room)
-        above = coarse_above(found * (1.0 + 0.75 * room))
+        found = rayleigh_cg(p, 1.0, gram, direction, work, room if attempt == 0 else 0.1 * room)
+        above = round_up_14_bits(found * (1.0 + 0.75 * room))
         excess = cholesky_excess(p, -1.0, gram, above, work)
         if excess < INFINITY:
-            greatest.lo = positive_part(coarse_below(found) - (3.0 * p + 12) * U * F_sq - error)
+            greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
             greatest.hi = above + excess + error
             return True
-        stir(p, direction)
+        perturb(p, direction)
     return False
 
 
@@ -296,19 +296,19 @@ cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* d
     for attempt in range(2):
         found = quotient_at(p, gram, direction, work)
         if attempt == 0 and found > ILL_CONDITIONED * F_sq / p:
-            found = ascend(p, -1.0, gram, direction, work, room)
+            found = rayleigh_cg(p, -1.0, gram, direction, work, room)
         if attempt == 1 or not found > ILL_CONDITIONED * F_sq / p:
             found = inverse_iterate(p, gram, direction, work, work + p, room)
         if not found < INFINITY:
             return False
-        below = coarse_below(found * (1.0 - 0.75 * room))
+        below = round_down_14_bits(found * (1.0 - 0.75 * room))
         excess = cholesky_excess(p, 1.0, gram, below, work)
         if excess < INFINITY:
             least.lo = positive_part(below - excess - error)
             # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
-            least.hi = coarse_above(found) + (4.0 * p + 20) * U * F_sq + error
+            least.hi = round_up_14_bits(found) + (4.0 * p + 20) * U * F_sq + error
             return True
-        stir(p, direction)
+        perturb(p, direction)
     return False
 
 
@@ -324,6 +324,6 @@ cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double
     if not length < INFINITY:
         return found
     error = (n + k + 8) * U * A_norm
-    found.lo = coarse_below(square(positive_part(length / size - error)))
-    found.hi = coarse_above(square(length / size + error))
+    found.lo = round_down_14_bits(square(positive_part(length / size - error)))
+    found.hi = round_up_14_bits(square(length / size + error))
     return found

@@ -1,4 +1,4 @@
-from ..iterate cimport Bracket, Iterate, Layer, Tracked
+from ..iterate cimport Bracket, Iterate, LayerExtremes, TrackedExtreme
 from ..linalg.passes cimport Motion
 
 
@@ -18,17 +18,17 @@ cdef inline double relative_width(Bracket* b) noexcept nogil:
 cdef inline double widest(Iterate* it) noexcept nogil:
     """The relative width of the widest bracket that the constants are made of; of s_max(W), what it makes of K_t."""
     return max(relative_width(&it.sigma_min_sq), relative_width(&it.sigma_max_sq),
-               (it.sigma_max_W.hi - it.sigma_max_W.lo) * it.W_weight)
+               (it.sigma_max_W.hi - it.sigma_max_W.lo) * it.K_t_share_of_sigma_max_W)
 
 
-cdef void unknown_layer(int n, int k, double A_norm, Layer* layer) noexcept nogil
-cdef void widen(Tracked* squared) noexcept nogil
-cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
+cdef void unknown_layer(int n, int k, double A_norm, LayerExtremes* layer) noexcept nogil
+cdef void widen(TrackedExtreme* squared) noexcept nogil
+cdef double drift_layer(LayerExtremes* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
                         double g_norm, int m, double* e) noexcept nogil
-cdef void largest_moved(Tracked* largest, double distance) noexcept nogil
+cdef void largest_moved(TrackedExtreme* largest, double distance) noexcept nogil
 
 
-cdef double greatest_product(Layer* one, Layer* two) noexcept nogil
+cdef double greatest_product(LayerExtremes* one, LayerExtremes* two) noexcept nogil
 
 
 cdef class Spectral:
@@ -44,9 +44,9 @@ cdef class Spectral:
     cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil
     cdef double _affordable(self, Iterate* it) noexcept nogil
     cdef void _renew(self, Iterate* it, double* scratch) noexcept nogil
-    cdef void _keep_narrow(self, Iterate* it, Layer* layer, bint greatest, int n, int k, const double* A, double A_norm,
+    cdef void _keep_narrow(self, Iterate* it, LayerExtremes* layer, bint greatest, int n, int k, const double* A, double A_norm,
                            double wanted, double* direction, double* scratch) noexcept nogil
-    cdef void _renew_largest(self, Iterate* it, const double* A, double A_norm, Tracked* largest, double* direction,
+    cdef void _renew_largest(self, Iterate* it, const double* A, double A_norm, TrackedExtreme* largest, double* direction,
                              double* scratch) noexcept nogil
     cdef void publish(self, Iterate* it) noexcept nogil
     cdef void _count(self, Iterate* it) noexcept nogil

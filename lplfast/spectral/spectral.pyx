@@ -14,7 +14,7 @@ from .eigenvalues cimport (
     power_iterate, quotient, square, svd_extremes, width,
 )
 from .imbalance cimport drift_imbalance, find_imbalance, imbalance_bound, imbalance_work
-from ..iterate cimport Bracket, End, Iterate, Layer, Memory, Tracked, gap_above
+from ..iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme, gap_above
 from ..linalg.rounding cimport U
 from ..linalg.passes cimport Motion, distance_sq
 from .tangent cimport publish_tangent, renew_tangent, tangent_is_narrow
@@ -63,31 +63,31 @@ MODES = ("certified", "exact", "power")
 ROUNDING = 1e-6
 
 
-cdef void renew_end(End* end, double bound) noexcept nogil:
+cdef void renew_end(TrackedBound* end, double bound) noexcept nogil:
     end.bound = bound
-    end.drift = end.path = 0.0
+    end.gram_drift = end.matrix_path = 0.0
 
 
-cdef void renew(Tracked* tracked, double lo, double hi) noexcept nogil:
+cdef void renew(TrackedExtreme* tracked, double lo, double hi) noexcept nogil:
     """The bracket has been computed: it is [lo, hi]."""
     renew_end(&tracked.lower, lo)
     renew_end(&tracked.upper, hi)
     tracked.now.lo, tracked.now.hi = lo, hi
 
 
-cdef void unknown_layer(int n, int k, double A_norm, Layer* layer) noexcept nogil:
+cdef void unknown_layer(int n, int k, double A_norm, LayerExtremes* layer) noexcept nogil:
     """What the Frobenius norm alone says of the layer A (n, k)."""
     cdef double F_sq = square(A_norm), round = (<double> n * k + 8) * U
     renew(&layer.max_sq, F_sq / min(n, k) * (1.0 - round), F_sq * (1.0 + round))
     renew(&layer.min_sq, 0.0, F_sq / n * (1.0 + round) if k >= n else 0.0)
 
 
-cdef void unknown_largest(int n, int m, double A_norm, Tracked* largest) noexcept nogil:
+cdef void unknown_largest(int n, int m, double A_norm, TrackedExtreme* largest) noexcept nogil:
     """What the Frobenius norm of A (n, m), or an upper bound on it, says of its largest singular value."""
     renew(largest, 0.0, fmax(A_norm, sqrt(TINY)) * (1.0 + (<double> n * m + 8) * U))
 
 
-cdef void renew_layer(int n, int k, const double* A, double A_norm, double wanted, Layer* layer,
+cdef void renew_layer(int n, int k, const double* A, double A_norm, double wanted, LayerExtremes* layer,
                       double* scratch) noexcept nogil:
     """Compute both extremes of the layer A (n, k) anew.
 
@@ -109,7 +109,7 @@ cdef void renew_layer(int n, int k, const double* A, double A_norm, double wante
     renew(&layer.max_sq, greatest.lo, greatest.hi)
 
 
-cdef void renew_largest(int n, int m, const double* A, double A_norm, Tracked* largest,
+cdef void renew_largest(int n, int m, const double* A, double A_norm, TrackedExtreme* largest,
                         double* scratch) noexcept nogil:
     """Compute the largest singular value of A (n, m) anew."""
     cdef Bracket least, greatest
@@ -119,7 +119,7 @@ cdef void renew_largest(int n, int m, const double* A, double A_norm, Tracked* l
     renew(largest, sqrt(greatest.lo) * (1.0 - 2.0 * U), sqrt(greatest.hi) * (1.0 + 2.0 * U))
 
 
-cdef void estimate_layer(int n, int k, const double* A, double tolerance, Layer* layer, double* directions,
+cdef void estimate_layer(int n, int k, const double* A, double tolerance, LayerExtremes* layer, double* directions,
                          double* scratch) noexcept nogil:
     """Estimate both extremes of the layer A (n, k) by power and inverse iteration: no certificate. The greatest is
     approached from below, the least from above; it is called 0 where its Cholesky factorization breaks down."""
@@ -137,7 +137,7 @@ cdef void estimate_layer(int n, int k, const double* A, double tolerance, Layer*
     layer.min_sq.now.lo = layer.min_sq.now.hi = least
 
 
-cdef void estimate_largest(int n, int m, const double* A, double tolerance, Tracked* largest, double* direction,
+cdef void estimate_largest(int n, int m, const double* A, double tolerance, TrackedExtreme* largest, double* direction,
                            double* scratch) noexcept nogil:
     """Estimate the largest singular value of A (n, m) by power iteration, from below: no certificate."""
     cdef int p = min(n, m)
@@ -167,7 +167,7 @@ cdef bint prove(int n, int k, const double* A, double A_norm, bint greatest, dou
     return bracket_least(p, q, scratch, F_sq, direction, PROOF_WIDTH * tolerance, found, work)
 
 
-cdef bint prove_largest(int n, int m, const double* A, double A_norm, double tolerance, Tracked* largest,
+cdef bint prove_largest(int n, int m, const double* A, double A_norm, double tolerance, TrackedExtreme* largest,
                         double* direction, double* scratch) noexcept nogil:
     """Renew the largest singular value of A (n, m) without an eigenvalue problem; False if that did not work out."""
     cdef Bracket greatest
@@ -177,23 +177,23 @@ cdef bint prove_largest(int n, int m, const double* A, double A_norm, double tol
     return True
 
 
-cdef void widen(Tracked* squared) noexcept nogil:
+cdef void widen(TrackedExtreme* squared) noexcept nogil:
     """The bracket of a squared singular value of a layer now, from its ends and their drift since: of the Gram matrix,
     and of the layer."""
-    cdef End* lower = &squared.lower
-    cdef End* upper = &squared.upper
-    squared.now.lo = max(positive_part(lower.bound - lower.drift) * (1.0 - U),
-                         square(positive_part(sqrt(lower.bound) * (1.0 - U) - lower.path)) * (1.0 - 4.0 * U))
-    squared.now.hi = min((upper.bound + upper.drift) * (1.0 + 2.0 * U),
-                         square(sqrt(upper.bound) + upper.path) * (1.0 + 6.0 * U))
+    cdef TrackedBound* lower = &squared.lower
+    cdef TrackedBound* upper = &squared.upper
+    squared.now.lo = max(positive_part(lower.bound - lower.gram_drift) * (1.0 - U),
+                         square(positive_part(sqrt(lower.bound) * (1.0 - U) - lower.matrix_path)) * (1.0 - 4.0 * U))
+    squared.now.hi = min((upper.bound + upper.gram_drift) * (1.0 + 2.0 * U),
+                         square(sqrt(upper.bound) + upper.matrix_path) * (1.0 + 6.0 * U))
 
 
-cdef inline void drift_end(End* end, double moved, double path) noexcept nogil:
-    end.drift = (end.drift + moved) * (1.0 + 2.0 * U)
-    end.path = (end.path + path) * (1.0 + 2.0 * U)
+cdef inline void drift_end(TrackedBound* end, double gram_step, double matrix_step) noexcept nogil:
+    end.gram_drift = (end.gram_drift + gram_step) * (1.0 + 2.0 * U)
+    end.matrix_path = (end.matrix_path + matrix_step) * (1.0 + 2.0 * U)
 
 
-cdef double drift_layer(Layer* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
+cdef double drift_layer(LayerExtremes* layer, Iterate* it, double other_max, Py_ssize_t size, double A_norm, double other_norm,
                         double g_norm, int m, double* e) noexcept nogil:
     """Add what one step `A - eta g` adds to the drift of a layer of `size` entries and of its Gram matrix; return the
     latter, and in `e` the former, in the spectral norm. The gradient g is a product of G and the other layer, whose
@@ -326,16 +326,16 @@ cdef class Spectral:
                             it.g1_norm, it.m, &e1)
         moved += drift_layer(&it.memory.layer2, it, one, <Py_ssize_t> it.m * it.k, it.W2_norm, it.W1_norm,
                              it.g2_norm, it.n, &e2)
-        it.memory.tangent.drift = (it.memory.tangent.drift + moved) * (1.0 + 2.0 * U)
-        it.moved = moved
-        it.reach = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
+        it.memory.tangent.gram_drift = (it.memory.tangent.gram_drift + moved) * (1.0 + 2.0 * U)
+        it.gram_step = moved
+        it.product_step = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
         drift_imbalance(it, one, two)
 
     cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil:
         """After the step: the brackets at the evaluated iterate, renewed where they have become too wide."""
         cdef Memory* memory = it.memory
-        cdef Layer* one = &memory.layer1
-        cdef Layer* two = &memory.layer2
+        cdef LayerExtremes* one = &memory.layer1
+        cdef LayerExtremes* two = &memory.layer2
         cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
         cdef double* directions = it.directions
         cdef double moved
@@ -357,7 +357,7 @@ cdef class Spectral:
         if it.k >= it.m:
             widen(&two.min_sq)
         # the computed W and G have moved by the differences of what is stored, but where their squares underflow
-        moved = min(sqrt(max(motion.moved_sq, TINY)) * (1.0 + (size + 8) * U), it.reach + it.eps_W)
+        moved = min(sqrt(max(motion.moved_sq, TINY)) * (1.0 + (size + 8) * U), it.product_step + it.eps_W)
         largest_moved(&memory.W_max, moved)
         if it.weights != NULL:
             # G = H (W - W*), each entry to 2 u
@@ -377,8 +377,8 @@ cdef class Spectral:
     cdef void _renew(self, Iterate* it, double* scratch) noexcept nogil:
         """Renew what has become too wide, publish the brackets, and count."""
         cdef Memory* memory = it.memory
-        cdef Layer* one = &memory.layer1
-        cdef Layer* two = &memory.layer2
+        cdef LayerExtremes* one = &memory.layer1
+        cdef LayerExtremes* two = &memory.layer2
         cdef double tolerance = self._affordable(it), close = min(tolerance, CLOSE * self.tolerance)
         cdef double least, greatest, wanted, closest
         cdef double* first = it.directions
@@ -388,7 +388,7 @@ cdef class Spectral:
         greatest = one.max_sq.now.lo + two.max_sq.now.lo
         closest = INFINITY
         if memory.eta * it.K * greatest > LONG:
-            closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.moved)
+            closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.gram_step)
         wanted = 0.5 * min(close * greatest, closest)
         self._keep_narrow(it, one, True, it.n, it.k, it.W1, it.W1_norm, wanted, first, scratch)
         self._keep_narrow(it, two, True, it.m, it.k, it.W2t, it.W2_norm, wanted, second, scratch)
@@ -397,12 +397,12 @@ cdef class Spectral:
         if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
             self._renew_largest(it, it.G, it.G_norm, &memory.G_max, of_G, scratch)
         # the weight is that of one step ago
-        if not (width(&memory.W_max.now) * it.W_weight <= W_PART * close
+        if not (width(&memory.W_max.now) * it.K_t_share_of_sigma_max_W <= W_PART * close
                 and width(&memory.W_max.now) <= W_WIDTH * memory.W_max.now.hi):
             self._renew_largest(it, it.W, it.W_norm, &memory.W_max, of_W, scratch)
         least = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
-        if (one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.moved
-                or min(one.min_sq.lower.drift, two.min_sq.lower.drift) > SEVERAL * it.moved):
+        if (one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.gram_step
+                or min(one.min_sq.lower.gram_drift, two.min_sq.lower.gram_drift) > SEVERAL * it.gram_step):
             self._keep_narrow(it, one, False, it.n, it.k, it.W1, it.W1_norm, least, first + it.n, scratch)
             self._keep_narrow(it, two, False, it.m, it.k, it.W2t, it.W2_norm, least, second + it.m, scratch)
         elif not memory.imbalance.found:
@@ -417,11 +417,11 @@ cdef class Spectral:
             publish_tangent(it)
         self._count(it)
 
-    cdef void _keep_narrow(self, Iterate* it, Layer* layer, bint greatest, int n, int k, const double* A, double A_norm,
+    cdef void _keep_narrow(self, Iterate* it, LayerExtremes* layer, bint greatest, int n, int k, const double* A, double A_norm,
                            double wanted, double* direction, double* scratch) noexcept nogil:
         """Sharpen one bracket of a layer that has become too wide from inside, by a Rayleigh quotient at the last
         direction; if that is not enough, renew it."""
-        cdef Tracked* side = &layer.max_sq if greatest else &layer.min_sq
+        cdef TrackedExtreme* side = &layer.max_sq if greatest else &layer.min_sq
         cdef double part = CLOSEST if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG else 1.0
         cdef Bracket inside
         if width(&side.now) <= wanted:
@@ -446,7 +446,7 @@ cdef class Spectral:
             it.memory.eigenproblems += 1
             renew_layer(n, k, A, A_norm, FRESH_WIDTH * self.tolerance, layer, scratch)
 
-    cdef void _renew_largest(self, Iterate* it, const double* A, double A_norm, Tracked* largest, double* direction,
+    cdef void _renew_largest(self, Iterate* it, const double* A, double A_norm, TrackedExtreme* largest, double* direction,
                              double* scratch) noexcept nogil:
         """Renew the largest singular value of W or G."""
         it.memory.renewals += 1
@@ -457,8 +457,8 @@ cdef class Spectral:
 
     cdef void publish(self, Iterate* it) noexcept nogil:
         """Turn what is tracked into the brackets of the iterate."""
-        cdef Layer* one = &it.memory.layer1
-        cdef Layer* two = &it.memory.layer2
+        cdef LayerExtremes* one = &it.memory.layer1
+        cdef LayerExtremes* two = &it.memory.layer2
         cdef Bracket* W_max = &it.memory.W_max.now
         cdef Bracket* G_max = &it.memory.G_max.now
         cdef double square_g, first, eta
@@ -485,24 +485,24 @@ cdef class Spectral:
         square_g = fmax(2.0 * it.K * gap_above(it), square(it.G_norm))
         first = it.K * it.sigma_max_sq.hi + sqrt(square_g)
         eta = max(it.memory.eta, 1.0 / first)
-        it.W_weight = 3.0 * it.K * square_g * eta * eta / first if first > 0.0 else 0.0
+        it.K_t_share_of_sigma_max_W = 3.0 * it.K * square_g * eta * eta / first if first > 0.0 else 0.0
 
     cdef void _count(self, Iterate* it) noexcept nogil:
         """Count the iterates at which every bracket is as narrow as was asked."""
         it.memory.narrow += widest(it) <= self.tolerance
 
 
-cdef double greatest_product(Layer* one, Layer* two) noexcept nogil:
+cdef double greatest_product(LayerExtremes* one, LayerExtremes* two) noexcept nogil:
     """An upper bound on s_max(W1) s_max(W2); the product of the squares may leave float64."""
     return sqrt(one.max_sq.now.hi) * sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)
 
 
-cdef void largest_moved(Tracked* largest, double distance) noexcept nogil:
+cdef void largest_moved(TrackedExtreme* largest, double distance) noexcept nogil:
     """The bracket of a largest singular value after its matrix has moved by at most `distance`."""
-    drift_end(&largest.lower, distance, 0.0)
-    drift_end(&largest.upper, distance, 0.0)
-    largest.now.lo = positive_part(largest.lower.bound - largest.lower.drift) * (1.0 - U)
-    largest.now.hi = (largest.upper.bound + largest.upper.drift) * (1.0 + 2.0 * U)
+    drift_end(&largest.lower, 0.0, distance)
+    drift_end(&largest.upper, 0.0, distance)
+    largest.now.lo = positive_part(largest.lower.bound - largest.lower.matrix_path) * (1.0 - U)
+    largest.now.hi = (largest.upper.bound + largest.upper.matrix_path) * (1.0 + 2.0 * U)
 
 
 def spectral_from(constants):

@@ -57,7 +57,7 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
     cdef int lwork = <int> lapack_work(it.n, it.n)
     cdef bint found, formed = False
     cdef Py_ssize_t i
-    tangent.drift = 0.0
+    tangent.gram_drift = 0.0
     tangent.least = (one.lo + p_lo) * (1.0 - U)
     tangent.most = (one.lo + p_hi) * (1.0 - U)
     tangent.lo, tangent.hi = 0.0, it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
@@ -93,9 +93,9 @@ cdef bint tangent_is_narrow(Iterate* it, double tolerance, double closest) noexc
     one step."""
     cdef Tangent* tangent = &it.memory.tangent
     cdef double one = it.memory.layer1.min_sq.now.lo, least = one + it.memory.layer2.min_sq.now.lo
-    if tangent.drift <= min(tolerance * tangent.least, closest):
+    if tangent.gram_drift <= min(tolerance * tangent.least, closest):
         return True
-    return tangent.most > 0.0 and not least > max(NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi), it.moved)
+    return tangent.most > 0.0 and not least > max(NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi), it.gram_step)
 
 
 cdef void publish_tangent(Iterate* it) noexcept nogil:
@@ -108,12 +108,12 @@ cdef void publish_tangent(Iterate* it) noexcept nogil:
         return
     it.nu.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
     if chased(tangent):
-        it.nu.lo = max(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.drift / tangent.least * (1.0 + 2.0 * U))
+        it.nu.lo = max(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.gram_drift / tangent.least * (1.0 + 2.0 * U))
                        * (1.0 - 4.0 * U))
     if tangent.most > 0.0:
-        it.nu.hi = min(it.nu.hi, tangent.hi * (1.0 + tangent.drift / tangent.most * (1.0 + 2.0 * U))
+        it.nu.hi = min(it.nu.hi, tangent.hi * (1.0 + tangent.gram_drift / tangent.most * (1.0 + 2.0 * U))
                        * (1.0 + 4.0 * U))
-        it.nu.hi = min(it.nu.hi, (tangent.hi + it.K * tangent.drift) * (1.0 + 4.0 * U))
+        it.nu.hi = min(it.nu.hi, (tangent.hi + it.K * tangent.gram_drift) * (1.0 + 4.0 * U))
 
 
 cdef double second_order(Iterate* it) noexcept nogil:
