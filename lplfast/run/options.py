@@ -11,7 +11,7 @@ from ..rules.rule import Rule
 from ..spectral.spectral import Spectral, spectral_from
 from ..validation import as_count, as_number
 
-__all__ = ["RunOptions"]
+__all__ = ["RunOptions", "check_saved_options"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,20 @@ class RunOptions:
                 "constants": {"mode": self.spectral.mode, "tolerance": self.spectral.tolerance},
                 "tol": self.tol, "grad_tol": self.grad_tol, "max_growth": self.max_growth,
                 "compress": self.compress, "record": list(self.record), "record_every": self.record_every}
+
+
+def check_saved_options(own):
+    """Check what `to_dict` has taken apart, the rule excepted: it may be anybody's, and need not be imported yet.
+
+    Raises
+    ------
+    ValueError
+        If no run can have been made with these options.
+
+    """
+    spectral = Spectral(own["constants"]["mode"], tolerance=own["constants"]["tolerance"])
+    others = {name: value for name, value in own.items() if name not in ("rule", "constants")}
+    RunOptions.new(step_size=None, constants=spectral, **others)
 
 
 def _growth(max_growth):
