@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..descent.descent import CHECKS
+from ..validation import as_choice
 from .options import check_saved_options
 from .outcome import MESSAGES
 from .schema import ARRAYS, ENTRIES, FORMAT, MEMBERS, PREFIXES
@@ -205,8 +206,7 @@ def _check_groups(found, entries):
 
 def _check_agreement(members):
     """Refuse members of which one contradicts another, or options that no run can have been made with."""
-    if members["status"] not in MESSAGES:
-        raise ValueError(f"status: expected one of {', '.join(MESSAGES)}, got {_short(members['status'])}")
+    as_choice("status", members["status"], MESSAGES)
     options = nested({name.removeprefix("continuation/options/"): value for name, value in members.items()
                       if name.startswith("continuation/options/")})
     check_saved_options(options)
