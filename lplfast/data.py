@@ -6,7 +6,7 @@ import numpy as np
 
 from .losses.labels import as_codes, indicators
 from .tables import read_matrix
-from .validation import as_array, as_matrix
+from .validation import as_array, as_choice, as_matrix
 
 __all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized"]
 
@@ -51,8 +51,7 @@ def load_data(name):
     `"digits"`: 1797 images of 64 pixels, 10 classes, X of rank 61.
     `"diabetes"`: 442 patients, 10 measurements, as measured; Y is one number each.
     """
-    if name not in DATASETS:
-        raise ValueError(f"data: expected one of {', '.join(map(repr, DATASETS))}, got {name!r}")
+    as_choice("data", name, DATASETS)
     try:
         import sklearn.datasets
     except ImportError as error:

@@ -6,8 +6,8 @@ import operator
 
 import numpy as np
 
-__all__ = ["HUGE", "as_array", "as_count", "as_generator", "as_matrix", "as_number", "as_offset", "as_reduction",
-           "as_shaped"]
+__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_flag", "as_generator", "as_matrix",
+           "as_number", "as_offset", "as_reduction", "as_shaped"]
 
 REDUCTIONS = ("sum", "mean")
 
@@ -114,9 +114,28 @@ def as_offset(offset, shape):
 
 def as_reduction(reduction):
     """Return "sum" or "mean", or raise."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
-    return reduction
+    return as_choice("reduction", reduction, REDUCTIONS)
+
+
+def as_choice(name, value, choices):
+    """Return `value` if it is one of the choices, or raise ValueError."""
+    if value not in tuple(choices):
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def as_callable(name, value):
+    """Return `value` if it can be called, or raise TypeError."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected a callable, got {value!r}")
+    return value
+
+
+def as_flag(name, value):
+    """Return `value` as a bool, or raise TypeError: 0 and 1 are none."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
 
 
 def as_number(name, value, *, positive=False, signed=False):

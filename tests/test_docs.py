@@ -10,6 +10,7 @@ import pytest
 
 import lplfast
 from lplfast.descent.descent import COLUMNS
+from lplfast.run.schema import SCHEMA
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
@@ -58,3 +59,10 @@ def test_every_relative_link_leads_somewhere():
 def test_the_history_is_documented_column_by_column():
     text = (ROOT / "docs" / "history.md").read_text(encoding="utf-8").partition("## Glossary")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == COLUMNS
+
+
+def test_the_saved_file_is_documented_entry_by_entry():
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    rows = [f"| `{entry.name}` | {entry.dtype} | ({', '.join(entry.shape)}{',' if len(entry.shape) == 1 else ''}) | "
+            f"{'yes' if entry.finite else ''} | {entry.group or 'always'} | {entry.meaning} |" for entry in SCHEMA]
+    assert re.findall(r"^\| `.*$", text, flags=re.MULTILINE) == rows

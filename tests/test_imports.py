@@ -27,8 +27,8 @@ INSIDE = {
               "registry"],
     "descent": ["clock", "descent"],
     "guarantees": ["constants", "bounds", "initial", "audit"],
-    "run": ["requirements", "options", "info", "run", "plan", "outcome", "checkpoint", "driver", "training",
-            "many"],
+    "run": ["requirements", "options", "outcome", "schema", "entries", "archive", "info", "run", "plan", "checkpoint",
+            "driver", "training", "many"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
 }
 

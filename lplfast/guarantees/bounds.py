@@ -12,6 +12,7 @@ from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
 from ..rules.rule import Rule
 from ..spectral.spectral import ROUNDING, Spectral, spectral_from
+from ..validation import as_choice
 from .constants import check_pair, evaluated
 
 __all__ = ["GuaranteedRate", "InitialBounds", "guaranteed_rate", "initial_bounds"]
@@ -134,8 +135,7 @@ def initial_bounds(problem, network, *, margins="best"):
     (4.25, 5.0)
     """
     check_pair(problem, network)
-    if margins not in MARGINS:
-        raise ValueError(f"margins: expected one of {', '.join(map(repr, MARGINS))}, got {margins!r}")
+    as_choice("margins", margins, MARGINS)
     at = evaluated(problem, *_layers(problem, network))
     return bounds_at(problem, network, at["gap_above"], at["loss"], margins)
 

@@ -42,13 +42,13 @@ class InitialGuarantee:
         return InitialGuarantee._of(self.bounds, None)
 
     def to_dict(self):
-        """Return everything, plain enough for JSON."""
+        """Return everything, plain enough for JSON; `from_dict` does without `bounds` where they are None."""
         return {"bounds": dataclasses.asdict(self.bounds) if self.bounds else None, "contraction": self.contraction}
 
     @classmethod
     def from_dict(cls, kept):
         """Return the guarantee that `to_dict` has taken apart."""
-        bounds = kept["bounds"]
+        bounds = kept.get("bounds")
         if bounds is not None:
             bounds = InitialBounds(**{**bounds, "imbalance": Imbalance(**bounds["imbalance"])})
         return cls._of(bounds, kept["contraction"])

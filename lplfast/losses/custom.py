@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..validation import as_count, as_number, as_shaped
+from ..validation import as_callable, as_count, as_number, as_shaped
 from .function import PythonLoss
 from .problems import Problem
 
@@ -53,8 +53,7 @@ class CustomLoss(Problem):
     """
 
     def __init__(self, value_and_gradient, *, shape, mu, K, minimum=None, minimizer=None, lower_bound=None):
-        if not callable(value_and_gradient):
-            raise TypeError(f"value_and_gradient: expected a callable, got {value_and_gradient!r}")
+        as_callable("value_and_gradient", value_and_gradient)
         try:
             n, m = shape
         except (TypeError, ValueError):

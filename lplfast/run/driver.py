@@ -59,6 +59,9 @@ class RunDriver:
         self.guarantee = run.guarantee if same else run.guarantee.without_rate()
         self.descent = self._descent(stack[:rows], stack[rows:].T)
         self.descent.restore(state, same_rule=same)
+        if self.descent.t != run.iterations:
+            raise ValueError(f"run: expected a state after {run.iterations} steps, as the run has taken, got one after "
+                             f"{self.descent.t}")
         # a function may add up in another order from time to time; another loss is farther off
         if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
             raise ValueError(f"problem: expected the one that the run was trained on, of loss "

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..descent.descent import COLUMNS
 from ..rules.guaranteed import Local
 from ..rules.registry import rule_again, rule_from, rule_parts
 from ..rules.rule import Rule
 from ..spectral.spectral import Spectral, spectral_from
-from ..validation import as_count, as_number
+from ..validation import as_count, as_flag, as_number
 
-__all__ = ["RunOptions"]
+__all__ = ["RunOptions", "check_saved_options"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class RunOptions:
                    tol=1e-10 if tol is None else as_number("tol", tol),
                    grad_tol=None if grad_tol is None else as_number("grad_tol", grad_tol, positive=True),
                    max_growth=None if max_growth is None else _growth(max_growth),
-                   compress=True if compress is None else _flag("compress", compress),
+                   compress=True if compress is None else as_flag("compress", compress),
                    record=COLUMNS if record is None else _recorded(record),
                    record_every=1 if record_every is None else as_count("record_every", record_every))
 
@@ -80,17 +78,25 @@ class RunOptions:
                 "compress": self.compress, "record": list(self.record), "record_every": self.record_every}
 
 
+def check_saved_options(own):
+    """Check what `to_dict` has taken apart, the rule excepted: it may be anybody's, and need not be imported yet.
+
+    Raises
+    ------
+    ValueError
+        If no run can have been made with these options.
+
+    """
+    spectral = Spectral(own["constants"]["mode"], tolerance=own["constants"]["tolerance"])
+    others = {name: value for name, value in own.items() if name not in ("rule", "constants")}
+    RunOptions.new(step_size=None, constants=spectral, **others)
+
+
 def _growth(max_growth):
     growth = as_number("max_growth", max_growth, positive=True)
     if growth < 1.0:
         raise ValueError(f"max_growth: expected a finite number >= 1, got {max_growth!r}")
     return growth
-
-
-def _flag(name, value):
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
-    return bool(value)
 
 
 def _recorded(record):

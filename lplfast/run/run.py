@@ -1,11 +1,7 @@
 """What a training run returns: its history, how it ended, and whether every inequality held."""
 
-import json
 import math
 import os
-import tempfile
-import zipfile
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +9,12 @@ import numpy as np
 from ..guarantees.audit import audit, theorems_failed
 from ..guarantees.initial import InitialGuarantee
 from ..network import Network
+from .archive import load_entries, save_entries
+from .entries import flat
 from .info import RunInfo
 
 __all__ = ["Continuation", "Interrupted", "Run"]
+
 
 class Interrupted(KeyboardInterrupt):
     """Training was interrupted. Everything computed so far is kept, and can be continued.
@@ -132,7 +131,7 @@ class Run:
     """
 
     def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation,
-                 guarantee=None):
+                 guarantee):
         self.history = history
         self.status = status
         self.message = message
@@ -234,77 +233,31 @@ class Run:
             If it cannot be written; it names `path`.
 
         """
-        path = os.fspath(path)
-        try:
-            self._save(path)
-        except OSError as error:
-            if error.errno is None:
-                raise
-            # not the temporary file, of which nobody knows
-            raise OSError(error.errno, error.strerror, path) from error
-
-    def _save(self, path):
-        arrays = {f"history/{name}": column for name, column in self.history.items()}
-        arrays.update({f"network/{name}": part for name, part in self.network.to_arrays().items()})
-        arrays.update({f"continuation/{name}": part for name, part in self.continuation.to_arrays().items()})
-        about = {name: getattr(self, name) for name in
-                 ("status", "message", "iterations", "checks", "counters")}
-        about["facts"] = dict(self.facts)
-        about["continuation"] = self.continuation.to_dict()
-        about["guarantee"] = None if self.guarantee is None else self.guarantee.to_dict()
-        # somebody's rule may have options that are no JSON
-        about = json.dumps(about, default=repr)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, about=np.array(about), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)     # mkstemp's files are for the owner alone
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        parts = {**{name: getattr(self, name) for name in ("status", "message", "iterations", "checks", "counters")},
+                 "facts": dict(self.facts), "guarantee": self.guarantee.to_dict(),
+                 "continuation": {**self.continuation.to_dict(), **self.continuation.to_arrays()},
+                 "history": self.history, "network": self.network.to_arrays()}
+        save_entries(path, dict(flat(parts)))
 
     @classmethod
     def load(cls, path):
-        """Return the run saved at `path`.
+        """Return the run saved at `path`. Nothing in the file is executed.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         ValueError
-            If it is not a saved run.
+            If it is not a saved run: the message names the entry, what was expected and what is there
+            (docs/files.md); or if it is one of another format.
 
         """
-        with open(os.fspath(path), "rb") as file:
-            try:
-                if not zipfile.is_zipfile(file):
-                    raise ValueError("no archive")
-                file.seek(0)
-                return cls._read(file)
-            except (ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, zlib.error,
-                    zipfile.BadZipFile) as error:
-                raise ValueError(f"{os.fspath(path)}: expected a run saved by Run.save, got something else or a "
-                                 f"damaged file: {error}") from error
-
-    @classmethod
-    def _read(cls, file):
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        about = json.loads(str(arrays.pop("about")))
-        parts = {"history": {}, "network": {}, "continuation": {"start": None}}
-        for name, array in arrays.items():
-            part, _, key = name.partition("/")
-            parts[part][key] = array
-        continuation = Continuation(**about.pop("continuation"), **parts["continuation"])
-        kept = about.pop("guarantee")
-        return cls(history=parts["history"], network=Network.from_arrays(parts["network"]), continuation=continuation,
-                   facts=RunInfo(**about.pop("facts")),
-                   guarantee=None if kept is None else InitialGuarantee.from_dict(kept), **about)
+        parts = load_entries(path)
+        continuation = {"start": None, **parts.pop("continuation")}
+        history = {name: parts["history"][name] for name in continuation["options"]["record"]}
+        return cls(**{**parts, "history": history, "network": Network.from_arrays(parts["network"]),
+                      "facts": RunInfo(**parts["facts"]), "continuation": Continuation(**continuation),
+                      "guarantee": InitialGuarantee.from_dict(parts["guarantee"])})
 
     def __repr__(self):
         gap = self.history.get("gap")

@@ -3,7 +3,7 @@
 import contextlib
 
 from ..threads import single_threaded_blas
-from ..validation import as_count, as_number
+from ..validation import as_callable, as_count, as_number
 from .checkpoint import Checkpoint
 from .driver import RunDriver
 from .plan import Plan
@@ -95,8 +95,8 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol
                           max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
                           record=record, record_every=record_every)
     callback_every = as_count("callback_every", callback_every)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback: expected a callable, got {callback!r}")
+    if callback is not None:
+        as_callable("callback", callback)
     checkpoint_every = as_number("checkpoint_every", checkpoint_every, positive=True)
     file = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every)
 
