@@ -9,7 +9,7 @@ import re
 import pytest
 
 import lplfast
-from lplfast.descent.descent import COLUMNS
+from lplfast.descent.history import COLUMNS
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}

@@ -9,7 +9,9 @@ import warnings
 import numpy as np
 import scipy
 
-from ..descent.descent import COLUMNS, LAYOUT, Descent, copy_columns
+from ..descent.descent import Descent
+from ..descent.history import COLUMNS, copy_columns
+from ..descent.state import LAYOUT
 from ..guarantees.initial import Promise
 from ..rules.registry import rule_parts
 from ..versions import __version__
@@ -56,25 +58,23 @@ class Loop:
         self.plan = plan
         problem, settings, run = plan.problem, plan.settings, plan.run
         self.columns = settings.columns
-        n = problem.shape[0]
         if run is None:
-            stack = plan.network.stack(compress=settings.compress)
+            first = plan.network.stack(compress=settings.compress)
             # only what a problem cannot see has to be remembered
-            self.start = None if problem.sees_everything else stack[:n]
-            W1, W2, before = problem.to_kernel(stack[:n]), stack[n:].T, []
+            self.start = None if problem.sees_everything else first[:problem.shape[0]]
+            stack, before = problem.to_kernel(first), []
             self.rule_said = repr(settings.rule)
             self.promise = None     # until the loss has been evaluated, where its errors belong to the run
         else:
             state, self.start = run.continuation.state, run.continuation.start
-            rows, m = problem.kernel.shape
-            stack = state[state.size - (rows + m) * run.facts["run_width"]:].reshape(rows + m, -1)
-            W1, W2 = stack[:rows], stack[rows:].T
+            rows = sum(problem.kernel.shape)
+            stack = state[state.size - rows * run.facts["run_width"]:].reshape(rows, -1)
             # the last row lacks its step, and is written again
             before = [np.stack([run.history[name][:-1] for name in settings.record])]
             same = rule_parts(settings.rule) == run.continuation.settings["rule"]
             self.rule_said = (run.facts["rule"] if same else
                               f"{run.facts['rule']} to t={run.iterations}, then {settings.rule!r}")
-        self.descent = Descent(problem.kernel, settings.rule, settings.spectral, W1, W2)
+        self.descent = Descent(problem.kernel, settings.rule, settings.spectral, stack)
         if run is not None:
             self.descent.restore(state, same_rule=same)
             self.promise = run.promise if same else run.promise.without_rate()
@@ -151,10 +151,7 @@ class Loop:
     def result(self, status):
         """Return the run so far."""
         descent, (problem, network, settings) = self.descent, (self.plan.problem, self.plan.network, self.plan.settings)
-        n, W1 = network.n, descent.W1
-        stack = np.empty((n + network.m, W1.shape[1]))
-        stack[:n] = problem.from_kernel(W1, self.start)
-        stack[n:] = descent.W2.T
+        stack = problem.from_kernel(descent.stack, self.start)
         last = self._last()
         done = [*self.before, *self.full]
         before, current = sum(table.shape[1] for table in done), descent.filled - len(self.full) * self.capacity
@@ -167,7 +164,8 @@ class Loop:
         facts = {
             "problem": repr(problem), "mu": problem.mu, "K": problem.K, "minimum": problem.minimum,
             "rule": self.rule_said, "constants": settings.spectral.mode, "tolerance": settings.spectral.tolerance,
-            "tol": settings.tol, "n": n, "m": network.m, "width": network.width, "run_width": W1.shape[1],
+            "tol": settings.tol, "n": network.n, "m": network.m, "width": network.width,
+            "run_width": stack.shape[1],
             "versions": {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
                          "scipy": scipy.__version__},
         }
