@@ -46,6 +46,7 @@ cdef inline bint count_check(Check* check, double t, double slack, double differ
 
 
 cdef inline double share(const Iterate* it) noexcept nogil:
+    """The part of the sum of its terms that rounding may have put an inequality off by."""
     return ALLOWANCE * (it.n + it.m) * U
 
 

@@ -37,6 +37,8 @@ No number depends on where a call of `advance` ends. It ends between steps only;
 computes by the same code from the same bits. Brackets are not among that: computed anew they would be narrower than
 those of a run that was never stopped, so they are published as they are remembered. The clock decides when a call ends,
 and nothing else.
+
+Above 350 lines for this page: the loop is read from top to bottom, and the order of its hooks is the algorithm.
 """
 
 import numpy as np
