@@ -16,7 +16,7 @@ from setuptools.command.build_ext import build_ext
 MODULES = ["linalg.compress", "losses.loss", "losses.rowwise", "losses.function", "spectral.eigenvalues",
            "spectral.tangent", "spectral.imbalance", "spectral.spectral", "rules.view", "rules.rule", "rules.formulas",
            "rules.classical", "rules.guaranteed", "rules.search", "rules.published", "rules.function",
-           "descent.descent"]
+           "descent.history", "descent.state", "descent.descent"]
 
 
 def switched_on(name):

@@ -7,15 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lplfast import Local, Network, SquaredLoss
-from lplfast.descent import descent
+from lplfast.descent.descent import Descent
+from lplfast.descent.history import COLUMNS
 from lplfast.spectral import spectral
 from lplfast.threads import single_threaded_blas
 
 from .timing import Work
 
 __all__ = ["Case", "OursRun"]
-
-COLUMNS = descent.COLUMNS
 
 
 class Case(NamedTuple):
@@ -53,7 +52,8 @@ class Case(NamedTuple):
 
     def run(self, constants, steps):
         """Return the OursRun with the local step at the width of these layers."""
-        return OursRun(SquaredLoss(self.X, self.Y), self.W1, self.W2, Local(), constants, steps)
+        stack = np.concatenate([self.W1, self.W2.T])
+        return OursRun(SquaredLoss(self.X, self.Y), stack, Local(), constants, steps)
 
 
 def _data(rng, n, m):
@@ -65,8 +65,8 @@ def _data(rng, n, m):
 class OursRun:
     """A run of the compiled loop alone at the width of its layers, any number of times: all columns, no tol."""
 
-    def __init__(self, problem, W1, W2, rule, constants, steps):
-        self.parts = problem.kernel, rule, spectral.Spectral(constants), problem.to_kernel(W1), W2
+    def __init__(self, problem, stack, rule, constants, steps):
+        self.parts = problem.kernel, rule, spectral.Spectral(constants), problem.to_kernel(stack)
         self.limit = steps
         self.rows = np.empty((steps, len(COLUMNS)))
         loop = self._loop()
@@ -94,7 +94,7 @@ class OursRun:
         return lambda: self._advance(loop)
 
     def _loop(self):
-        return descent.Descent(*self.parts)
+        return Descent(*self.parts)
 
     def _advance(self, loop):
         # tol = -1: no gap is small enough; budget: one call, however long

@@ -13,7 +13,9 @@ import time
 import numpy as np
 
 from lplfast import Constant, Local
-from lplfast.descent.descent import CHECKS, COLUMNS, Descent
+from lplfast.descent.descent import Descent
+from lplfast.descent.history import COLUMNS
+from lplfast.descent.state import CHECKS
 from lplfast.losses.loss import DiagonalQuadratic
 from lplfast.spectral.spectral import Spectral
 from lplfast.steps import RULES
@@ -30,7 +32,7 @@ STARTS = ("anywhere", "near", "at the floor")
 
 
 def random_case(rng, *, scale=20.0, condition=12.0, largest=64):
-    """Return where it starts, a loss, and layers W1 (n, h), W2 (h, m), over all corners that the study is about."""
+    """Return where it starts, a loss, and the stack of layers (n + m, h), over all corners that the study is about."""
     n, h, m = (round(largest ** rng.random()) for _ in range(3))
     sizes = 10.0 ** rng.uniform(-scale, scale, 3)           # X, layers, target
     # singular values of X over `condition` decades at most
@@ -44,7 +46,7 @@ def random_case(rng, *, scale=20.0, condition=12.0, largest=64):
         closeness = 10.0 ** rng.uniform(-12, 0) if start == "near" else 1e-16
         W = W1 @ W2
         W_star = W + closeness * abs(W).max() * rng.standard_normal((n, m))
-    return start, DiagonalQuadratic(s**2, W_star), W1, W2
+    return start, DiagonalQuadratic(s**2, W_star), np.concatenate([W1, W2.T])
 
 
 def random_layers(rng, kind, n, h, m):
@@ -67,12 +69,12 @@ def random_layers(rng, kind, n, h, m):
     return W1, W2
 
 
-def random_rule(rng, loss, W1, W2):
+def random_rule(rng, loss, stack):
     """Return a rule; a constant step is from a hundredth to three times what descends for certain."""
     name = str(rng.choice([*APPLICABLE, "constant", "capped"]))
     if name in RULES:
         return RULES[name]()
-    at = Descent(loss, Local(), Spectral("exact"), W1, W2).local()
+    at = Descent(loss, Local(), Spectral("exact"), stack).local()
     K = loss.K * at["sigma_max_sq"][1] + at["G_max"][1]
     if not 0.0 < K < np.inf:
         return Local()
@@ -103,9 +105,9 @@ def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
     while found["steps"] < steps:
         number = found["cases"]
         rng = np.random.default_rng([seed, number])
-        start, loss, W1, W2 = random_case(rng, **corners)
+        start, loss, stack = random_case(rng, **corners)
         spectral = Spectral("certified" if rng.random() < 0.8 else "exact")
-        descent = Descent(loss, random_rule(rng, loss, W1, W2), spectral, W1, W2)
+        descent = Descent(loss, random_rule(rng, loss, stack), spectral, stack)
         if narrowed:
             narrow(descent, narrowed)
         outcome = descent.advance(rows, max_iter=longest, tol=0.0, budget=np.inf)

@@ -90,8 +90,8 @@ cdef struct Memory:
     double gradients        # of the loss
     double backtracks       # steps that a search tried and turned down
     double bound_error      # what rounding may have taken from gap <= gap_bound in all steps so far
-    double rounded          # the sum of what it may have taken from each step's rate
-    double drifted          # sum of eta^2 ||grad L||^2, rounded up: how far the imbalance can have moved
+    double rounding_so_far  # the sum of what it may have taken from each step's rate
+    double imbalance_drift  # sum of eta^2 ||grad L||^2, rounded up: how far the imbalance can have moved
     double narrow           # iterates at which every bracket was within the tolerance
     double spent            # multiplications that went into renewals
     LayerExtremes layer1

@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 SPECTRAL, EXTREMES, TANGENT, DESCENT = (f"lplfast/{name}.pyx" for name in (
     "spectral/spectral", "spectral/eigenvalues", "spectral/tangent", "descent/descent"))
+EVALUATION = "lplfast/descent/evaluation.pxd"
 ALLOWANCES, PASSES, ROOTS = "tests/test_allowances.py", "tests/test_passes.py", "tests/test_quartic.py"
 STEPS = "tests/test_steps.py"
 
@@ -68,9 +69,9 @@ MUTANTS = [
     (TANGENT, "tangent.least = (one.lo + p_lo)", "tangent.least = (one.hi + p_lo)", ALLOWANCES),
     (TANGENT, "* it.G_norm) * (1.0 + 16.0 * U)", "* it.G_norm) * (1.0 - 16.0 * U)", ALLOWANCES),
     (TANGENT, "tangent.lo = least.lo", "tangent.lo = least.hi", ALLOWANCES),
-    (DESCENT, "it.eps_W = it.k * U", "it.eps_W = 0 * U", ALLOWANCES),
-    (DESCENT, "it.gradient_error + it.K * it.eps_W", "it.gradient_error - it.K * it.eps_W", ALLOWANCES),
-    (DESCENT, "- uncertain * (old.G_norm", "+ uncertain * (old.G_norm", ALLOWANCES),
+    (EVALUATION, "it.eps_W = (it.k * U", "it.eps_W = (0 * U", ALLOWANCES),
+    (EVALUATION, "it.gradient_error + it.K * it.eps_W", "it.gradient_error - it.K * it.eps_W", ALLOWANCES),
+    ("lplfast/descent/contraction.pxd", "- uncertain * (old.G_norm", "+ uncertain * (old.G_norm", ALLOWANCES),
     ("lplfast/iterate.pxd", "+ it.gap_error + gap_tolerance(it)", "+ it.gap_error - gap_tolerance(it)", ALLOWANCES),
     ("lplfast/rules/formulas.pxd", "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 + 24.0 * U)",
      "3.0 * (K * sigma_W) * (g * eta) * (g * eta)) * (1.0 - 24.0 * U)", ALLOWANCES),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lplfast import MatrixFactorization, Network, Sharp, train
-from lplfast.descent.descent import COLUMNS, Descent
+from lplfast.descent.descent import Descent
+from lplfast.descent.history import COLUMNS
 from lplfast.losses.loss import DiagonalQuadratic
 from lplfast.losses.rowwise import Logistic
 from lplfast.rules.formulas import K_t, K_t_sharp
@@ -519,7 +520,7 @@ def test_what_is_known_at_the_stored_layers_is_true_of_them():
         W1, W2 = cancelling(rng)
         exact = sum(Fraction(a) * Fraction(b) for a, b in zip(W1[0].tolist(), W2[:, 0].tolist(), strict=True))
         Y = float(exact) + rng.normal() * 1e-8
-        descent = Descent(DiagonalQuadratic([2.0], [[Y]]), Sharp(), Spectral("certified"), W1, W2)
+        descent = Descent(DiagonalQuadratic([2.0], [[Y]]), Sharp(), Spectral("certified"), np.concatenate([W1, W2.T]))
         at = descent.local()
         error = abs(Fraction(float((W1 @ W2)[0, 0])) - exact)
         assert 2 * error**2 <= Fraction(at["floor"])
@@ -538,7 +539,7 @@ def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
     for _ in range(200):
         W1, W2 = cancelling(rng)
         Y = float((W1 @ W2)[0, 0]) + rng.normal() * 10.0 ** rng.uniform(-8, -5)
-        descent = Descent(DiagonalQuadratic([1.0], [[Y]]), Sharp(), Spectral("certified"), W1, W2)
+        descent = Descent(DiagonalQuadratic([1.0], [[Y]]), Sharp(), Spectral("certified"), np.concatenate([W1, W2.T]))
         rows, gaps = np.empty((1, len(COLUMNS))), []
         for t in (0, 1):
             if t:
@@ -571,7 +572,7 @@ def test_a_loss_of_rows_is_off_by_no_more_than_it_says(size):
         gradient = x.T * half.apply(mpmath.tanh) / 2 + mpmath.mpf(0.1) * w
         _, gap, G = kernel.value_and_gradient(W)
         # W = W I: the product is exact
-        descent = Descent(kernel, Sharp(), Spectral("certified"), W, np.eye(m))
+        descent = Descent(kernel, Sharp(), Spectral("certified"), np.concatenate([W, np.eye(m)]))
         descent.local()
         told = uncertainty * (mpmath.sqrt(ridge) + uncertainty / 0.2)
         rounding = descent.gap_error - told

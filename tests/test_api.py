@@ -6,7 +6,7 @@ import re
 import pytest
 
 import lplfast
-from lplfast.descent.descent import COLUMNS
+from lplfast.descent.history import COLUMNS
 from lplfast.steps import RULES
 
 SIGNATURES = {

@@ -9,7 +9,7 @@ import re
 import pytest
 
 import lplfast
-from lplfast.descent.descent import COLUMNS
+from lplfast.descent.history import COLUMNS
 from lplfast.run.schema import SCHEMA
 
 ROOT = pathlib.Path(__file__).parent.parent

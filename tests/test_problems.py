@@ -7,10 +7,12 @@ import pytest
 from cases import PROBLEMS, QUADRATIC
 from scipy.optimize import minimize
 
-from lplfast import MatrixFactorization, Problem, SquaredLoss
+from lplfast import Local, MatrixFactorization, Problem, SquaredLoss
+from lplfast.descent.descent import Descent
 from lplfast.losses.function import PythonLoss
 from lplfast.losses.loss import Loss, digest
 from lplfast.losses.rowwise import Logistic, Softmax
+from lplfast.spectral.spectral import Spectral
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -133,3 +135,26 @@ def test_a_loss_that_does_not_say_its_options_is_refused():
         Problem(mute)
     with pytest.raises(NotImplementedError, match="options: expected Mute"):
         pickle.dumps(mute)
+
+
+@pytest.mark.parametrize("rows", [2, 6])
+def test_a_stack_goes_to_the_loop_and_back_as_a_whole(rows):
+    rng = np.random.default_rng(0)
+    problem = SquaredLoss(rng.standard_normal((rows, 4)), rng.standard_normal((rows, 3)))
+    stack = rng.standard_normal((4 + 3, 5))
+    inside = problem.to_kernel(stack)
+    assert inside.shape == (min(rows, 4) + 3, 5)
+    assert np.array_equal(inside[-3:], stack[-3:])
+    assert np.allclose(inside[:-3], problem.basis.T @ stack[:4], rtol=0.0, atol=1e-15)
+    # the basis is orthonormal to a few u, and entries are of size 1
+    assert np.allclose(problem.from_kernel(inside, stack[:4]), stack, rtol=0.0, atol=1e-14)
+    descent = Descent(problem.kernel, Local(), Spectral("exact"), inside)
+    assert np.array_equal(descent.stack, inside)
+    assert np.array_equal(np.concatenate([descent.W1, descent.W2.T]), inside)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (8, 5), (7, 0), (7,)])
+def test_the_loop_refuses_a_stack_of_another_shape(shape):
+    kernel = SquaredLoss(np.eye(4), np.ones((4, 3))).kernel
+    with pytest.raises(ValueError, match=r"stack: expected a shape \(4 \+ 3, k\)"):
+        Descent(kernel, Local(), Spectral("exact"), np.ones(shape))

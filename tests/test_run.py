@@ -10,7 +10,7 @@ from cases import PROBLEMS
 
 import lplfast
 from lplfast import Constant, Local, MatrixFactorization, Network, Run, Sharp, SquaredLoss, local_constants, train
-from lplfast.descent.descent import COLUMNS
+from lplfast.descent.history import COLUMNS
 from lplfast.spectral.spectral import Spectral
 
 

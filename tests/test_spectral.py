@@ -9,7 +9,8 @@ from cases import PROBLEMS
 
 from lplfast import Local, MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.data import default_data
-from lplfast.descent.descent import COLUMNS, Descent
+from lplfast.descent.descent import Descent
+from lplfast.descent.history import COLUMNS
 from lplfast.losses.loss import DiagonalQuadratic
 from lplfast.spectral.spectral import Spectral
 
@@ -95,7 +96,7 @@ def test_drifting_brackets_contain_the_truth(shape, scale):
     problem, _ = PROBLEMS["condition-100"](rng, n, m)
     stack = Network.gaussian(n, h, m, std=0.3, rng=rng).stack()
     kernel = DiagonalQuadratic(problem.kernel.hessian, problem.kernel.minimizer * scale**2)
-    descent = Descent(kernel, Local(), Spectral("certified"), stack[:n] * scale, stack[n:].T * scale)
+    descent = Descent(kernel, Local(), Spectral("certified"), stack * scale)
     rows = np.empty((400, len(COLUMNS)))
     for t in (1, 2, 3, 5, 8, 13, 25, 50, 100, 200, 400):
         descent.advance(rows[descent.filled:], max_iter=t, tol=0.0)
@@ -117,7 +118,7 @@ def test_the_three_ways_agree(shape):
     stack = Network.gaussian(n, h, m, std=0.3, rng=rng).stack()
     rows, found = np.empty((120, len(COLUMNS))), {}
     for mode in ("exact", "certified", "power"):
-        descent = Descent(problem.kernel, Local(cap=1e-3), Spectral(mode), problem.to_kernel(stack[:n]), stack[n:].T)
+        descent = Descent(problem.kernel, Local(cap=1e-3), Spectral(mode), problem.to_kernel(stack))
         descent.advance(rows, max_iter=120, tol=0.0, budget=np.inf)
         found[mode] = descent.local()
     for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W"):
@@ -137,7 +138,7 @@ def test_an_estimate_that_is_wrong_is_noticed_and_redone():
     # power iteration starts orthogonal to the only large direction: K_t is far too small, the step far too long
     W1, W2 = np.diag([10.0, 1.0]), np.diag([10.0, 1.0])
     kernel = DiagonalQuadratic([1.0, 1.0], W1 @ W2 + np.diag([1.0, 1.0]))
-    descent = Descent(kernel, Local(), Spectral("power"), W1, W2)
+    descent = Descent(kernel, Local(), Spectral("power"), np.concatenate([W1, W2.T]))
     rows = np.empty((40, len(COLUMNS)))
     descent.advance(rows, max_iter=1, tol=0.0)
     memory = descent.memory
@@ -205,7 +206,8 @@ def test_the_imbalance_bounds_what_the_bracket_does_not():
     # imbalance moves by 1e-10 only
     W1, W2 = np.zeros((2, 4)), np.zeros((4, 2))
     W1[0, 0], W2[0, 0], W1[1, 1], W2[2, 1] = 1.2, 1.0, 3e-4, 3e-4
-    descent = Descent(DiagonalQuadratic([1.0, 1.0], np.diag([2.2, 0.0])), Local(cap=1e-5), Spectral(), W1, W2)
+    kernel = DiagonalQuadratic([1.0, 1.0], np.diag([2.2, 0.0]))
+    descent = Descent(kernel, Local(cap=1e-5), Spectral(), np.concatenate([W1, W2.T]))
     row, lower, drift = np.empty((1, len(COLUMNS))), [], []
     for t in range(1, 201):
         at = dict(zip(COLUMNS, descent.last_row(), strict=True))
@@ -233,7 +235,7 @@ def test_the_imbalance_claims_nothing_that_rounding_has_made(shape, scale):
         W1 = scale * (np.outer(rng.standard_normal(n), rng.standard_normal(h)) + 1e-9 * rng.standard_normal((n, h)))
         W2 = scale * (np.outer(rng.standard_normal(h), rng.standard_normal(m)) + 1e-9 * rng.standard_normal((h, m)))
         kernel = DiagonalQuadratic(np.ones(n), W1 @ W2 + scale**2 * rng.standard_normal((n, m)))
-        descent = Descent(kernel, Local(cap=1e-9 / scale**2), Spectral(), W1, W2)
+        descent = Descent(kernel, Local(cap=1e-9 / scale**2), Spectral(), np.concatenate([W1, W2.T]))
         row = np.empty((1, len(COLUMNS)))
         for t in range(1, 4):
             descent.advance(row, max_iter=t, tol=0.0)
@@ -249,7 +251,7 @@ def test_no_upper_end_is_farther_off_than_is_said(spectral):
         rng = np.random.default_rng(n)
         problem = MatrixFactorization(rng.standard_normal((n, n)))
         stack = Network.gaussian(n, h, n, std=std, rng=rng).stack()
-        descent = Descent(problem.kernel, Local(), spectral, stack[:n], stack[n:].T)
+        descent = Descent(problem.kernel, Local(), spectral, stack)
         row = np.empty((1, len(COLUMNS)))
         for t in range(1, 80):
             at = dict(zip(COLUMNS, descent.last_row(), strict=True))

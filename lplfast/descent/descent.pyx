@@ -1,300 +1,75 @@
-"""The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated."""
+"""The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated.
 
-import hashlib
+One step, from the iterate at t to the one at t + 1. On the right, what a hook writes: `it` is the Iterate, `memory`
+what is remembered beside the layers, `step` what the hooks of one step hand on, `row` the row of the history.
+
+      Iterate at t
+          |
+      stopping_status       nothing                                     --> a status ends the loop
+      fill_iterate_row      row: what belongs to the iterate
+          |
+    .-->  _prepare_ray      it.tau, it.B, for rules that ask
+    |     _choose           it.eta, memory.rule; step.eta, .K_t, ...    --> no step size: STALLED
+    |     spectral.drift    memory: brackets, widened by what the step will move
+    |     _move             it.W1, .W2t = Z - eta [g1; g2.T]; W and W_old, G and G_old change places
+    |     evaluate          it.W, .G, .loss, .gap, their rounding       --> not finite: _undo, OVERFLOWED
+    |     _judge            step: the decrease promised and measured, what rounding may explain
+    |         |
+    |         |  the first time the descent lemma fails, the brackets may have been too wide for the rule or too
+    '---------+  narrow for the truth: _undo, _renew_brackets (exact singular values), and once more
+              |
+          _fill_step_row    row: what belongs to the step
+          _count_checks     memory.descent, .drift, .rate
+          _advance_memory   memory.gap_bound and its error, .bound, .imbalance_drift, .eta, .t
+          layer_gradients   it.g1, .g2t and their norms
+          _refresh_brackets memory: brackets, widened or computed anew; it.sigma_min_sq, ... .nu
+          |
+      Iterate at t + 1, or GUARANTEE_FAILED if exact singular values did not help
+
+State is `memory`, the layers, and for some rules the gradients of one step ago: `State.state()`. All else in `it` is
+computed from it; `row` and `scratch` hold nothing between steps.
+
+A step is taken back by copying `it` and `memory` as they were, which `step` keeps. The arrays that they point at are
+still there, since a step writes over the gradients alone: these are computed again, from the old G. The loss, which may
+be a Python function that has failed, is not called. Only the counts of evaluations stay: the work has been done.
+
+No number depends on where a call of `advance` ends. It ends between steps only; what it lacks when it goes on, `_start`
+computes by the same code from the same bits. Brackets are not among that: computed anew they would be narrower than
+those of a run that was never stopped, so they are published as they are remembered. The clock decides when a call ends,
+and nothing else.
+
+Above 350 lines for this page: the loop is read from top to bottom, and the order of its hooks is the algorithm.
+"""
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, isfinite, sqrt
-from libc.string cimport memset
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
 
-from ..linalg.blas cimport add_matmul_nt, matmul_nn, matmul_nt, matmul_tn
-from .clock cimport seconds
-from ..spectral.eigenvalues cimport TINY
-from ..iterate cimport NO_FAILURE, Bracket, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
-from ..rules.formulas cimport local_smoothness, sharp_smoothness
-from ..losses.loss cimport DiagonalQuadratic, Loss, Value, forget
-from ..linalg.rounding cimport LEAST, LEAST_NORM, U, underflow
-from ..rules.rule cimport Rule
-from ..spectral.spectral cimport EXACT_WIDTH, Spectral, greatest_product, widest
+from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
+from ..linalg.blas cimport add_matmul_nt, matmul_nt
 from ..linalg.passes cimport Motion, measure_motion, move, square_sum
-from ..spectral.tangent cimport second_order
+from ..linalg.rounding cimport LEAST, U
+from ..rules.formulas cimport local_smoothness, sharp_smoothness
+from ..spectral.spectral cimport EXACT_WIDTH
+from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
+from .clock cimport seconds
+from .contraction cimport guaranteed_contraction
+from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
+from .history cimport Row, column_count, fill_iterate_row
+from .state cimport State, set_stacks
+from .stopping cimport GUARANTEE_FAILED, OVERFLOWED, REDO, RUNNING, STALLED, Limits, finite, stopping_status
 
-# A squared gradient norm below this has lost digits to underflow.
-cdef double UNDERFLOWN = 1e-280
-
-# The square of a greatest singular value is not said to be below this: its digits have been lost to underflow.
-cdef double FAINT = 1e-290
-
-# Beside the rounding of W, inequalities are checked up to this many (n + m) u times the sum of the absolute
-# values of their terms.
-cdef double ALLOWANCE = 50.0
-
-# Every array in the workspace begins at a cache line.
-cdef Py_ssize_t LINE = 8
-
-
-cdef inline Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
-    """The size of whole cache lines that `size` doubles take."""
-    return (size + LINE - 1) // LINE * LINE
-
-
-cdef Row NO_ROW
-COLUMNS = tuple(NO_ROW)
-cdef Py_ssize_t COLUMN_COUNT = sizeof(Row) // sizeof(double)
-
-cdef enum:
-    RUNNING
-    CONVERGED
-    MAX_ITER
-    FLOOR_REACHED
-    SADDLE
-    DIVERGED
-    OVERFLOWED
-    STALLED
-    GUARANTEE_FAILED
-    REDO            # never leaves this file
-
+# in the order of their names in stopping.pxd
 OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "overflow", "stalled",
             "guarantee_failed")
 
-# in the order of their names in iterate.pxd
-FAILURES = (None, "too many backtracks", "below rounding", "vacuous bound", "not a step")
 
-CHECKS = ("pl", "descent", "rate", "drift", "gap_bound")
-
-# What the first doubles of a state mean, by name: states of another layout are of no use.
-cdef Memory NO_MEMORY
-LAYOUT = hashlib.sha256(repr(NO_MEMORY).encode()).hexdigest()[:16]
-
-
-# An inequality that is checked to this part of what it claims has been checked, even if it is an equality.
-cdef double SHARP = 1e-6
-
-
-cdef inline bint note(Check* check, double t, double slack, double difference, double claim,
-                      double allowance) noexcept nogil:
-    """Count one checked inequality `difference >= 0`; return whether it fails by more than rounding explains.
-
-    It is uninformative if rounding may take more than its slack, and more than a millionth of the claim: then its slack
-    is rounding, and not among those of which the smallest is kept. An allowance that is no number is none.
-    """
-    cdef bint vacuous = not allowance < INFINITY
-    cdef bint violated = not vacuous and not difference >= -allowance
-    check.steps += 1
-    check.violations += violated
-    if vacuous or (not violated and allowance > difference and not allowance <= SHARP * fabs(claim)):
-        check.uninformative += 1
-    elif check.steps - check.uninformative == 1 or slack < check.smallest:
-        check.smallest = slack
-        check.smallest_at = t
-    return violated
-
-
-cdef inline double lemma_contraction(const Iterate* old, double eta, double K_best) noexcept nogil:
-    """Descent lemma and PL inequality: the gap falls by the part mu eta (2 - eta K). A step longer than 2 / K may let
-    it grow, by ||grad L||^2 <= 2 K s_max(T)^2 gap."""
-    if eta * K_best <= 2.0:
-        return old.nu.lo * eta * (2.0 - eta * K_best)
-    return -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
-
-
-cdef inline double measured_contraction(const Iterate* old, const Iterate* new, const Motion* motion) noexcept nogil:
-    """The decrease that follows from where the step led, by the PL inequality; NaN if squares have underflowed.
-
-    L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K; less the rounding of both W.
-    """
-    cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
-    cdef double forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
-    cdef double uncertain = old.eps_W + new.eps_W
-    cdef double decrease = (
-        -motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
-        - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
-    if decrease > TINY and forms > TINY and motion.moved_sq > TINY:
-        return 2.0 * old.nu.lo * (decrease / old.grad_sq) * (1.0 - 8.0 * U)
-    return NAN
-
-
-cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
-    """The gap of a quadratic loss is contracted by the tangent kernel, 1 - c^2 with c its norm as it is applied to
-    the residual; NaN for another loss, and where the gap has underflowed."""
-    cdef double bent, short
-    cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
-    if old.hessian != NULL and old.gap > TINY:
-        # the products that it is made of may have underflowed
-        bent = fmax(second_order(old), TINY) + LEAST * fmax(sqrt(old.K) * old.G_norm, 1.0)
-        # 1 - c^2 = (1 - c) (1 + c)
-        short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
-                 - eta * (eta * bent / sqrt(2.0 * old.gap)) * (1.0 + (size + 16) * U))
-        return short * (2.0 - short)
-    return NAN
-
-
-cdef inline double guaranteed_contraction(Iterate* old, const Iterate* new, const Motion* motion, double eta,
-                                          double K_best) noexcept nogil:
-    """1 - rate of the step from `old` to `new`: the best of the three. fmax passes over those that are NaN."""
-    return fmax(fmax(lemma_contraction(old, eta, K_best), measured_contraction(old, new, motion)),
-                kernel_contraction(old, eta))
-
-
-cdef inline double share(const Iterate* it) noexcept nogil:
-    return ALLOWANCE * (it.n + it.m) * U
-
-
-cdef inline double step_rounding(const Iterate* old, const Iterate* new, const Underflow* lost,
-                                 double eta) noexcept nogil:
-    """What the rounding of the gradients and of the step may have done to the decrease of the loss."""
-    cdef double d1, d2, r1, r2
-    # the computed gradients are d1, d2 away from those of the stored layers; the step itself rounds: r1, r2
-    d1 = ((new.m + 4) * U * old.G_norm + old.G_error) * (old.W2_norm + lost.W2) + lost.g
-    d2 = ((new.n + 4) * U * old.G_norm + old.G_error) * (old.W1_norm + lost.W1) + lost.g
-    r1 = eta * d1 + U * (old.W1_norm + 2.0 * eta * old.g1_norm) + lost.step1
-    r2 = eta * d2 + U * (old.W2_norm + 2.0 * eta * old.g2_norm) + lost.step2
-    return 1.01 * (new.G_norm * (r1 * (new.W2_norm + lost.W2) + r2 * (new.W1_norm + lost.W1) + r1 * r2)
-                   + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
-
-
-cdef inline Inequality pl_inequality(const Iterate* it, double mu_t) noexcept nogil:
-    """||grad L||^2 / 2 >= mu_t gap: true of the computed W, whatever its rounding, for every G."""
-    cdef double P = 0.5 * it.grad_sq, mu_gap = mu_t * it.gap, off
-    # but g1 and g2 are sums that round
-    off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
-    # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
-    off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
-    off += share(it) * (P + mu_gap) + mu_t * (it.gap_error + it.rounding)
-    return Inequality(difference=P - mu_gap, claim=mu_gap, allowance=off)
-
-
-def copy_columns(const double[:, ::1] rows, columns, double[:, :] table):
-    """table[:] = rows[:, columns].T"""
-    cdef Py_ssize_t[::1] wanted = np.asarray(columns, dtype=np.intp)
-    cdef Py_ssize_t block, i, j
-    with nogil:
-        # a cache line of each at a time
-        for block in range(0, lines(rows.shape[0]), 8):
-            for j in range(wanted.shape[0]):
-                for i in range(block, min(block + 8, rows.shape[0])):
-                    table[j, i] = rows[i, wanted[j]]
-
-
-cdef class Descent:
+cdef class Descent(State):
     """Gradient descent on `l(W1 W2)`, with everything that is known along the way: a pure continuation.
 
-    No number depends on where one call of `advance` ends and the next begins. All state that matters are the
-    layers, and `memory`, what is remembered beside them.
-
-    Parameters
-    ----------
-    loss, rule, spectral
-        The compiled parts; immutable, so that several descents may share them.
-    W1, W2 : arrays of shape (n, k) and (k, m)
-        The layers; copied.
+    No number depends on where one call of `advance` ends and the next begins. Made from a loss, a rule, a spectral
+    part and the stack of the layers, as `State` says.
     """
-
-    def __init__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, W1, W2):
-        cdef Py_ssize_t n, k, m
-        n, k = W1.shape
-        m = W2.shape[1]
-        if (n, m) != loss.shape or W2.shape[0] != k or k < 1:
-            raise ValueError(f"layers: expected shapes ({loss.n}, k) and (k, {loss.m}), "
-                             f"got {W1.shape} and {W2.shape}")
-        self.loss, self.rule, self.spectral = loss, rule, spectral
-        self.it.n, self.it.k, self.it.m = <int> n, <int> k, <int> m
-        cdef Py_ssize_t size = n * m, i, j
-        cdef Py_ssize_t header = lines(sizeof(Memory) // sizeof(double))
-        cdef Py_ssize_t directions = lines(directions_size(<int> n, <int> m))
-        cdef Py_ssize_t layers = lines((n + m) * k), product = lines(size)
-        cdef Py_ssize_t ray = 2 * product if rule.needs_B else 0
-        # of another quadratic loss, the decrease would be taken on trust
-        self.by_motion = isinstance(loss, DiagonalQuadratic)
-        cdef Py_ssize_t weights = product if loss.curvature() != NULL and not self.by_motion else 0
-        cdef Py_ssize_t previous = layers if rule.needs_previous else 0
-        # a rule may evaluate the loss: the two work side by side
-        cdef Py_ssize_t scratch = max(loss.scratch() + rule.scratch(<int> n, <int> k, <int> m),
-                                      spectral.scratch(<int> n, <int> k, <int> m), 1)
-        cdef Py_ssize_t total = (header + directions + 2 * layers + 2 * previous + 4 * product + ray + weights
-                                 + lines(COLUMN_COUNT) + scratch)
-        # np.empty: pages that are never touched cost nothing
-        block = np.empty(total + LINE)
-        self._block = block[-block.ctypes.data // sizeof(double) % LINE:][:total]
-        cdef double[::1] memory = self._block
-        cdef double* free = &memory[0]
-        self.it.memory = <Memory*> free
-        self.it.directions = free + header
-        free += header + directions
-        self._point(free, free + layers)
-        free += 2 * layers
-        self.it.W, self.it.W_old = free, free + product
-        self.it.G, self.it.G_old = free + 2 * product, free + 3 * product
-        free += 4 * product
-        if previous:
-            memset(free, 0, previous * sizeof(double))
-            self.it.g_old, self.spare = free, free + previous
-            free += 2 * previous
-        if ray:
-            self.it.tau, self.it.B = free, free + product
-        free += ray
-        self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
-        self._count_underflow()
-        if self.by_motion:
-            self.it.weights = &(<DiagonalQuadratic> loss).weights[0, 0]
-        elif weights:
-            self.it.weights = free
-            for i in range(n):
-                for j in range(m):
-                    self.it.weights[i * m + j] = self.it.hessian[i]
-        free += weights
-        self.row = <Row*> free
-        self.scratch = free + lines(COLUMN_COUNT)
-        memset(self.it.memory, 0, header * sizeof(double))
-        self._remembered = header + directions
-        # orthogonal to no eigenvector but by accident, which costs time and nothing else
-        self._block[header:header + directions] = np.cos(np.arange(directions))
-        stack = self._layers()
-        stack[:n] = W1
-        stack[n:] = W2.T
-
-    cdef void _count_underflow(self) noexcept nogil:
-        """What underflow may take, for these sizes; docs/theory.md, section 7."""
-        cdef Py_ssize_t n = self.it.n, k = self.it.k, m = self.it.m
-        cdef Underflow* lost = &self.lost
-        lost.W1, lost.W2, lost.G = n * k * LEAST_NORM, m * k * LEAST_NORM, n * m * LEAST_NORM
-        lost.product = lost.g = underflow(n * k * m)
-        lost.step1 = lost.W1 * U + underflow(n * k)
-        lost.step2 = lost.W2 * U + underflow(m * k)
-        lost.squares = (n + m) * k * LEAST
-        # K times it, but no subnormal number, with which products are slow
-        lost.kernel = lost.squares * fmax(self.it.K, 1.0) + LEAST
-        self.it.lost = underflow(n * m)
-
-    cdef void _point(self, double* Z, double* g) noexcept nogil:
-        """The stack of layers is at Z, that of gradients at g."""
-        cdef Py_ssize_t nk = <Py_ssize_t> self.it.n * self.it.k
-        self.it.W1, self.it.W2t = Z, Z + nk
-        self.it.g1, self.it.g2t = g, g + nk
-
-    cdef object _stack(self, const double* Z):
-        """A view of the stack at Z, of shape (n + m, k)."""
-        cdef Py_ssize_t at = Z - <const double*> self.it.memory
-        return self._block[at:at + (self.it.n + self.it.m) * self.it.k].reshape(self.it.n + self.it.m, self.it.k)
-
-    def _layers(self):
-        """A view of the stack [W1; W2.T]."""
-        return self._stack(self.it.W1)
-
-    @property
-    def W1(self):
-        """The first layer (n, k), as a new array."""
-        return self._layers()[:self.it.n].copy()
-
-    @property
-    def W2(self):
-        """The second layer (k, m), as a new array."""
-        return self._layers()[self.it.n:].T.copy()
-
-    @property
-    def t(self):
-        """How many steps have been taken."""
-        return int(self.it.memory.t)
 
     @property
     def first_gap(self):
@@ -313,7 +88,7 @@ cdef class Descent:
         """An upper bound on the gap here, rounding included; NaN if no lower bound of l* is known, infinite if anything
         is beyond float64."""
         self._start()
-        return gap_above(&self.it) if self._finite() else float("inf")
+        return gap_above(&self.it) if finite(&self.it) else float("inf")
 
     @property
     def gap_error(self):
@@ -324,60 +99,6 @@ cdef class Descent:
     def failure(self):
         """The decrease that the descent lemma promised and the one measured, where it failed."""
         return self.promised, self.measured
-
-    @property
-    def memory(self):
-        """What is remembered beside the layers, as a new array of doubles."""
-        return self._block[:self._remembered].copy()
-
-    @memory.setter
-    def memory(self, saved):
-        self._block[:self._remembered] = saved
-        self.evaluated = False
-
-    def state(self):
-        """All that a run carries from step to step, as a new array of doubles: the memory, the layers, and between them
-        the gradients of one step ago if its rule looks at them."""
-        previous = [self._stack(self.it.g_old).ravel()] if self.rule.needs_previous else []
-        return np.concatenate([self.memory, *previous, self._layers().ravel()])
-
-    def restore(self, saved, *, same_rule=True):
-        """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
-        cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
-        expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
-        if saved.ndim != 1 or saved.size < expected or (same_rule and saved.size != expected):
-            raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")
-        self.memory = saved[:kept]
-        self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
-        if not same_rule:
-            memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
-        elif self.rule.needs_previous:
-            self._stack(self.it.g_old)[:] = saved[kept:kept + layers].reshape(self._layers().shape)
-
-    @property
-    def counters(self):
-        """How much work was done, and how often the brackets were narrow."""
-        cdef Memory* memory = self.it.memory
-        return {name: int(value) for name, value in (
-            ("loss_evaluations", memory.evaluations), ("gradient_evaluations", memory.gradients),
-            ("eigenproblems", memory.eigenproblems), ("backtracks", memory.backtracks),
-            ("renewals", memory.renewals), ("redone", memory.redone), ("narrow", memory.narrow))}
-
-    @property
-    def search_failure(self):
-        """Why the rule found no step, in two or three words; None if it did."""
-        return FAILURES[self.it.failure]
-
-    @property
-    def checks(self):
-        """The inequalities checked at every step: a dict of counts and smallest slacks for each."""
-        cdef Memory* memory = self.it.memory
-        found = {}
-        for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift, memory.bound)):
-            found[name] = {key: (value if key == "smallest" else int(value)) for key, value in check.items()}
-            if check["steps"] == check["uninformative"]:
-                found[name]["smallest"] = found[name]["smallest_at"] = None
-        return found
 
     def local(self):
         """Everything known at the current iterate, as a dict; brackets as (lo, hi), as narrow as can be."""
@@ -396,37 +117,41 @@ cdef class Descent:
     def _start(self, double wanted=EXACT_WIDTH):
         """Evaluate the first iterate, its s_min^2 to the relative width `wanted`, or the one a continuation starts at.
         """
-        cdef bint fresh
         if self.evaluated:
             return
         with nogil:
-            self.it.W1_norm = sqrt(square_sum(<Py_ssize_t> self.it.n * self.it.k, self.it.W1))
-            self.it.W2_norm = sqrt(square_sum(<Py_ssize_t> self.it.m * self.it.k, self.it.W2t))
-            self._evaluate()
-            self._gradients()
-            fresh = self.it.memory.evaluations == 0
-            if fresh:
-                # a continuation's evaluation has been counted when its iterate was reached
-                self._count_evaluation()
-            if not self._finite():
-                # nothing can be said here, and zeros would say something
-                self.it.sigma_min_sq.lo = self.it.sigma_min_sq.hi = NAN
-                self.it.sigma_max_sq = self.it.sigma_max_W = self.it.G_max = self.it.nu = self.it.sigma_min_sq
-                self.it.memory.gap_0 = self.it.memory.gap_bound = NAN
-            else:
-                if self.it.memory.t == 0:
-                    self.it.memory.gap_0 = self.it.memory.gap_bound = self.it.gap
-                    self.it.memory.grad_0 = sqrt(self.it.grad_sq)
-                if fresh and wanted < EXACT_WIDTH:
-                    self.spectral.start(&self.it, wanted, self.scratch)
-                elif fresh:
-                    self.spectral.begin(&self.it, self.scratch)
-                else:
-                    # renewing here would make a continuation's numbers depend on where it began
-                    self.spectral.publish(&self.it)
-                self._allow_underflow()
+            self._evaluate_start(wanted)
         self.evaluated = True
         self._raise_error()
+
+    cdef void _evaluate_start(self, double wanted) noexcept nogil:
+        cdef Iterate* it = &self.it
+        cdef Memory* memory = it.memory
+        cdef bint fresh = memory.evaluations == 0
+        it.W1_norm = sqrt(square_sum(<Py_ssize_t> it.n * it.k, it.W1))
+        it.W2_norm = sqrt(square_sum(<Py_ssize_t> it.m * it.k, it.W2t))
+        evaluate(it, self.loss, &self.lost, self.scratch)
+        layer_gradients(it, &self.lost)
+        if fresh:
+            # a continuation's evaluation has been counted when its iterate was reached
+            count_evaluation(it)
+        if not finite(it):
+            # not finite: NaN, since 0 would read as a valid bound
+            it.sigma_min_sq.lo = it.sigma_min_sq.hi = NAN
+            it.sigma_max_sq = it.sigma_max_W = it.G_max = it.nu = it.sigma_min_sq
+            memory.gap_0 = memory.gap_bound = NAN
+            return
+        if memory.t == 0:
+            memory.gap_0 = memory.gap_bound = it.gap
+            memory.grad_0 = sqrt(it.grad_sq)
+        if fresh and wanted < EXACT_WIDTH:
+            self.spectral.start(it, wanted, self.scratch)
+        elif fresh:
+            self.spectral.begin(it, self.scratch)
+        else:
+            # renewing here would make a continuation's numbers depend on where it began
+            self.spectral.publish(it)
+        allow_underflow(it, self.spectral, &self.lost)
 
     def _raise_error(self):
         """Raise what a Python part has raised inside the loop."""
@@ -453,143 +178,53 @@ cdef class Descent:
         BaseException
             Whatever a loss or a rule written in Python raised; layers and rows are those of the steps before.
         """
-        cdef double limit = max_iter
+        cdef Limits limits = Limits(max_iter=max_iter, tol=tol, grad_tol=grad_tol, max_growth=max_growth)
         cdef int outcome
-        if rows.shape[1] != COLUMN_COUNT or rows.shape[0] < 1:
-            raise ValueError(f"rows: expected at least one row of {COLUMN_COUNT} columns")
+        if rows.shape[1] != column_count() or rows.shape[0] < 1:
+            raise ValueError(f"rows: expected at least one row of {column_count()} columns")
         self._start()
         with nogil:
-            outcome = self._run(&rows[0, 0], rows.shape[0], every, limit, tol, grad_tol, max_growth, budget)
+            outcome = self._run(&rows[0, 0], rows.shape[0], every, &limits, budget)
         self._raise_error()
         return OUTCOMES[outcome]
 
     def last_row(self):
         """The history's row of the current iterate: the step columns are NaN."""
         self._start()
-        self._look(self.row)
-        return np.array(<double[:COLUMN_COUNT]> <double*> self.row)
-
-    cdef void _evaluate(self) noexcept nogil:
-        """W, the loss and G at the layers, whose norms are known, and what follows from them."""
-        cdef Iterate* it = &self.it
-        cdef Value value
-        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
-        cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
-        # W = W1 @ W2
-        matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
-        forget(&value)
-        self.loss.evaluate(it.W, &value, it.G, self.scratch)
-        if value.W_sq != value.W_sq or value.G_sq != value.G_sq:
-            value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
-        it.W_norm = sqrt(value.W_sq)
-        it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
-        # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
-        it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
-        # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
-        it.eps_W = (it.k * U / (1.0 - it.k * U) * (it.W1_norm + self.lost.W1) * (it.W2_norm + self.lost.W2)
-                    * (1.0 + (nk + mk + 16) * U) + self.lost.product)
-        it.floor = it.K * it.eps_W * it.eps_W
-        it.G_error = it.gradient_error + it.K * it.eps_W
-        it.G_norm = (sqrt(value.G_sq) + self.lost.G) * (1.0 + (<double> nm + 10) * U) + it.G_error
-
-    cdef void _gradients(self) noexcept nogil:
-        """The gradients in both layers and their norms, from G."""
-        cdef Iterate* it = &self.it
-        cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
-        cdef double first, second
-        # g1 = G @ W2.T
-        matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
-        # g2.T = G.T @ W1
-        matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
-        first = square_sum(nk, it.g1)
-        second = square_sum(mk, it.g2t)
-        it.grad_sq = first + second
-        # the layers may move by what their squares have lost to underflow
-        it.g1_norm, it.g2_norm = sqrt(first) + self.lost.W1, sqrt(second) + self.lost.W2
-
-    cdef void _allow_underflow(self) noexcept nogil:
-        """Widen brackets of squares by what underflow may have taken from them; at any other size, no bit changes."""
-        cdef Iterate* it = &self.it
-        cdef Bracket* one = &it.memory.layer1.max_sq.now
-        cdef Bracket* two = &it.memory.layer2.max_sq.now
-        if one.hi < FAINT or two.hi < FAINT:
-            # by these the next step is bounded, too; they are remembered, and a continuation publishes them
-            one.hi, two.hi = fmax(one.hi, FAINT), fmax(two.hi, FAINT)
-            self.spectral.publish(it)
-        it.sigma_min_sq.lo = fmax(0.0, it.sigma_min_sq.lo - self.lost.squares)
-        it.nu.lo = fmax(0.0, it.nu.lo - self.lost.kernel)
-        it.nu.hi += self.lost.kernel
-        if it.W_norm * it.W_norm < TINY:
-            it.sigma_max_W.hi = fmax(it.sigma_max_W.hi, greatest_product(&it.memory.layer1, &it.memory.layer2))
-
-    cdef void _count_evaluation(self) noexcept nogil:
-        self.it.memory.evaluations += 1
-        self.it.memory.gradients += 1
-
-    cdef bint _finite(self) noexcept nogil:
-        cdef Iterate* it = &self.it
-        # with an upper bound on the norm of the gradients, which may not be there yet
-        cdef double bound = it.G_norm * (it.W1_norm + it.W2_norm)
-        return isfinite(it.loss) and isfinite(it.floor) and isfinite(bound * bound)
-
-    cdef void _look(self, Row* row) noexcept nogil:
-        """Write the iterate's part of its row, and NaN for the step's."""
-        cdef Iterate* it = &self.it
-        cdef Memory* memory = it.memory
-        cdef double mu_t = fmax(0.0, it.mu * it.sigma_min_sq.lo * (1.0 - 4.0 * U) - LEAST)
-        row.iteration = memory.t
-        row.loss = it.loss
-        row.gap = it.gap
-        row.gap_bound = memory.gap_bound
-        row.grad_norm = sqrt(it.grad_sq)
-        row.mu_t = mu_t
-        row.sigma_min_sq = it.sigma_min_sq.lo
-        row.sigma_max_sq = it.sigma_max_sq.hi
-        row.sigma_max_W = it.sigma_max_W.hi
-        row.floor = fmax(it.floor, it.rounding + (it.gap_error if it.gap == it.gap else 0.0))
-        row.nu_lo = it.nu.lo
-        row.nu_hi = it.nu.hi
-        row.drift = memory.drifted
-        row.loss_evaluations = memory.evaluations
-        row.gradient_evaluations = memory.gradients
-        row.eigenproblems = memory.eigenproblems
-        row.backtracks = memory.backtracks
-        row.rounding = memory.rounded
-        row.bracket_width = widest(it)
-        row.time = memory.seconds
-        # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
-        row.slack_pl = 1.0 - mu_t * it.gap / (0.5 * it.grad_sq) if it.grad_sq > 0.0 else NAN
-        row.rate_bound = row.step_size = row.K_t = row.K_t_sharp = NAN
-        row.slack_descent = row.slack_rate = row.slack_drift = NAN
+        fill_iterate_row(self.row, &self.it)
+        return np.array(<double[:column_count()]> <double*> self.row)
 
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
         """Choose and take a step, check it, fill the step's part of the row.
 
         A step that overflows, and a first one that fails the descent lemma, is taken back.
         """
+        cdef Iterate* it = &self.it
         cdef Step step
         cdef bint failed
         if redo:
             self._renew_brackets(row)
         step.old = self.it
-        step.before = self.it.memory[0]
+        step.before = it.memory[0]
+        step.gap_known = it.gap == it.gap
         self._prepare_ray()
         if not self._choose(&step):
             return STALLED
-        self.spectral.drift(&self.it)
+        self.spectral.drift(it)
         self._move(step.eta)
-        self._evaluate()
-        self._count_evaluation()
-        if not self._finite():
+        evaluate(it, self.loss, &self.lost, self.scratch)
+        count_evaluation(it)
+        if not finite(it):
             self._undo(&step)
             return OVERFLOWED
         self._judge(&step)
         if not redo and not step.decrease - step.promised >= -step.allowance:
             self._undo(&step)
             return REDO
+        self._fill_step_row(&step, row)
         failed = self._count_checks(&step, row)
         self._advance_memory(&step, row)
-        self._gradients()
+        layer_gradients(it, &self.lost)
         self._refresh_brackets(&step)
         return GUARANTEE_FAILED if failed else RUNNING
 
@@ -597,8 +232,8 @@ cdef class Descent:
         """Before a step is redone: exact singular values, and a row that shows them."""
         self.it.memory.redone += 1
         self.spectral.start(&self.it, EXACT_WIDTH, self.scratch)
-        self._allow_underflow()
-        self._look(row)
+        allow_underflow(&self.it, self.spectral, &self.lost)
+        fill_iterate_row(row, &self.it)
 
     cdef void _prepare_ray(self) noexcept nogil:
         """tau and B of the ray W - eta tau + eta^2 B, for the rules that ask for them."""
@@ -643,7 +278,7 @@ cdef class Descent:
         it.W2_norm = sqrt(move(mk, it.W2t, eta, it.g2t, to + nk))
         if self.rule.needs_previous:
             it.g_old, self.spare = it.g1, it.g_old
-        self._point(to, it.W1)
+        set_stacks(it, to, it.W1)
         it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
 
     cdef void _undo(self, Step* step) noexcept nogil:
@@ -657,7 +292,7 @@ cdef class Descent:
         self.it.memory[0] = step.before
         # the work is counted though its outcome is dropped
         self.it.memory.evaluations, self.it.memory.gradients = evaluations, gradients
-        self._gradients()
+        layer_gradients(&self.it, &self.lost)
 
     cdef void _judge(self, Step* step) noexcept nogil:
         """What the descent lemma promised, what the loss fell by, and how far rounding may have put the two apart."""
@@ -668,7 +303,7 @@ cdef class Descent:
         measure_motion(<Py_ssize_t> it.n * it.m, it.W_old, it.W, it.G_old, it.weights, motion)
         if self.by_motion:
             step.decrease, step.terms = -motion.slope - 0.5 * motion.forms, motion.absolute + 0.5 * motion.forms
-        elif step.old.gap == step.old.gap:
+        elif step.gap_known:
             step.decrease = self.loss.decrease(it.W_old, it.W, step.old.gap, it.gap, &step.terms)
         else:
             step.decrease = self.loss.decrease(it.W_old, it.W, step.old.loss, it.loss, &step.terms)
@@ -678,28 +313,30 @@ cdef class Descent:
         step.allowance = step.uncertain + share(it) * (
             step.terms + step.first_order * (1.0 + 0.5 * step.eta * step.K_best))
 
+    cdef void _fill_step_row(self, Step* step, Row* row) noexcept nogil:
+        """Write the step's part of the row. The rate is that of the true gap, whether l* is known or not."""
+        step.contraction = guaranteed_contraction(&step.old, &self.it, &step.motion, step.eta, step.K_best)
+        row.step_size, row.K_t, row.K_t_sharp = step.eta, step.K_t, step.K_t_sharp
+        row.rate_bound = 1.0 - step.contraction
+        row.slack_descent = (step.decrease - step.promised) / step.first_order
+        row.slack_drift = 2.0 * step.decrease / step.first_order - 1.0
+        row.slack_rate = step.decrease / step.old.gap - step.contraction
+
     cdef bint _count_checks(self, Step* step, Row* row) noexcept nogil:
-        """Fill the step's part of the row, and count what holds of it; return whether the descent lemma fails."""
-        cdef Iterate* it = &self.it
-        cdef Memory* memory = it.memory
-        cdef double decrease = step.decrease, first_order = step.first_order, gap = step.old.gap, claim, contraction
-        cdef bint failed
-        contraction = guaranteed_contraction(&step.old, it, &step.motion, step.eta, step.K_best)
-        # the rate is that of the true gap, whether l* is known or not
-        row.step_size, row.K_t, row.K_t_sharp, row.rate_bound = step.eta, step.K_t, step.K_t_sharp, 1.0 - contraction
-        row.slack_descent = (decrease - step.promised) / first_order
-        row.slack_drift = 2.0 * decrease / first_order - 1.0
-        row.slack_rate = decrease / gap - contraction
-        failed = note(&memory.descent, memory.t, row.slack_descent, decrease - step.promised, step.promised,
-                      step.allowance)
+        """Check the descent lemma, the drift of the imbalance and the rate; return whether the descent lemma fails."""
+        cdef Memory* memory = self.it.memory
+        cdef double decrease = step.decrease, gap = step.old.gap, part = fabs(step.contraction), claim
+        cdef bint failed = count_check(&memory.descent, memory.t, row.slack_descent, decrease - step.promised,
+                                       step.promised, step.allowance)
         if failed:
             self.promised, self.measured = step.promised, decrease
-        note(&memory.drift, memory.t, row.slack_drift, 2.0 * decrease - first_order, first_order, 2.0 * step.allowance)
-        if gap == gap:
-            claim = contraction * gap
-            step.rate_allowance = (step.uncertain + fabs(contraction) * (gap_tolerance(&step.old) + step.old.gap_error)
-                                   + share(it) * (step.terms + fabs(contraction) * gap) + LEAST * fmax(gap, 1.0))
-            note(&memory.rate, memory.t, row.slack_rate, decrease - claim, claim, step.rate_allowance)
+        count_check(&memory.drift, memory.t, row.slack_drift, 2.0 * decrease - step.first_order, step.first_order,
+                    2.0 * step.allowance)
+        if step.gap_known:
+            claim = step.contraction * gap
+            step.rate_allowance = (step.uncertain + part * (gap_tolerance(&step.old) + step.old.gap_error)
+                                   + share(&self.it) * (step.terms + part * gap) + LEAST * fmax(gap, 1.0))
+            count_check(&memory.rate, memory.t, row.slack_rate, decrease - claim, claim, step.rate_allowance)
         return failed
 
     cdef void _advance_memory(self, Step* step, Row* row) noexcept nogil:
@@ -707,64 +344,26 @@ cdef class Descent:
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
         memory.gap_bound *= row.rate_bound
-        if step.old.gap == step.old.gap:
+        if step.gap_known:
             # no bound is an infinite one: comparisons with NaN would be passed
-            memory.rounded += step.rate_allowance if step.rate_allowance == step.rate_allowance else INFINITY
+            memory.rounding_so_far += step.rate_allowance if step.rate_allowance == step.rate_allowance else INFINITY
             memory.bound_error = row.rate_bound * memory.bound_error + step.rate_allowance + 4.0 * U * memory.gap_bound
             if memory.bound_error != memory.bound_error:
                 memory.bound_error = INFINITY       # a rate beyond float64, of no error
-            note(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
-                 memory.gap_bound, memory.bound_error)
-        memory.drifted = (memory.drifted + step.eta * step.first_order) * (1.0 + 8.0 * U)
+            count_check(&memory.bound, memory.t + 1, 1.0 - it.gap / memory.gap_bound, memory.gap_bound - it.gap,
+                        memory.gap_bound, memory.bound_error)
+        memory.imbalance_drift = (memory.imbalance_drift + step.eta * step.first_order) * (1.0 + 8.0 * U)
         memory.eta = step.eta
         memory.t += 1
 
     cdef void _refresh_brackets(self, Step* step) noexcept nogil:
         """The brackets of the new iterate: widened by what the step moved, or computed anew."""
         self.spectral.measure(&self.it, &step.motion, self.scratch)
-        self._allow_underflow()
+        allow_underflow(&self.it, self.spectral, &self.lost)
 
-    cdef bint _at_rest(self) noexcept nogil:
-        """Whether G is 0 in every entry: then a gap of 0 has not underflowed."""
-        cdef Py_ssize_t i
-        for i in range(<Py_ssize_t> self.it.n * self.it.m):
-            if self.it.G[i] != 0.0:
-                return False
-        return True
-
-    cdef int _verdict(self, double max_iter, double tol, double grad_tol, double max_growth) noexcept nogil:
-        """Whether to go on from the current iterate, and if not, why."""
-        cdef Iterate* it = &self.it
-        cdef Memory* memory = it.memory
-        cdef double unsure, lost
-        if not self._finite():
-            return OVERFLOWED
-        # rounding and an uncertain l* may hide as much; neither may pass for convergence
-        unsure, lost = it.gap_error + it.rounding, it.lost
-        if it.gap < -unsure - lost - 8.0 * (it.n + it.m) * U * fabs(it.loss):
-            return GUARANTEE_FAILED     # below the minimum
-        if it.gap + unsure + lost <= tol * memory.gap_0 or (it.gap + unsure == 0.0 and self._at_rest()):
-            return CONVERGED
-        # a gradient that is 0 from the start, or where the gap is known not to be, is a saddle's
-        if (grad_tol > 0.0 and sqrt(it.grad_sq) <= grad_tol * memory.grad_0 and memory.grad_0 > 0.0
-                and (it.grad_sq > 0.0 or it.gap != it.gap)):
-            return CONVERGED
-        if it.gap <= fmax(it.floor, unsure + lost):
-            return FLOOR_REACHED
-        if it.gap > max_growth * memory.gap_0:
-            return DIVERGED
-        if it.grad_sq == 0.0:
-            # where l* is not known, this may be it
-            return SADDLE if it.gap == it.gap else STALLED
-        if it.grad_sq < UNDERFLOWN:
-            return STALLED
-        # the next step would not move the layers beyond their rounding
-        if memory.eta > 0.0 and memory.eta * sqrt(it.grad_sq) <= 0.5 * U * (it.W1_norm + it.W2_norm):
-            return STALLED
-        return MAX_ITER if memory.t >= max_iter else RUNNING
-
-    cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, double max_iter, double tol,
-                  double grad_tol, double max_growth, double budget) noexcept nogil:
+    cdef int _run(self, double* rows, Py_ssize_t capacity, Py_ssize_t every, const Limits* limits,
+                  double budget) noexcept nogil:
+        """Take steps until there is a status, `capacity` rows are full, or `budget` seconds are over."""
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
         cdef double started = seconds(), spent_before = memory.seconds
@@ -774,10 +373,10 @@ cdef class Descent:
         cdef Py_ssize_t filled_before = self.filled
         cdef int outcome
         while True:
-            outcome = self._verdict(max_iter, tol, grad_tol, max_growth)
+            outcome = stopping_status(it, limits)
             if outcome != RUNNING or self.filled - filled_before == capacity or memory.seconds - spent_before > budget:
                 break
-            self._look(row)
+            fill_iterate_row(row, it)
             known, pl = it.gap == it.gap, pl_inequality(it, row.mu_t)
             outcome = self._step(row, False)
             if outcome == REDO:
@@ -785,7 +384,7 @@ cdef class Descent:
             if outcome != RUNNING and outcome != GUARANTEE_FAILED:
                 break
             if known:
-                note(&memory.pl, row.iteration, row.slack_pl, pl.difference, pl.claim, pl.allowance)
+                count_check(&memory.pl, row.iteration, row.slack_pl, pl.difference, pl.claim, pl.allowance)
             memory.seconds = spent_before + (seconds() - started)
             if <Py_ssize_t> row.iteration % every == 0 or outcome == GUARANTEE_FAILED:
                 (<Row*> rows)[self.filled - filled_before] = row[0]

@@ -136,20 +136,15 @@ def initial_bounds(problem, network, *, margins="best"):
     """
     check_pair(problem, network)
     as_choice("margins", margins, MARGINS)
-    at = evaluated(problem, *_layers(problem, network))
+    at = evaluated(problem, problem.to_kernel(network.stack()))
     return bounds_at(problem, network, at["gap_above"], at["loss"], margins)
-
-
-def _layers(problem, network):
-    """Return the layers of a network as the loop has them."""
-    stack, rows = network.stack(), network.n
-    return problem.to_kernel(stack[:rows]), stack[rows:].T
 
 
 def bounds_at(problem, network, gap, loss=None, margins="best"):
     """Return the InitialBounds at a network whose gap, an upper bound, is known; the loss is for "xu2023" alone."""
-    W1, W2 = _layers(problem, network)
     n, m = problem.kernel.shape
+    W1, W2t = np.split(problem.to_kernel(network.stack()), [n])
+    W2 = W2t.T
     gap += n * m * TINY     # squares that have underflowed
     p1, p2 = _margins(problem, W1 @ W2, gap, loss, margins)
     values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)

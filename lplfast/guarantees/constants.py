@@ -103,9 +103,7 @@ def local_constants(problem, network):
 
     """
     check_pair(problem, network)
-    stack, n = network.stack(), network.n
-    W1, W2 = problem.to_kernel(stack[:n]), stack[n:].T
-    at = evaluated(problem, W1, W2)
+    at = evaluated(problem, problem.to_kernel(network.stack()))
     return LocalConstants(
         mu=problem.mu,
         K=problem.K,
@@ -125,10 +123,10 @@ def local_constants(problem, network):
     )
 
 
-def evaluated(problem, W1, W2):
-    """Return everything that the compiled loop knows at these layers, W1 as `problem.to_kernel` has it; or raise."""
+def evaluated(problem, stack):
+    """Return everything that the compiled loop knows at a stack, which `problem.to_kernel` has returned; or raise."""
     with single_threaded_blas():
-        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
+        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), stack).local()
     if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
         raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
     return at

@@ -101,17 +101,20 @@ class Problem:
         """Whether l depends on all of W; where it does not, a part of W1 never moves."""
         return self.basis is None or self.basis.shape[1] == self.shape[0]
 
-    def to_kernel(self, W1):
-        """Return the first layer (n, k) as the compiled loss wants it: `basis.T @ W1`."""
-        return W1 if self.basis is None else self.basis.T @ W1
-
-    def from_kernel(self, W1, before):
-        """Return the first layer (n, k) whose kernel form is `W1`; what l cannot see stays as `before`."""
+    def to_kernel(self, stack):
+        """Return a stack `[W1; W2.T]`, or a W alone, as the compiled loss wants it: its n first rows by `basis.T`."""
         if self.basis is None:
-            return W1
-        if self.sees_everything:
-            return self.basis @ W1
-        return before + self.basis @ (W1 - self.basis.T @ before)
+            return stack
+        n = self.shape[0]
+        return np.concatenate([self.basis.T @ stack[:n], stack[n:]])
+
+    def from_kernel(self, stack, before):
+        """Return the stack whose kernel form is `stack`; what l cannot see of W1 stays as it is in `before`, a W1."""
+        if self.basis is None:
+            return stack
+        seen, rest = np.split(stack, [self.basis.shape[1]])
+        W1 = self.basis @ seen if self.sees_everything else before + self.basis @ (seen - self.basis.T @ before)
+        return np.concatenate([W1, rest])
 
     def _evaluate(self, W):
         W = as_shaped("W", W, self.shape)

@@ -5,7 +5,9 @@ import time
 
 import numpy as np
 
-from ..descent.descent import COLUMNS, LAYOUT, Descent, copy_columns
+from ..descent.descent import Descent
+from ..descent.history import COLUMNS, copy_columns
+from ..descent.state import LAYOUT
 from ..guarantees.initial import InitialGuarantee
 from ..rules.registry import rule_parts
 from .info import RunInfo
@@ -43,13 +45,13 @@ class RunDriver:
         self.before = []        # history of the run that is continued, a row for each column
         self.rule_said = repr(plan.options.rule)
         self.guarantee = None   # until the loss has been evaluated, where its errors belong to the run
-        self.descent = self._descent(problem.to_kernel(stack[:n]), stack[n:].T)
+        self.descent = self._descent(problem.to_kernel(stack))
 
     def _resume(self):
         """Take up the run of the plan where it stopped."""
-        run, (rows, m) = self.plan.run, self.plan.problem.kernel.shape
+        run = self.plan.run
         options, state = self.plan.options, run.continuation.state
-        stack = run.continuation.layers(rows + m)
+        stack = run.continuation.layers(sum(self.plan.problem.kernel.shape))
         self.start = run.continuation.start
         # the last row lacks its step, and is written again
         self.before = [np.stack([run.history[name][:-1] for name in options.record])]
@@ -57,7 +59,7 @@ class RunDriver:
         self.rule_said = (run.facts.rule if same else
                           f"{run.facts.rule} to t={run.iterations}, then {options.rule!r}")
         self.guarantee = run.guarantee if same else run.guarantee.without_rate()
-        self.descent = self._descent(stack[:rows], stack[rows:].T)
+        self.descent = self._descent(stack)
         self.descent.restore(state, same_rule=same)
         if self.descent.t != run.iterations:
             raise ValueError(f"run: expected a state after {run.iterations} steps, as the run has taken, got one after "
@@ -67,8 +69,8 @@ class RunDriver:
             raise ValueError(f"problem: expected the one that the run was trained on, of loss "
                              f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
 
-    def _descent(self, W1, W2):
-        return Descent(self.plan.problem.kernel, self.plan.options.rule, self.plan.options.spectral, W1, W2)
+    def _descent(self, stack):
+        return Descent(self.plan.problem.kernel, self.plan.options.rule, self.plan.options.spectral, stack)
 
     def run_until_stopped(self, **hooks):
         """Advance until there is a status; what the user's own code raises on the way carries the `run` so far."""
@@ -135,21 +137,14 @@ class RunDriver:
         descent, (problem, network, options) = self.descent, (self.plan.problem, self.plan.network, self.plan.options)
         last, history = self._last(), self._history()
         message = outcome_message(status, descent, last, options, network, history)
-        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.W1.shape[1])
+        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.stack.shape[1])
         continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
                                     loss=last["loss"], run_width=facts.run_width, state=descent.state(),
                                     start=self.start)
-        return Run(history=history, status=status, message=message, network=network.replace(self._stack()),
+        return Run(history=history, status=status, message=message,
+                   network=network.replace(problem.from_kernel(descent.stack, self.start)),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=continuation, guarantee=self._initial_guarantee())
-
-    def _stack(self):
-        """Return the layers as one stack, in the coordinates of the network that the run started from."""
-        n, W1 = self.plan.network.n, self.descent.W1
-        stack = np.empty((n + self.plan.network.m, W1.shape[1]))
-        stack[:n] = self.plan.problem.from_kernel(W1, self.start)
-        stack[n:] = self.descent.W2.T
-        return stack
 
     def _history(self):
         """Return the recorded columns by name, the row of the current iterate last."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..descent.descent import COLUMNS
+from ..descent.history import COLUMNS
 from ..rules.guaranteed import Local
 from ..rules.registry import rule_again, rule_from, rule_parts
 from ..rules.rule import Rule

@@ -148,7 +148,7 @@ def _floor(facts):
 
 
 def _saddle(facts):
-    if not facts.descent.W1.any() and not facts.descent.W2.any():
+    if not facts.descent.stack.any():
         return ("At a saddle: both layers are 0, so their gradient is, though the loss is not at its minimum. "
                 "Start from layers that are not 0.")
     return (f"At a saddle {facts.where}: the gradient of both layers is 0 or underflows to it, though the loss is not "

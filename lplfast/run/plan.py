@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ..descent.descent import LAYOUT
+from ..descent.state import LAYOUT
 from ..guarantees.constants import check_pair
 from ..losses.problems import Problem
 from ..network import Network

@@ -1,0 +1,77 @@
+"""What is computed at every iterate from its layers alone: the loss, its gradients, their rounding."""
+
+from libc.math cimport fmax, sqrt
+
+from ..iterate cimport Bracket, Iterate
+from ..linalg.blas cimport matmul_nn, matmul_nt, matmul_tn
+from ..linalg.passes cimport square_sum
+from ..linalg.rounding cimport LEAST, U
+from ..losses.loss cimport Loss, Value, forget
+from ..spectral.eigenvalues cimport TINY
+from ..spectral.spectral cimport Spectral, greatest_product
+from .underflow cimport Underflow
+
+cdef extern from *:
+    """
+    #define LPL_FAINT 1e-290
+    """
+    # the square of a greatest singular value is not said to be below this: its digits have been lost to underflow
+    const double FAINT "LPL_FAINT"
+
+
+cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, double* scratch) noexcept nogil:
+    """W, the loss and G at the layers, whose norms are known, and what follows from them."""
+    cdef Value value
+    cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
+    cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
+    # W = W1 @ W2
+    matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
+    forget(&value)
+    loss.evaluate(it.W, &value, it.G, scratch)
+    if value.W_sq != value.W_sq or value.G_sq != value.G_sq:
+        value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
+    it.W_norm = sqrt(value.W_sq)
+    it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
+    # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
+    it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
+    # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
+    it.eps_W = (it.k * U / (1.0 - it.k * U) * (it.W1_norm + lost.W1) * (it.W2_norm + lost.W2)
+                * (1.0 + (nk + mk + 16) * U) + lost.product)
+    it.floor = it.K * it.eps_W * it.eps_W
+    it.G_error = it.gradient_error + it.K * it.eps_W
+    it.G_norm = (sqrt(value.G_sq) + lost.G) * (1.0 + (<double> nm + 10) * U) + it.G_error
+
+
+cdef inline void layer_gradients(Iterate* it, const Underflow* lost) noexcept nogil:
+    """The gradients in both layers and their norms, from G."""
+    cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
+    cdef double first, second
+    # g1 = G @ W2.T
+    matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
+    # g2.T = G.T @ W1
+    matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
+    first = square_sum(nk, it.g1)
+    second = square_sum(mk, it.g2t)
+    it.grad_sq = first + second
+    # the layers may move by what their squares have lost to underflow
+    it.g1_norm, it.g2_norm = sqrt(first) + lost.W1, sqrt(second) + lost.W2
+
+
+cdef inline void allow_underflow(Iterate* it, Spectral spectral, const Underflow* lost) noexcept nogil:
+    """Widen brackets of squares by what underflow may have taken from them; at any other size, no bit changes."""
+    cdef Bracket* one = &it.memory.layer1.max_sq.now
+    cdef Bracket* two = &it.memory.layer2.max_sq.now
+    if one.hi < FAINT or two.hi < FAINT:
+        # by these the next step is bounded, too; they are remembered, and a continuation publishes them
+        one.hi, two.hi = fmax(one.hi, FAINT), fmax(two.hi, FAINT)
+        spectral.publish(it)
+    it.sigma_min_sq.lo = fmax(0.0, it.sigma_min_sq.lo - lost.squares)
+    it.nu.lo = fmax(0.0, it.nu.lo - lost.kernel)
+    it.nu.hi += lost.kernel
+    if it.W_norm * it.W_norm < TINY:
+        it.sigma_max_W.hi = fmax(it.sigma_max_W.hi, greatest_product(&it.memory.layer1, &it.memory.layer2))
+
+
+cdef inline void count_evaluation(Iterate* it) noexcept nogil:
+    it.memory.evaluations += 1
+    it.memory.gradients += 1

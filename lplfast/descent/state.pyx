@@ -1,0 +1,201 @@
+"""What a descent holds: its workspace, one block that Python owns, and the part of it that is state."""
+
+import hashlib
+
+import numpy as np
+
+from libc.string cimport memset
+
+from ..iterate cimport Memory, directions_size
+from ..losses.loss cimport DiagonalQuadratic, Loss
+from ..rules.rule cimport Rule
+from ..spectral.spectral cimport Spectral
+from .history cimport column_count
+from .underflow cimport count_underflow
+
+# Every array in the workspace begins at a cache line.
+cdef Py_ssize_t LINE = 8
+
+# in the order of their names in iterate.pxd
+FAILURES = (None, "too many backtracks", "below rounding", "vacuous bound", "not a step")
+
+CHECKS = ("pl", "descent", "rate", "drift", "gap_bound")
+
+# What the first doubles of a state mean, by name: states of another layout are of no use.
+cdef Memory NO_MEMORY
+LAYOUT = hashlib.sha256(repr(NO_MEMORY).encode()).hexdigest()[:16]
+
+
+cdef inline Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
+    """The size of whole cache lines that `size` doubles take."""
+    return (size + LINE - 1) // LINE * LINE
+
+
+cdef class State:
+    """The layers, and what is remembered beside them; the rest of the workspace is computed from these.
+
+    Parameters
+    ----------
+    loss, rule, spectral
+        The compiled parts; immutable, so that several descents may share them.
+    stack : array of shape (n + m, k)
+        The layers, `[W1; W2.T]`; copied.
+    """
+
+    def __init__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, stack):
+        n, m = loss.shape
+        if len(stack.shape) != 2 or stack.shape[0] != n + m or stack.shape[1] < 1:
+            raise ValueError(f"stack: expected a shape ({n} + {m}, k), got {stack.shape}")
+        self.loss, self.rule, self.spectral = loss, rule, spectral
+        self.it.n, self.it.k, self.it.m = n, stack.shape[1], m
+        self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
+        # of another quadratic loss, the decrease would be taken on trust
+        self.by_motion = isinstance(loss, DiagonalQuadratic)
+        count_underflow(&self.it, &self.lost)
+        cdef Sizes sizes = self._sizes()
+        total = (sizes.memory + sizes.directions + 2 * sizes.stack + 4 * sizes.product + 2 * sizes.previous + sizes.ray
+                 + sizes.weights + sizes.row + sizes.scratch)
+        # np.empty: pages that are never touched cost nothing
+        block = np.empty(total + LINE)
+        self._block = block[-block.ctypes.data // sizeof(double) % LINE:][:total]
+        cdef double[::1] memory = self._block
+        self._place(&memory[0], &sizes)
+        self._fill_weights()
+        self._remembered = sizes.memory + sizes.directions
+        memset(self.it.memory, 0, sizes.memory * sizeof(double))
+        if sizes.previous:
+            memset(self.it.g_old, 0, sizes.previous * sizeof(double))
+        # orthogonal to no eigenvector but by accident, which costs time and nothing else
+        self._block[sizes.memory:self._remembered] = np.cos(np.arange(sizes.directions))
+        self._layers()[:] = stack
+
+    cdef Sizes _sizes(self):
+        cdef int n = self.it.n, k = self.it.k, m = self.it.m
+        cdef Sizes sizes
+        sizes.memory = lines(sizeof(Memory) // sizeof(double))
+        sizes.directions = lines(directions_size(n, m))
+        sizes.stack = lines(<Py_ssize_t> (n + m) * k)
+        sizes.product = lines(<Py_ssize_t> n * m)
+        sizes.previous = sizes.stack if self.rule.needs_previous else 0
+        sizes.ray = 2 * sizes.product if self.rule.needs_B else 0
+        sizes.weights = sizes.product if self.it.hessian != NULL and not self.by_motion else 0
+        sizes.row = lines(column_count())
+        # a rule may evaluate the loss: the two work side by side
+        sizes.scratch = max(self.loss.scratch() + self.rule.scratch(n, k, m), self.spectral.scratch(n, k, m), 1)
+        return sizes
+
+    cdef void _place(self, double* free, const Sizes* sizes):
+        """Point at each part of the workspace, which begins at `free`."""
+        self.it.memory = <Memory*> free
+        free += sizes.memory
+        self.it.directions = free
+        free += sizes.directions
+        set_stacks(&self.it, free, free + sizes.stack)
+        free += 2 * sizes.stack
+        self.it.W, self.it.W_old = free, free + sizes.product
+        self.it.G, self.it.G_old = free + 2 * sizes.product, free + 3 * sizes.product
+        free += 4 * sizes.product
+        if sizes.previous:
+            self.it.g_old, self.spare = free, free + sizes.previous
+            free += 2 * sizes.previous
+        if sizes.ray:
+            self.it.tau, self.it.B = free, free + sizes.product
+            free += sizes.ray
+        if sizes.weights:
+            self.it.weights = free
+            free += sizes.weights
+        self.row = <Row*> free
+        self.scratch = free + sizes.row
+
+    cdef void _fill_weights(self):
+        """The Hessian by entries: the loss's own where it has one."""
+        cdef Py_ssize_t i, j
+        if self.by_motion:
+            self.it.weights = &(<DiagonalQuadratic> self.loss).weights[0, 0]
+        elif self.it.hessian != NULL:
+            for i in range(self.it.n):
+                for j in range(self.it.m):
+                    self.it.weights[i * self.it.m + j] = self.it.hessian[i]
+
+    cdef object _view(self, const double* Z):
+        """A view of the stack at Z, of shape (n + m, k)."""
+        cdef Py_ssize_t at = Z - <const double*> self.it.memory
+        return self._block[at:at + (self.it.n + self.it.m) * self.it.k].reshape(self.it.n + self.it.m, self.it.k)
+
+    def _layers(self):
+        """A view of the stack [W1; W2.T]."""
+        return self._view(self.it.W1)
+
+    @property
+    def stack(self):
+        """The layers, [W1; W2.T] (n + m, k), as a new array."""
+        return self._layers().copy()
+
+    @property
+    def W1(self):
+        """The first layer (n, k), as a new array."""
+        return self._layers()[:self.it.n].copy()
+
+    @property
+    def W2(self):
+        """The second layer (k, m), as a new array."""
+        return self._layers()[self.it.n:].T.copy()
+
+    @property
+    def t(self):
+        """How many steps have been taken."""
+        return int(self.it.memory.t)
+
+    @property
+    def memory(self):
+        """What is remembered beside the layers, as a new array of doubles."""
+        return self._block[:self._remembered].copy()
+
+    @memory.setter
+    def memory(self, saved):
+        self._block[:self._remembered] = saved
+        self.evaluated = False
+
+    def state(self):
+        """All that a run carries from step to step, as a new array of doubles: the memory, the layers, and between them
+        the gradients of one step ago if its rule looks at them."""
+        previous = [self._view(self.it.g_old).ravel()] if self.rule.needs_previous else []
+        return np.concatenate([self.memory, *previous, self._layers().ravel()])
+
+    def restore(self, saved, *, same_rule=True):
+        """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
+        cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
+        expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
+        if saved.ndim != 1 or saved.size < expected or (same_rule and saved.size != expected):
+            raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")
+        self.memory = saved[:kept]
+        self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
+        if not same_rule:
+            memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
+        elif self.rule.needs_previous:
+            self._view(self.it.g_old)[:] = saved[kept:kept + layers].reshape(self._layers().shape)
+
+    @property
+    def counters(self):
+        """How much work was done, and how often the brackets were narrow."""
+        cdef Memory* memory = self.it.memory
+        return {name: int(value) for name, value in (
+            ("loss_evaluations", memory.evaluations), ("gradient_evaluations", memory.gradients),
+            ("eigenproblems", memory.eigenproblems), ("backtracks", memory.backtracks),
+            ("renewals", memory.renewals), ("redone", memory.redone), ("narrow", memory.narrow))}
+
+    @property
+    def search_failure(self):
+        """Why the rule found no step, in two or three words; None if it did."""
+        return FAILURES[self.it.failure]
+
+    @property
+    def checks(self):
+        """The inequalities checked at every step: a dict of counts and smallest slacks for each."""
+        cdef Memory* memory = self.it.memory
+        found = {}
+        for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift, memory.bound)):
+            found[name] = {key: (value if key == "smallest" else int(value)) for key, value in check.items()}
+            if check["steps"] == check["uninformative"]:
+                found[name]["smallest"] = found[name]["smallest_at"] = None
+        return found
