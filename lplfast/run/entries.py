@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..descent.descent import CHECKS
+from ..descent.state import CHECKS
 from ..validation import as_choice
 from .options import check_saved_options
 from .outcome import MESSAGES

@@ -6,7 +6,8 @@ An entry whose dtype is NumPy's is an array of the .npz file. The others are mem
 
 from typing import NamedTuple
 
-from ..descent.descent import CHECKS, COLUMNS
+from ..descent.history import COLUMNS
+from ..descent.state import CHECKS
 
 __all__ = ["ALTERNATIVES", "ARRAYS", "ENTRIES", "FORMAT", "MEMBERS", "PREFIXES", "SCHEMA"]
 
