@@ -8,7 +8,7 @@ import numpy as np
 
 from lplfast import Local, Network, SquaredLoss
 from lplfast.descent import descent
-from lplfast.spectral import spectral
+from lplfast.spectral.modes import spectral_from
 from lplfast.threads import single_threaded_blas
 
 from .timing import Work
@@ -66,7 +66,7 @@ class OursRun:
     """A run of the compiled loop alone at the width of its layers, any number of times: all columns, no tol."""
 
     def __init__(self, problem, W1, W2, rule, constants, steps):
-        self.parts = problem.kernel, rule, spectral.Spectral(constants), problem.to_kernel(W1), W2
+        self.parts = problem.kernel, rule, spectral_from(constants), problem.to_kernel(W1), W2
         self.limit = steps
         self.rows = np.empty((steps, len(COLUMNS)))
         loop = self._loop()

@@ -15,7 +15,8 @@ import numpy as np
 from lplfast import Constant, Local
 from lplfast.descent.descent import CHECKS, COLUMNS, Descent
 from lplfast.losses.loss import DiagonalQuadratic
-from lplfast.spectral.spectral import Spectral
+from lplfast.spectral.certified import Certified
+from lplfast.spectral.exact import Exact
 from lplfast.steps import RULES
 from lplfast.threads import single_threaded_blas
 
@@ -72,7 +73,7 @@ def random_rule(rng, loss, W1, W2):
     name = str(rng.choice([*APPLICABLE, "constant", "capped"]))
     if name in RULES:
         return RULES[name]()
-    at = Descent(loss, Local(), Spectral("exact"), W1, W2).local()
+    at = Descent(loss, Local(), Exact(), W1, W2).local()
     K = loss.K * at["sigma_max_sq"][1] + at["G_max"][1]
     if not 0.0 < K < np.inf:
         return Local()
@@ -104,7 +105,7 @@ def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
         number = found["cases"]
         rng = np.random.default_rng([seed, number])
         start, loss, W1, W2 = random_case(rng, **corners)
-        spectral = Spectral("certified" if rng.random() < 0.8 else "exact")
+        spectral = Certified() if rng.random() < 0.8 else Exact()
         descent = Descent(loss, random_rule(rng, loss, W1, W2), spectral, W1, W2)
         if narrowed:
             narrow(descent, narrowed)

@@ -11,7 +11,8 @@ from ..rules import formulas
 from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
 from ..rules.rule import Rule
-from ..spectral.spectral import ROUNDING, Spectral, spectral_from
+from ..spectral.modes import spectral_from
+from ..spectral.spectral import ROUNDING, Spectral
 from .constants import check_pair, evaluated
 
 __all__ = ["GuaranteedRate", "InitialBounds", "guaranteed_rate", "initial_bounds"]

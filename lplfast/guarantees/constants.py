@@ -10,7 +10,7 @@ from ..losses.problems import Problem
 from ..network import Network
 from ..rules import formulas
 from ..rules.classical import Constant
-from ..spectral.spectral import Spectral
+from ..spectral.exact import Exact
 from ..threads import single_threaded_blas
 
 __all__ = ["LocalConstants", "local_constants"]
@@ -128,7 +128,7 @@ def local_constants(problem, network):
 def evaluated(problem, W1, W2):
     """Return everything that the compiled loop knows at these layers, W1 as `problem.to_kernel` has it; or raise."""
     with single_threaded_blas():
-        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), W1, W2).local()
+        at = Descent(problem.kernel, Constant(1.0), Exact(), W1, W2).local()
     if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
         raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
     return at
