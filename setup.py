@@ -14,9 +14,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 MODULES = ["linalg.compress", "losses.loss", "losses.rowwise", "losses.function", "spectral.eigenvalues",
-           "spectral.tangent", "spectral.imbalance", "spectral.spectral", "rules.view", "rules.rule", "rules.formulas",
-           "rules.classical", "rules.guaranteed", "rules.search", "rules.published", "rules.function",
-           "descent.history", "descent.state", "descent.descent"]
+           "spectral.brackets", "spectral.tangent", "spectral.imbalance", "spectral.spectral", "spectral.exact",
+           "spectral.power", "spectral.certified", "rules.view", "rules.rule", "rules.formulas", "rules.classical",
+           "rules.guaranteed", "rules.search", "rules.published", "rules.function", "descent.history", "descent.state",
+           "descent.descent"]
 
 
 def switched_on(name):

@@ -9,7 +9,7 @@ import numpy as np
 from lplfast import Local, Network, SquaredLoss
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
-from lplfast.spectral import spectral
+from lplfast.spectral.modes import spectral_from
 from lplfast.threads import single_threaded_blas
 
 from .timing import Work
@@ -66,7 +66,7 @@ class OursRun:
     """A run of the compiled loop alone at the width of its layers, any number of times: all columns, no tol."""
 
     def __init__(self, problem, stack, rule, constants, steps):
-        self.parts = problem.kernel, rule, spectral.Spectral(constants), problem.to_kernel(stack)
+        self.parts = problem.kernel, rule, spectral_from(constants), problem.to_kernel(stack)
         self.limit = steps
         self.rows = np.empty((steps, len(COLUMNS)))
         loop = self._loop()

@@ -17,7 +17,8 @@ from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.descent.state import CHECKS
 from lplfast.losses.loss import DiagonalQuadratic
-from lplfast.spectral.spectral import Spectral
+from lplfast.spectral.certified import Certified
+from lplfast.spectral.exact import Exact
 from lplfast.steps import RULES
 from lplfast.threads import single_threaded_blas
 
@@ -74,7 +75,7 @@ def random_rule(rng, loss, stack):
     name = str(rng.choice([*APPLICABLE, "constant", "capped"]))
     if name in RULES:
         return RULES[name]()
-    at = Descent(loss, Local(), Spectral("exact"), stack).local()
+    at = Descent(loss, Local(), Exact(), stack).local()
     K = loss.K * at["sigma_max_sq"][1] + at["G_max"][1]
     if not 0.0 < K < np.inf:
         return Local()
@@ -106,7 +107,7 @@ def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
         number = found["cases"]
         rng = np.random.default_rng([seed, number])
         start, loss, stack = random_case(rng, **corners)
-        spectral = Spectral("certified" if rng.random() < 0.8 else "exact")
+        spectral = Certified() if rng.random() < 0.8 else Exact()
         descent = Descent(loss, random_rule(rng, loss, stack), spectral, stack)
         if narrowed:
             narrow(descent, narrowed)

@@ -15,7 +15,7 @@ from .losses.problems import SquaredLoss
 from .network import Network
 from .run.run import Interrupted, Run
 from .run.training import train
-from .spectral.spectral import MODES
+from .spectral.modes import MODES
 from .steps import RULES, rule_from
 from .threads import single_threaded_blas
 from .validation import as_count, as_number

@@ -23,7 +23,7 @@ cdef struct Bracket:
     double hi
 
 
-# One end of a bracket: the bound when it was last computed, and how far the matrix and its Gram matrix have moved since.
+# One end of a bracket: the bound when it was last computed, and how far the matrix and its Gram matrix moved since.
 # The bounds of a layer are on a squared singular value, for which either may be the better; those of W and G are on the
 # singular value itself, and leave `gram_drift` at 0.
 cdef struct TrackedBound:

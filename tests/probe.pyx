@@ -9,7 +9,7 @@ import numpy as np
 
 from lplfast.linalg cimport blas, passes, quartic, rounding
 from lplfast.rules cimport formulas
-from lplfast.spectral cimport eigenvalues, spectral, tangent
+from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
 from lplfast.losses.loss cimport Loss
 from lplfast.rules.rule cimport Rule
@@ -168,7 +168,11 @@ def sharp_step(double K, double sigma_sq, double sigma_W, double G_2, double G_F
     return formulas.sharp_step(K, sigma_sq, sigma_W, G_2, G_F)
 
 
-# extremes
+# eigenvalues
+
+cdef eigenvalues.Matrix _matrix(double[:, ::1] A):
+    return eigenvalues.matrix(<int> A.shape[0], <int> A.shape[1], &A[0, 0], np.linalg.norm(A))
+
 
 def cholesky_excess(double sign, double[:, ::1] M, double shift):
     """The bound, and the matrix that the factorization was tried on, as stored."""
@@ -192,18 +196,20 @@ def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accur
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), work = room(2 * p * p + 4 * p)
     cdef Bracket found
+    cdef eigenvalues.Gram gram
+    gram.rows, gram.inner, gram.entries, gram.size = p, q, &M[0, 0], F_sq
     if greatest:
-        done = eigenvalues.bracket_greatest(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
+        done = eigenvalues.bracket_greatest(&gram, &x[0], accuracy, &found, &work[0])
     else:
-        done = eigenvalues.bracket_least(p, q, &M[0, 0], F_sq, &x[0], accuracy, &found, &work[0])
+        done = eigenvalues.bracket_least(&gram, &x[0], accuracy, &found, &work[0])
     return ((found.lo, found.hi) if done else None), np.asarray(x)
 
 
 def quotient(double[:, ::1] A, double[::1] x):
     """The bracket of ||A.T x||^2 / ||x||^2."""
     cdef double[::1] w = room(A.shape[1])
-    cdef int n = A.shape[0], k = A.shape[1]
-    cdef Bracket found = eigenvalues.quotient(n, k, &A[0, 0], np.linalg.norm(A), &x[0], &w[0])
+    cdef eigenvalues.Matrix matrix = _matrix(A)
+    cdef Bracket found = eigenvalues.quotient(&matrix, &x[0], &w[0])
     return found.lo, found.hi
 
 
@@ -219,27 +225,28 @@ def iterate_inverse(double[:, ::1] M, v, double accuracy):
     return eigenvalues.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
 
 
-# spectral, tangent and the rules: functions of an iterate
+# brackets, spectral, tangent and the rules: functions of an iterate
 
 def widen(dict lower, dict upper):
     """The bracket now of ends of the given bound, gram_drift and matrix_path."""
     cdef TrackedExtreme squared
     squared.lower, squared.upper = lower, upper
-    spectral.widen(&squared)
+    brackets.widen(&squared)
     return squared.now.lo, squared.now.hi
 
 
 def largest_moved(dict lower, dict upper, double distance):
     cdef TrackedExtreme largest
     largest.lower, largest.upper = lower, upper
-    spectral.largest_moved(&largest, distance)
+    brackets.largest_moved(&largest, distance)
     return largest.now.lo, largest.now.hi
 
 
 def unknown_layer(double[:, ::1] A):
     """What the norm alone says."""
     cdef LayerExtremes layer
-    spectral.unknown_layer(<int> A.shape[0], <int> A.shape[1], np.linalg.norm(A), &layer)
+    cdef eigenvalues.Matrix matrix = _matrix(A)
+    brackets.unknown_layer(&matrix, &layer)
     return layer
 
 
@@ -320,9 +327,11 @@ cdef class Point:
                     double g_norm, int m):
         """What a step adds: (moved, e), and the ends of the layer afterwards."""
         cdef LayerExtremes layer
+        cdef eigenvalues.Matrix A = eigenvalues.matrix(1, <int> size, NULL, A_norm)
+        cdef eigenvalues.Matrix other = eigenvalues.matrix(m, 1, NULL, other_norm)
         cdef double e, moved
         layer = resting_layer(max_sq)
-        moved = spectral.drift_layer(&layer, &self.it, other_max, size, A_norm, other_norm, g_norm, m, &e)
+        moved = brackets.drift_layer(&layer, &self.it, &A, &other, other_max, g_norm, &e)
         return moved, e, layer
 
     def publish(self, spectral.Spectral how):

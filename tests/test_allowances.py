@@ -13,7 +13,7 @@ from lplfast.descent.history import COLUMNS
 from lplfast.losses.loss import DiagonalQuadratic
 from lplfast.losses.rowwise import Logistic
 from lplfast.rules.formulas import K_t, K_t_sharp
-from lplfast.spectral.spectral import Spectral
+from lplfast.spectral.certified import Certified
 
 U = 2.0**-53
 DRAWS = 400
@@ -191,7 +191,7 @@ def published(probe, rng, *, tiny=False, **values):
     point.memory = {"layer1": {"min_sq": tracked(*of["min1"]), "max_sq": tracked(*of["max1"])},
                     "layer2": {"min_sq": tracked(*of["min2"]), "max_sq": tracked(*of["max2"])},
                     "W_max": tracked(*of["W"]), "G_max": tracked(*of["G"])}
-    point.publish(Spectral("certified"))
+    point.publish(Certified())
     return point, of
 
 
@@ -445,7 +445,7 @@ def test_a_step_moves_the_product_and_the_kernel_by_both_layers(probe):
         point.memory = {"layer1": {"min_sq": tracked(0.0, one), "max_sq": tracked(one, one)},
                         "layer2": {"min_sq": tracked(0.0, two), "max_sq": tracked(two, two)},
                         "tangent": {"lo": 0.0, "hi": 0.0, "gram_drift": 0.5, "least": 0.0, "most": 0.0}}
-        point.drift(Spectral("certified"))
+        point.drift(Certified())
         first, second = (point.memory[layer]["max_sq"]["upper"] for layer in ("layer1", "layer2"))
         e1, e2 = mpmath.mpf(first["matrix_path"]), mpmath.mpf(second["matrix_path"])
         reach = e1 * root(two) + root(one) * e2 + e1 * e2 + eps_W
@@ -520,7 +520,7 @@ def test_what_is_known_at_the_stored_layers_is_true_of_them():
         W1, W2 = cancelling(rng)
         exact = sum(Fraction(a) * Fraction(b) for a, b in zip(W1[0].tolist(), W2[:, 0].tolist(), strict=True))
         Y = float(exact) + rng.normal() * 1e-8
-        descent = Descent(DiagonalQuadratic([2.0], [[Y]]), Sharp(), Spectral("certified"), np.concatenate([W1, W2.T]))
+        descent = Descent(DiagonalQuadratic([2.0], [[Y]]), Sharp(), Certified(), np.concatenate([W1, W2.T]))
         at = descent.local()
         error = abs(Fraction(float((W1 @ W2)[0, 0])) - exact)
         assert 2 * error**2 <= Fraction(at["floor"])
@@ -539,7 +539,7 @@ def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
     for _ in range(200):
         W1, W2 = cancelling(rng)
         Y = float((W1 @ W2)[0, 0]) + rng.normal() * 10.0 ** rng.uniform(-8, -5)
-        descent = Descent(DiagonalQuadratic([1.0], [[Y]]), Sharp(), Spectral("certified"), np.concatenate([W1, W2.T]))
+        descent = Descent(DiagonalQuadratic([1.0], [[Y]]), Sharp(), Certified(), np.concatenate([W1, W2.T]))
         rows, gaps = np.empty((1, len(COLUMNS))), []
         for t in (0, 1):
             if t:
@@ -572,7 +572,7 @@ def test_a_loss_of_rows_is_off_by_no_more_than_it_says(size):
         gradient = x.T * half.apply(mpmath.tanh) / 2 + mpmath.mpf(0.1) * w
         _, gap, G = kernel.value_and_gradient(W)
         # W = W I: the product is exact
-        descent = Descent(kernel, Sharp(), Spectral("certified"), np.concatenate([W, np.eye(m)]))
+        descent = Descent(kernel, Sharp(), Certified(), np.concatenate([W, np.eye(m)]))
         descent.local()
         told = uncertainty * (mpmath.sqrt(ridge) + uncertainty / 0.2)
         rounding = descent.gap_error - told

@@ -29,7 +29,10 @@ from lplfast.guarantees import initial
 from lplfast.guarantees.audit import audit
 from lplfast.guarantees.bounds import GuaranteedRate
 from lplfast.losses.loss import DiagonalQuadratic
-from lplfast.spectral.spectral import ROUNDING, Spectral
+from lplfast.spectral.certified import Certified
+from lplfast.spectral.exact import Exact
+from lplfast.spectral.modes import spectral_from
+from lplfast.spectral.spectral import ROUNDING
 
 
 @st.composite
@@ -246,7 +249,7 @@ def test_bounds_from_the_start_are_not_claimed_of_a_larger_loss():
        st.sampled_from(["certified", "exact"]))
 def test_no_step_is_shorter_than_promised_whatever_the_tolerance(case, kind, share, tolerance, mode):
     problem, network = case
-    spectral = Spectral(mode, tolerance=tolerance)
+    spectral = spectral_from(mode, tolerance=tolerance)
     best = guaranteed_rate(problem, network, constants=spectral)
     if best.vacuous:
         return
@@ -262,7 +265,7 @@ def test_no_step_is_shorter_than_promised_whatever_the_tolerance(case, kind, sha
 @pytest.mark.parametrize("tolerance", [0.01, 0.2, 0.999])
 def test_brackets_as_wide_as_they_may_be_are_allowed_for(tolerance):
     # the layers move away from what their brackets were computed for, and within them
-    W, spectral = np.diag([1.0, 0.9]), Spectral(tolerance=tolerance)
+    W, spectral = np.diag([1.0, 0.9]), Certified(tolerance=tolerance)
     problem, network, rule = MatrixFactorization(1.0001 * W @ W), Network(W, W), Sharp(cap=0.6)
     found = guaranteed_rate(problem, network, rule=rule, constants=spectral)
     run = train(problem, network, rule, max_iter=60, tol=0.0, constants=spectral)
@@ -271,7 +274,7 @@ def test_brackets_as_wide_as_they_may_be_are_allowed_for(tolerance):
     assert found.contraction == run.guarantee.contraction
 
 
-@pytest.mark.parametrize("spectral", [Spectral(), Spectral(tolerance=0.3), Spectral("exact")], ids=str)
+@pytest.mark.parametrize("spectral", [Certified(), Certified(tolerance=0.3), Exact()], ids=str)
 def test_the_descent_theorem_is_what_is_printed(spectral):
     problem, network = MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]])
     bounds, eta = initial_bounds(problem, network), Fraction(0.02)

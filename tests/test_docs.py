@@ -20,7 +20,8 @@ WITH_EXAMPLES = {"lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantee
                  "lplfast.losses.loss", "lplfast.losses.problems", "lplfast.network", "lplfast.rules.classical",
                  "lplfast.rules.formulas", "lplfast.rules.guaranteed", "lplfast.rules.published",
                  "lplfast.rules.registry", "lplfast.rules.search", "lplfast.rules.signature", "lplfast.run.many",
-                 "lplfast.run.training", "lplfast.spectral.spectral"}
+                 "lplfast.run.training", "lplfast.spectral.certified", "lplfast.spectral.exact",
+                 "lplfast.spectral.modes", "lplfast.spectral.power"}
 
 
 @pytest.mark.parametrize("name", MODULES)

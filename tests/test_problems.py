@@ -12,7 +12,7 @@ from lplfast.descent.descent import Descent
 from lplfast.losses.function import PythonLoss
 from lplfast.losses.loss import Loss, digest
 from lplfast.losses.rowwise import Logistic, Softmax
-from lplfast.spectral.spectral import Spectral
+from lplfast.spectral.exact import Exact
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -148,7 +148,7 @@ def test_a_stack_goes_to_the_loop_and_back_as_a_whole(rows):
     assert np.allclose(inside[:-3], problem.basis.T @ stack[:4], rtol=0.0, atol=1e-15)
     # the basis is orthonormal to a few u, and entries are of size 1
     assert np.allclose(problem.from_kernel(inside, stack[:4]), stack, rtol=0.0, atol=1e-14)
-    descent = Descent(problem.kernel, Local(), Spectral("exact"), inside)
+    descent = Descent(problem.kernel, Local(), Exact(), inside)
     assert np.array_equal(descent.stack, inside)
     assert np.array_equal(np.concatenate([descent.W1, descent.W2.T]), inside)
 
@@ -157,4 +157,4 @@ def test_a_stack_goes_to_the_loop_and_back_as_a_whole(rows):
 def test_the_loop_refuses_a_stack_of_another_shape(shape):
     kernel = SquaredLoss(np.eye(4), np.ones((4, 3))).kernel
     with pytest.raises(ValueError, match=r"stack: expected a shape \(4 \+ 3, k\)"):
-        Descent(kernel, Local(), Spectral("exact"), np.ones(shape))
+        Descent(kernel, Local(), Exact(), np.ones(shape))

@@ -11,7 +11,7 @@ from cases import PROBLEMS
 import lplfast
 from lplfast import Constant, Local, MatrixFactorization, Network, Run, Sharp, SquaredLoss, local_constants, train
 from lplfast.descent.history import COLUMNS
-from lplfast.spectral.spectral import Spectral
+from lplfast.spectral.exact import Exact
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_everything_public_is_pickled_and_copied(run):
     problem, _ = PROBLEMS["offset"](np.random.default_rng(0), 6, 4)
     network = Network.gaussian(6, 50, 4, rng=1)
     objects = [run, problem, network, Network.balanced(np.eye(3), 10**6), local_constants(problem, network),
-               Constant(0.1), Local(cap=2.0, growth_from=0.1), Sharp(cap=3.0), Spectral("exact"), problem.kernel,
+               Constant(0.1), Local(cap=2.0, growth_from=0.1), Sharp(cap=3.0), Exact(), problem.kernel,
                MatrixFactorization([[1.0]]), lplfast.Interrupted(run)]
     for thing in objects:
         for again in (pickle.loads(pickle.dumps(thing)), copy.deepcopy(thing)):

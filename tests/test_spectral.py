@@ -1,6 +1,7 @@
 """Brackets of singular values against 60 digits: they contain the truth, and are as narrow as was promised."""
 
 import pathlib
+import pickle
 
 import mpmath
 import numpy as np
@@ -12,6 +13,10 @@ from lplfast.data import default_data
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.spectral.certified import Certified
+from lplfast.spectral.exact import Exact
+from lplfast.spectral.modes import spectral_from
+from lplfast.spectral.power import Power
 from lplfast.spectral.spectral import Spectral
 
 U = 2.0**-53
@@ -96,7 +101,7 @@ def test_drifting_brackets_contain_the_truth(shape, scale):
     problem, _ = PROBLEMS["condition-100"](rng, n, m)
     stack = Network.gaussian(n, h, m, std=0.3, rng=rng).stack()
     kernel = DiagonalQuadratic(problem.kernel.hessian, problem.kernel.minimizer * scale**2)
-    descent = Descent(kernel, Local(), Spectral("certified"), stack * scale)
+    descent = Descent(kernel, Local(), Certified(), stack * scale)
     rows = np.empty((400, len(COLUMNS)))
     for t in (1, 2, 3, 5, 8, 13, 25, 50, 100, 200, 400):
         descent.advance(rows[descent.filled:], max_iter=t, tol=0.0)
@@ -118,7 +123,7 @@ def test_the_three_ways_agree(shape):
     stack = Network.gaussian(n, h, m, std=0.3, rng=rng).stack()
     rows, found = np.empty((120, len(COLUMNS))), {}
     for mode in ("exact", "certified", "power"):
-        descent = Descent(problem.kernel, Local(cap=1e-3), Spectral(mode), problem.to_kernel(stack))
+        descent = Descent(problem.kernel, Local(cap=1e-3), spectral_from(mode), problem.to_kernel(stack))
         descent.advance(rows, max_iter=120, tol=0.0, budget=np.inf)
         found[mode] = descent.local()
     for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W"):
@@ -138,7 +143,7 @@ def test_an_estimate_that_is_wrong_is_noticed_and_redone():
     # power iteration starts orthogonal to the only large direction: K_t is far too small, the step far too long
     W1, W2 = np.diag([10.0, 1.0]), np.diag([10.0, 1.0])
     kernel = DiagonalQuadratic([1.0, 1.0], W1 @ W2 + np.diag([1.0, 1.0]))
-    descent = Descent(kernel, Local(), Spectral("power"), np.concatenate([W1, W2.T]))
+    descent = Descent(kernel, Local(), Power(), np.concatenate([W1, W2.T]))
     rows = np.empty((40, len(COLUMNS)))
     descent.advance(rows, max_iter=1, tol=0.0)
     memory = descent.memory
@@ -207,7 +212,7 @@ def test_the_imbalance_bounds_what_the_bracket_does_not():
     W1, W2 = np.zeros((2, 4)), np.zeros((4, 2))
     W1[0, 0], W2[0, 0], W1[1, 1], W2[2, 1] = 1.2, 1.0, 3e-4, 3e-4
     kernel = DiagonalQuadratic([1.0, 1.0], np.diag([2.2, 0.0]))
-    descent = Descent(kernel, Local(cap=1e-5), Spectral(), np.concatenate([W1, W2.T]))
+    descent = Descent(kernel, Local(cap=1e-5), Certified(), np.concatenate([W1, W2.T]))
     row, lower, drift = np.empty((1, len(COLUMNS))), [], []
     for t in range(1, 201):
         at = dict(zip(COLUMNS, descent.last_row(), strict=True))
@@ -235,7 +240,7 @@ def test_the_imbalance_claims_nothing_that_rounding_has_made(shape, scale):
         W1 = scale * (np.outer(rng.standard_normal(n), rng.standard_normal(h)) + 1e-9 * rng.standard_normal((n, h)))
         W2 = scale * (np.outer(rng.standard_normal(h), rng.standard_normal(m)) + 1e-9 * rng.standard_normal((h, m)))
         kernel = DiagonalQuadratic(np.ones(n), W1 @ W2 + scale**2 * rng.standard_normal((n, m)))
-        descent = Descent(kernel, Local(cap=1e-9 / scale**2), Spectral(), np.concatenate([W1, W2.T]))
+        descent = Descent(kernel, Local(cap=1e-9 / scale**2), Certified(), np.concatenate([W1, W2.T]))
         row = np.empty((1, len(COLUMNS)))
         for t in range(1, 4):
             descent.advance(row, max_iter=t, tol=0.0)
@@ -243,7 +248,30 @@ def test_the_imbalance_claims_nothing_that_rounding_has_made(shape, scale):
         assert descent.counters["eigenproblems"] > 0
 
 
-@pytest.mark.parametrize("spectral", [Spectral(), Spectral(tolerance=0.3), Spectral("exact")], ids=str)
+@pytest.mark.parametrize("kind", [Certified, Exact, Power])
+def test_a_way_of_finding_constants_is_made_by_its_class_or_by_name(kind):
+    made = spectral_from(kind.mode, tolerance=0.2)
+    assert type(made) is kind
+    assert made.tolerance == 0.2
+    assert repr(made) == f"{kind.__name__}(tolerance=0.2)"
+    assert spectral_from(made) is made
+    again = pickle.loads(pickle.dumps(made))
+    assert (type(again), again.tolerance) == (kind, 0.2)
+    with pytest.raises(ValueError, match=r"^tolerance: expected a number between 0 and 1"):
+        kind(tolerance=1.0)
+
+
+def test_what_is_no_way_of_finding_constants_is_refused():
+    assert type(spectral_from()) is Certified
+    with pytest.raises(TypeError, match=r"^Spectral: expected Certified, Exact or Power"):
+        Spectral()
+    with pytest.raises(TypeError, match=r"^constants: expected 'certified', 'exact' or 'power', got 3"):
+        spectral_from(3)
+    with pytest.raises(ValueError, match=r"^constants: expected one of 'certified', 'exact', 'power', got 'svd'"):
+        spectral_from("svd")
+
+
+@pytest.mark.parametrize("spectral", [Certified(), Certified(tolerance=0.3), Exact()], ids=str)
 def test_no_upper_end_is_farther_off_than_is_said(spectral):
     of_T, of_W = spectral.upper_widths
     worst = 0.0

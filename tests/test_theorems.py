@@ -10,7 +10,8 @@ from lplfast import Constant, MatrixFactorization, Network, SquaredLoss, local_c
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.losses.loss import DiagonalQuadratic
-from lplfast.spectral.spectral import Spectral
+from lplfast.spectral.certified import Certified
+from lplfast.spectral.exact import Exact
 
 U = 2.0**-53
 
@@ -96,7 +97,7 @@ def test_constants_contain_the_truth(case):
 
 def descend(loss, W1, W2, rule, steps):
     """Run the bare loop on a compiled loss, which may lie about its constants."""
-    descent = Descent(loss, rule, Spectral("exact"), np.concatenate([np.atleast_2d(W1), np.atleast_2d(W2).T]))
+    descent = Descent(loss, rule, Exact(), np.concatenate([np.atleast_2d(W1), np.atleast_2d(W2).T]))
     outcome = descent.advance(np.empty((steps, len(COLUMNS))), max_iter=steps, tol=0.0)
     return outcome, descent
 
@@ -153,7 +154,7 @@ def test_no_number_depends_on_where_chunks_end(rule):
     stack = network.stack()
     histories, layers = [], []
     for chunk in (1, 7, 300):
-        descent = Descent(problem.kernel, rule, Spectral("certified"), problem.to_kernel(stack))
+        descent = Descent(problem.kernel, rule, Certified(), problem.to_kernel(stack))
         rows = np.empty((300, len(COLUMNS)))
         outcome = "running"
         while outcome == "running":

@@ -11,7 +11,8 @@ from ..rules import formulas
 from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
 from ..rules.rule import Rule
-from ..spectral.spectral import ROUNDING, Spectral, spectral_from
+from ..spectral.modes import spectral_from
+from ..spectral.spectral import ROUNDING, Spectral
 from ..validation import as_choice
 from .constants import check_pair, evaluated
 

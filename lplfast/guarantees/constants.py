@@ -10,7 +10,7 @@ from ..losses.problems import Problem
 from ..network import Network
 from ..rules import formulas
 from ..rules.classical import Constant
-from ..spectral.spectral import Spectral
+from ..spectral.exact import Exact
 from ..threads import single_threaded_blas
 
 __all__ = ["LocalConstants", "local_constants"]
@@ -126,7 +126,7 @@ def local_constants(problem, network):
 def evaluated(problem, stack):
     """Return everything that the compiled loop knows at a stack, which `problem.to_kernel` has returned; or raise."""
     with single_threaded_blas():
-        at = Descent(problem.kernel, Constant(1.0), Spectral("exact"), stack).local()
+        at = Descent(problem.kernel, Constant(1.0), Exact(), stack).local()
     if not np.isfinite([at["loss"], at["floor"], at["grad_norm"], at["G_norm"]]).all():
         raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the data")
     return at

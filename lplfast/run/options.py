@@ -6,7 +6,8 @@ from ..descent.history import COLUMNS
 from ..rules.guaranteed import Local
 from ..rules.registry import rule_again, rule_from, rule_parts
 from ..rules.rule import Rule
-from ..spectral.spectral import Spectral, spectral_from
+from ..spectral.modes import spectral_from
+from ..spectral.spectral import Spectral
 from ..validation import as_count, as_flag, as_number
 
 __all__ = ["RunOptions", "check_saved_options"]
@@ -59,7 +60,7 @@ class RunOptions:
             if fixed.get(name) is not None and value != own[name]:
                 raise ValueError(f"{name}: expected that of the run that is continued, {own[name]!r}, got {value!r}")
         return cls(rule=rule_again(own["rule"]) if step_size is None else given.rule,
-                   spectral=Spectral(own["constants"]["mode"], tolerance=own["constants"]["tolerance"]),
+                   spectral=spectral_from(own["constants"]["mode"], tolerance=own["constants"]["tolerance"]),
                    tol=own["tol"] if tol is None else given.tol,
                    grad_tol=own["grad_tol"] if grad_tol is None else given.grad_tol,
                    max_growth=own["max_growth"] if max_growth is None else given.max_growth, compress=own["compress"],
@@ -87,7 +88,7 @@ def check_saved_options(own):
         If no run can have been made with these options.
 
     """
-    spectral = Spectral(own["constants"]["mode"], tolerance=own["constants"]["tolerance"])
+    spectral = spectral_from(own["constants"]["mode"], tolerance=own["constants"]["tolerance"])
     others = {name: value for name, value in own.items() if name not in ("rule", "constants")}
     RunOptions.new(step_size=None, constants=spectral, **others)
 

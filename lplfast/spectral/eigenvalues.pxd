@@ -1,6 +1,7 @@
 """Brackets of the extreme eigenvalues of A A.T for one matrix A, by LAPACK or by proof."""
 
 from ..iterate cimport Bracket
+from ..linalg.blas cimport gram_columns, gram_rows
 
 # Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
 # NEGLIGIBLE beside the greatest is not chased with renewals.
@@ -13,6 +14,41 @@ cdef extern from *:
     const double TINY "LPL_TINY"
     const double HUGE "LPL_HUGE"
     const double NEGLIGIBLE "LPL_NEGLIGIBLE"
+
+
+# A matrix, its entries row by row, and its Frobenius norm or an upper bound on that.
+cdef struct Matrix:
+    int rows
+    int columns
+    const double* entries
+    double norm
+
+
+# The computed form of a positive semidefinite matrix A A.T, (rows, rows), as `gram_rows` writes it. `inner` roundings
+# are behind an entry, so that it is off by some inner u size in norm, with a size of ||A||_F^2 or more.
+cdef struct Gram:
+    int rows
+    int inner
+    double* entries
+    double size
+
+
+cdef inline Matrix matrix(int rows, int columns, const double* entries, double norm) noexcept nogil:
+    cdef Matrix A
+    A.rows, A.columns, A.entries, A.norm = rows, columns, entries, norm
+    return A
+
+
+cdef inline Gram smaller_gram(const Matrix* A, double* entries) noexcept nogil:
+    """The smaller of A A.T and A.T A, computed into `entries`."""
+    cdef Gram gram
+    gram.rows, gram.inner = min(A.rows, A.columns), max(A.rows, A.columns)
+    gram.entries, gram.size = entries, A.norm * A.norm
+    if A.rows <= A.columns:
+        gram_rows(A.rows, A.columns, A.entries, entries)
+    else:
+        gram_columns(A.rows, A.columns, A.entries, entries)
+    return gram
 
 
 cdef inline double square(double x) noexcept nogil:
@@ -50,19 +86,16 @@ cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
 
 
 cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil
-cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
-                        double* scratch) noexcept nogil
-cdef bint symmetric_extremes(int p, double formed, double F_sq, double* gram, int lwork, Bracket* least,
-                             Bracket* greatest, double* work) noexcept nogil
-cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
-                       double* scratch) noexcept nogil
+cdef bint gram_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil
+cdef bint symmetric_extremes(const Gram* gram, int lwork, Bracket* least, Bracket* greatest,
+                             double* work) noexcept nogil
+cdef bint svd_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil
 cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil
 cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
                             double room) noexcept nogil
 cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil
 cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil
-cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
-                           Bracket* greatest, double* work) noexcept nogil
-cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
-                        Bracket* least, double* work) noexcept nogil
-cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil
+cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bracket* greatest,
+                           double* work) noexcept nogil
+cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracket* least, double* work) noexcept nogil
+cdef Bracket quotient(const Matrix* A, const double* x, double* w) noexcept nogil

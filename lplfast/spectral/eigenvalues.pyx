@@ -8,9 +8,7 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
-from ..linalg.blas cimport (
-    FEW_ROWS, cholesky, cholesky_solve, dot, gram_columns, gram_rows, matvec_t, norm, symmetric_times,
-)
+from ..linalg.blas cimport FEW_ROWS, cholesky, cholesky_solve, dot, matvec_t, norm, symmetric_times
 from ..iterate cimport Bracket
 from ..linalg.rounding cimport U
 
@@ -52,21 +50,23 @@ cdef int jacobi_values(int n, int k, double* A, double* values, double* work, in
     return info
 
 
-cdef bint symmetric_extremes(int p, double formed, double F_sq, double* gram, int lwork, Bracket* least,
-                             Bracket* greatest, double* work) noexcept nogil:
-    """Bracket the extreme eigenvalues of a positive semidefinite matrix of which gram (p, p), destroyed, is
-    the computed form, within `formed` u F_sq. LAPACK's are within 10 p u ||gram||_F of those of what it was given.
+cdef bint symmetric_extremes(const Gram* gram, int lwork, Bracket* least, Bracket* greatest,
+                             double* work) noexcept nogil:
+    """Bracket the extreme eigenvalues of the matrix that `gram`, destroyed, is the computed form of, within
+    `gram.inner` u `gram.size`. LAPACK's are within 10 p u ||gram||_F of those of what it was given.
     """
+    cdef int p = gram.rows
+    cdef double F_sq = gram.size
     cdef double* values = work
     cdef double error, low, high
     cdef Py_ssize_t i
-    if not TINY < F_sq < HUGE or eigenvalues(p, gram, values, work + p, lwork):
+    if not TINY < F_sq < HUGE or eigenvalues(p, gram.entries, values, work + p, lwork):
         return False
     # ||gram||_F from its eigenvalues, whose squares may leave float64; they are not needed any more
     low, high = values[0], values[p - 1]
     for i in range(p):
         values[i] /= F_sq
-    error = U * F_sq * (formed + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
+    error = U * F_sq * (gram.inner + 10.0 * p * norm(p, values) * (1.0 + 1e-6))
     least.lo = positive_part(low - error)
     least.hi = positive_part(low) + error
     greatest.lo = positive_part(high - error)
@@ -74,33 +74,28 @@ cdef bint symmetric_extremes(int p, double formed, double F_sq, double* gram, in
     return True
 
 
-cdef bint gram_extremes(int n, int k, const double* A, double A_norm, Bracket* least, Bracket* greatest,
-                        double* scratch) noexcept nogil:
-    """Bracket the extreme eigenvalues of the smaller of A A.T and A.T A, for A (n, k).
+cdef bint gram_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil:
+    """Bracket the extreme eigenvalues of the smaller of A A.T and A.T A.
 
     The Gram product of inner length q is within (q + 2) u ||A||_F^2 of the exact one.
     """
-    cdef int p = min(n, k), q = max(n, k)
-    cdef double F_sq = A_norm * A_norm
-    if not TINY < F_sq < HUGE:
+    cdef Gram gram
+    if not TINY < A.norm * A.norm < HUGE:
         return False
-    if n <= k:
-        gram_rows(n, k, A, scratch)
-    else:
-        gram_columns(n, k, A, scratch)
-    return symmetric_extremes(p, q + 2, F_sq, scratch, <int> lapack_work(n, k), least, greatest,
-                              scratch + <Py_ssize_t> p * p)
+    gram = smaller_gram(A, scratch)
+    gram.inner += 2
+    return symmetric_extremes(&gram, <int> lapack_work(A.rows, A.columns), least, greatest,
+                              scratch + <Py_ssize_t> gram.rows * gram.rows)
 
 
-cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* greatest,
-                       double* scratch) noexcept nogil:
-    """Narrow both brackets with the squares of singular values of A (n, k).
+cdef bint svd_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil:
+    """Narrow both brackets with the squares of singular values of A.
 
     Jacobi's are within 8 max(n, k) u s_max (engineering; the worst seen is 1.2 max(n, k)). Those of bidiagonal QR are
     not: where values cluster, its stopping rule alone leaves 100 eps s_max (the worst seen is 116 u). For larger
     matrices, where that no longer matters, 5 max(n, k) + 256.
     """
-    cdef int p = min(n, k), q = max(n, k)
+    cdef int n = A.rows, k = A.columns, p = min(n, k), q = max(n, k)
     cdef double* values = scratch
     cdef double* copy = values + p
     cdef double* work = copy + <Py_ssize_t> n * k
@@ -111,11 +106,11 @@ cdef bint svd_extremes(int n, int k, const double* A, Bracket* least, Bracket* g
         # as (p, q): Jacobi wants the short side in rows
         for i in range(n):
             for j in range(k):
-                copy[i * k + j if n <= k else j * n + i] = A[i * k + j]
+                copy[i * k + j if n <= k else j * n + i] = A.entries[i * k + j]
         found = jacobi_values(p, q, copy, values, work, <int> lapack_work(n, k)) == 0
         error = 8.0 * q * U * values[0]
     if not found:
-        memcpy(copy, A, <Py_ssize_t> n * k * sizeof(double))
+        memcpy(copy, A.entries, <Py_ssize_t> n * k * sizeof(double))
         if singular_values(n, k, copy, values, work, <int> lapack_work(n, k)):
             return False
         error = (5.0 * q + 256.0) * U * values[0]
@@ -267,18 +262,19 @@ cdef void perturb(int p, double* direction) noexcept nogil:
         direction[i] += 0.3 * sin(i + 1.0)
 
 
-cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double* direction, double room,
-                           Bracket* greatest, double* work) noexcept nogil:
-    """Bracket the greatest eigenvalue of A A.T, given as the product gram of inner length q, to about the relative
-    width `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization. False if that breaks down.
+cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bracket* greatest,
+                           double* work) noexcept nogil:
+    """Bracket the greatest eigenvalue of the A A.T that `gram` is the computed form of, to about the relative width
+    `room`: from below by a Rayleigh quotient, from above by a Cholesky factorization. False if that breaks down.
     """
+    cdef int p = gram.rows
     # the product: gamma_q ||A||_F^2; the quotient: gamma_(3p) ||A||_F^2, the length of v included
-    cdef double error = (q + 4) * U * F_sq, above, excess, found
+    cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, above, excess, found
     cdef int attempt
     for attempt in range(2):
-        found = rayleigh_cg(p, 1.0, gram, direction, work, room if attempt == 0 else 0.1 * room)
+        found = rayleigh_cg(p, 1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
         above = round_up_14_bits(found * (1.0 + 0.75 * room))
-        excess = cholesky_excess(p, -1.0, gram, above, work)
+        excess = cholesky_excess(p, -1.0, gram.entries, above, work)
         if excess < INFINITY:
             greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
             greatest.hi = above + excess + error
@@ -287,22 +283,22 @@ cdef bint bracket_greatest(int p, int q, const double* gram, double F_sq, double
     return False
 
 
-cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* direction, double room,
-                        Bracket* least, double* work) noexcept nogil:
+cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracket* least, double* work) noexcept nogil:
     """Bracket the least eigenvalue of A A.T likewise: from above by a Rayleigh quotient, from below by a
     Cholesky factorization. Where it is small beside ||A||_F^2, rounding leaves the bracket wider than `room`."""
-    cdef double error = (q + 4) * U * F_sq, below, excess, found
+    cdef int p = gram.rows
+    cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, below, excess, found
     cdef int attempt
     for attempt in range(2):
-        found = quotient_at(p, gram, direction, work)
+        found = quotient_at(p, gram.entries, direction, work)
         if attempt == 0 and found > ILL_CONDITIONED * F_sq / p:
-            found = rayleigh_cg(p, -1.0, gram, direction, work, room)
+            found = rayleigh_cg(p, -1.0, gram.entries, direction, work, room)
         if attempt == 1 or not found > ILL_CONDITIONED * F_sq / p:
-            found = inverse_iterate(p, gram, direction, work, work + p, room)
+            found = inverse_iterate(p, gram.entries, direction, work, work + p, room)
         if not found < INFINITY:
             return False
         below = round_down_14_bits(found * (1.0 - 0.75 * room))
-        excess = cholesky_excess(p, 1.0, gram, below, work)
+        excess = cholesky_excess(p, 1.0, gram.entries, below, work)
         if excess < INFINITY:
             least.lo = positive_part(below - excess - error)
             # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
@@ -312,18 +308,19 @@ cdef bint bracket_least(int p, int q, const double* gram, double F_sq, double* d
     return False
 
 
-cdef Bracket quotient(int n, int k, const double* A, double A_norm, const double* x, double* w) noexcept nogil:
-    """Bracket ||A.T x||^2 / ||x||^2 for A (n, k): between the extreme eigenvalues of A A.T, wherever x points."""
+cdef Bracket quotient(const Matrix* A, const double* x, double* w) noexcept nogil:
+    """Bracket ||A.T x||^2 / ||x||^2: between the extreme eigenvalues of A A.T, wherever x points."""
+    cdef int n = A.rows, k = A.columns
     cdef double size = norm(n, x), length, error
     cdef Bracket found
     found.lo, found.hi = 0.0, INFINITY
     if not 0.0 < size < INFINITY:
         return found
-    matvec_t(n, k, A, x, w)
+    matvec_t(n, k, A.entries, x, w)
     length = norm(k, w)
     if not length < INFINITY:
         return found
-    error = (n + k + 8) * U * A_norm
+    error = (n + k + 8) * U * A.norm
     found.lo = round_down_14_bits(square(positive_part(length / size - error)))
     found.hi = round_up_14_bits(square(length / size + error))
     return found

@@ -9,7 +9,7 @@ from libc.math cimport NAN, fmin, sqrt
 
 from ..linalg.blas cimport FEW_ROWS, gram_rows, norm
 from .eigenvalues cimport (
-    HUGE, NEGLIGIBLE, TINY, bracket_greatest, bracket_least, lapack_work, positive_part, symmetric_extremes,
+    HUGE, NEGLIGIBLE, TINY, Gram, bracket_greatest, bracket_least, lapack_work, positive_part, symmetric_extremes,
 )
 from ..iterate cimport Bracket, Iterate, Tangent
 from ..linalg.rounding cimport U
@@ -25,9 +25,10 @@ cdef double tangent_size(Iterate* it, double p) noexcept nogil:
     return (it.K * (it.W1_norm * it.W1_norm) + p * norm(it.n, it.hessian)) * (1.0 + (it.n * it.k + it.n + 16) * U)
 
 
-cdef double tangent_gram(Iterate* it, double p, double* gram, double* roots) noexcept nogil:
-    """gram = H^(1/2) (W1 @ W1.T + p I) H^(1/2), as `gram_rows` has it; returns an upper bound on its size. It is within
-    (k + 10) u times that of the exact one: the product, two roots, two scalings, and the sums on the diagonal."""
+cdef Gram tangent_gram(Iterate* it, double p, double* gram, double* roots) noexcept nogil:
+    """H^(1/2) (W1 @ W1.T + p I) H^(1/2), computed into `gram`, and an upper bound on its size. It is within (k + 10) u
+    times that of the exact one: the product, two roots, two scalings, and the sums on the diagonal."""
+    cdef Gram formed
     cdef const double* d = it.hessian
     cdef Py_ssize_t n = it.n, i, j
     cdef double own
@@ -39,7 +40,8 @@ cdef double tangent_gram(Iterate* it, double p, double* gram, double* roots) noe
         for j in range(0 if n < FEW_ROWS else i + 1, n):
             gram[i * n + j] *= roots[i] * roots[j]
         gram[i * n + i] = own
-    return tangent_size(it, p)
+    formed.rows, formed.inner, formed.entries, formed.size = it.n, it.k + 10, gram, tangent_size(it, p)
+    return formed
 
 
 cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* direction,
@@ -50,8 +52,9 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
     """
     cdef Tangent* tangent = &it.memory.tangent
     cdef Bracket* one = &it.memory.layer1.min_sq.now
-    cdef double p_lo = it.memory.layer2.min_sq.now.lo, p_hi = it.memory.layer2.max_sq.now.hi, size
+    cdef double p_lo = it.memory.layer2.min_sq.now.lo, p_hi = it.memory.layer2.max_sq.now.hi
     cdef Bracket least, greatest, unused
+    cdef Gram gram
     cdef Py_ssize_t n = it.n
     cdef double* work = scratch + n * n
     cdef int lwork = <int> lapack_work(it.n, it.n)
@@ -62,27 +65,26 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
     tangent.most = (one.lo + p_hi) * (1.0 - U)
     tangent.lo, tangent.hi = 0.0, it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
     if chased(tangent):
-        size = tangent_gram(it, p_lo, scratch, work)
-        found = not by_lapack and TINY < size < HUGE and bracket_least(it.n, it.k + 10, scratch, size, direction,
-                                                                       tolerance, &least, work)
+        gram = tangent_gram(it, p_lo, scratch, work)
+        found = not by_lapack and TINY < gram.size < HUGE and bracket_least(&gram, direction, tolerance, &least, work)
         formed = found
         if not found:
             it.memory.eigenproblems += 1
-            found = symmetric_extremes(it.n, it.k + 10, size, scratch, lwork, &least, &unused, work)
+            found = symmetric_extremes(&gram, lwork, &least, &unused, work)
         if found:
             tangent.lo = least.lo
     if formed:
         # the same, but for p
         for i in range(n):
             scratch[i * n + i] += it.hessian[i] * (p_hi - p_lo)
-        size = tangent_size(it, p_hi)
+        gram.size = tangent_size(it, p_hi)
     else:
-        size = tangent_gram(it, p_hi, scratch, work)
-    found = not by_lapack and TINY < size < HUGE and bracket_greatest(it.n, it.k + 10, scratch, size, direction + n,
-                                                                      tolerance, &greatest, work)
+        gram = tangent_gram(it, p_hi, scratch, work)
+    found = not by_lapack and TINY < gram.size < HUGE and bracket_greatest(&gram, direction + n, tolerance, &greatest,
+                                                                           work)
     if not found:
         it.memory.eigenproblems += 1
-        found = symmetric_extremes(it.n, it.k + 10, size, scratch, lwork, &unused, &greatest, work)
+        found = symmetric_extremes(&gram, lwork, &unused, &greatest, work)
     if found:
         tangent.hi = greatest.hi
 

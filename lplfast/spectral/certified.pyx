@@ -1,0 +1,254 @@
+"""Brackets that drift, and when they are computed anew: by a proof, or by LAPACK where that does not work out."""
+
+cimport cython
+
+from libc.math cimport INFINITY, fmax, sqrt
+
+from ..iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedExtreme
+from ..linalg.passes cimport Motion, distance_sq
+from ..linalg.rounding cimport U
+from .brackets cimport (
+    Directions, directions_of, drift_layer, first_layer, gradient, largest_moved, product, renew, renew_end,
+    renew_largest, renew_layer, second_layer, unknown_largest, unknown_layer, widen,
+)
+from .budget cimport (
+    CLOSE, CLOSEST, FRESH_WIDTH, FUTILE, HEADSTART, LEAST_STEP, LONG, LOOSE, PROOF_FROM, PROOF_WIDTH, SEVERAL, SHARE,
+    TANGENT_FACTOR, W_PART, W_WIDTH,
+)
+from .eigenvalues cimport (
+    HUGE, NEGLIGIBLE, TINY, Gram, Matrix, bracket_greatest, bracket_least, quotient, smaller_gram, width,
+)
+from .imbalance cimport drift_imbalance, find_imbalance
+from .spectral cimport Spectral
+from .tangent cimport publish_tangent, renew_tangent, tangent_is_narrow
+
+from .spectral import ROUNDING
+
+
+cdef inline int compressed(Iterate* it) noexcept nogil:
+    """The width that compression leaves: all work is counted at that, so that no width makes a difference."""
+    return min(it.k, it.n + it.m)
+
+
+cdef inline double cost(int n, int k) noexcept nogil:
+    """About how many multiplications a renewal takes: a Gram matrix, a factorization, some products with vectors."""
+    cdef double p = min(n, k), q = max(n, k)
+    return p * p * (q + p / 3.0 + 10.0)
+
+
+cdef bint prove(const Matrix* A, bint greatest, double tolerance, double* direction, Bracket* found,
+                double* scratch) noexcept nogil:
+    """Bracket the greatest, or the least, eigenvalue of the smaller of A A.T and A.T A without an eigenvalue problem;
+    False if that did not work out."""
+    cdef Gram gram
+    cdef double* work
+    if min(A.rows, A.columns) < PROOF_FROM or not TINY < A.norm * A.norm < HUGE:
+        return False
+    gram = smaller_gram(A, scratch)
+    work = scratch + <Py_ssize_t> gram.rows * gram.rows
+    if greatest:
+        return bracket_greatest(&gram, direction, PROOF_WIDTH * tolerance, found, work)
+    return bracket_least(&gram, direction, PROOF_WIDTH * tolerance, found, work)
+
+
+cdef bint prove_largest(const Matrix* A, double tolerance, TrackedExtreme* largest, double* direction,
+                        double* scratch) noexcept nogil:
+    """Renew the largest singular value of W or G without an eigenvalue problem; False if that did not work out."""
+    cdef Bracket greatest
+    if not prove(A, True, tolerance, direction, &greatest, scratch):
+        return False
+    renew(largest, sqrt(greatest.lo) * (1.0 - 2.0 * U), sqrt(greatest.hi) * (1.0 + 2.0 * U))
+    return True
+
+
+cdef inline void sharpen(const Matrix* A, TrackedExtreme* side, bint greatest, double* direction,
+                         double* scratch) noexcept nogil:
+    """Improve the inner end of a layer's bracket, for a greatest value the lower one, by the Rayleigh quotient at the
+    last direction; only for no more rows than columns, where the direction is one of A A.T."""
+    cdef Bracket inside = quotient(A, direction, scratch)
+    if greatest and inside.lo > side.now.lo:
+        renew_end(&side.lower, inside.lo)
+        side.now.lo = inside.lo
+    elif not greatest and inside.hi < side.now.hi:
+        renew_end(&side.upper, inside.hi)
+        side.now.hi = inside.hi
+
+
+cdef inline double G_step(Iterate* it, const Motion* motion, double W_step) noexcept nogil:
+    """An upper bound on how far the computed G has moved, given that on W."""
+    cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
+    if it.weights == NULL:
+        return sqrt(max(distance_sq(size, it.G, it.G_old), TINY)) * (1.0 + (size + 8) * U)
+    # G = H (W - W*), each entry to 2 u
+    return (min(sqrt(max(motion.bent_sq, TINY)) * (1.0 + (size + 8) * U), it.K * W_step * (1.0 + 2.0 * U))
+            + 2.0 * U * (2.0 * it.G_norm + it.K * sqrt(motion.moved_sq)) * (1.0 + (size + 8) * U))
+
+
+@cython.final
+cdef class Certified(Spectral):
+    """Brackets by drift around computed values, renewed when wider than `tolerance`, by a Cholesky factorization whose
+    completion is the proof, or by LAPACK: every K_t is an upper and every mu_t a lower bound, with rounding.
+
+    Parameters
+    ----------
+    tolerance : float
+        The relative width at which a bracket of s_min(T)^2 or s_max(T)^2 is renewed; that of s_max(W) is as wide as K_t
+        lets it be. Where renewals would cost more than a share of the steps, as at n = m = 100 while the layers move
+        fast, up to 10 and 3 times that. A least value that would be gone in a few steps is not kept so, but bounded by
+        the imbalance of the layers, or by 0. docs/theory.md, section 6.3, has a table of what comes of it.
+
+    Examples
+    --------
+    >>> Certified(tolerance=0.2)
+    Certified(tolerance=0.2)
+    """
+
+    mode = "certified"
+
+    @property
+    def upper_widths(self):
+        """By what part of themselves s_max(T)^2 and s_max(W) may be overestimated at any iterate."""
+        return CLOSE * self.tolerance + ROUNDING, W_WIDTH / (1.0 - W_WIDTH) + ROUNDING
+
+    cdef void begin(self, Iterate* it, double* scratch) noexcept nogil:
+        cdef Memory* memory = it.memory
+        cdef Matrix W1 = first_layer(it), W2t = second_layer(it), W = product(it), G = gradient(it)
+        unknown_layer(&W1, &memory.layer1)
+        unknown_layer(&W2t, &memory.layer2)
+        unknown_largest(&W, &memory.W_max)
+        unknown_largest(&G, &memory.G_max)
+        self.publish(it)
+        self._renew(it, scratch)
+
+    cdef void drift(self, Iterate* it) noexcept nogil:
+        cdef Memory* memory = it.memory
+        cdef Matrix W1 = first_layer(it), W2t = second_layer(it)
+        cdef double moved, e1, e2
+        cdef double one = sqrt(memory.layer1.max_sq.now.hi) * (1.0 + 2.0 * U)
+        cdef double two = sqrt(memory.layer2.max_sq.now.hi) * (1.0 + 2.0 * U)
+        moved = drift_layer(&memory.layer1, it, &W1, &W2t, two, it.g1_norm, &e1)
+        moved += drift_layer(&memory.layer2, it, &W2t, &W1, one, it.g2_norm, &e2)
+        memory.tangent.gram_drift = (memory.tangent.gram_drift + moved) * (1.0 + 2.0 * U)
+        it.gram_step = moved
+        it.product_step = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
+        drift_imbalance(it, one, two)
+
+    cdef void measure(self, Iterate* it, const Motion* motion, double* scratch) noexcept nogil:
+        cdef Memory* memory = it.memory
+        cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
+        cdef double W_step
+        widen(&memory.layer1.max_sq)
+        widen(&memory.layer2.max_sq)
+        # with more rows than columns, the least value is 0 and stays so
+        if it.k >= it.n:
+            widen(&memory.layer1.min_sq)
+        if it.k >= it.m:
+            widen(&memory.layer2.min_sq)
+        # the computed W and G have moved by the differences of what is stored, but where their squares underflow
+        W_step = min(sqrt(max(motion.moved_sq, TINY)) * (1.0 + (size + 8) * U), it.product_step + it.eps_W)
+        largest_moved(&memory.W_max, W_step)
+        largest_moved(&memory.G_max, G_step(it, motion, W_step))
+        self._renew(it, scratch)
+
+    cdef double _affordable(self, Iterate* it) noexcept nogil:
+        """The tolerance, or more where renewals have outspent their share."""
+        cdef double step = max(3.0 * it.n * it.m * compressed(it), LEAST_STEP)
+        cdef double excess = max(it.memory.spent / (SHARE * step * (it.memory.t + HEADSTART)), 1.0)
+        # with the third power: a little more than the share is hardly felt, much more is soon stopped
+        return self.tolerance * min(excess * excess * excess, LOOSE)
+
+    cdef void _renew(self, Iterate* it, double* scratch) noexcept nogil:
+        """Renew what has become too wide, publish the brackets, and count."""
+        cdef double tolerance = self._affordable(it), closest = INFINITY
+        cdef double greatest = it.memory.layer1.max_sq.now.lo + it.memory.layer2.max_sq.now.lo
+        if it.memory.eta * it.K * greatest > LONG:
+            closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.gram_step)
+        self._renew_greatest(it, min(tolerance, CLOSE * self.tolerance), closest, scratch)
+        self._renew_least(it, tolerance, scratch)
+        self.publish(it)
+        if it.hessian != NULL:
+            self._renew_tangent(it, tolerance, closest, scratch)
+        self._count(it)
+
+    cdef void _renew_greatest(self, Iterate* it, double close, double closest, double* scratch) noexcept nogil:
+        """Keep s_max(T)^2 to the relative width `close` and the absolute one `closest`, ||G||_2 and s_max(W) to what
+        matters beside it."""
+        cdef Memory* memory = it.memory
+        cdef LayerExtremes* one = &memory.layer1
+        cdef LayerExtremes* two = &memory.layer2
+        cdef Matrix W1 = first_layer(it), W2t = second_layer(it), W, G
+        cdef Directions at = directions_of(it)
+        cdef double greatest = one.max_sq.now.lo + two.max_sq.now.lo
+        cdef double wanted = 0.5 * min(close * greatest, closest)
+        self._keep_narrow(it, &W1, one, True, wanted, at.one, scratch)
+        self._keep_narrow(it, &W2t, two, True, wanted, at.two, scratch)
+        greatest = one.max_sq.now.lo + two.max_sq.now.lo
+        # ||G||_2 matters only beside K s_max(T)^2
+        if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
+            G = gradient(it)
+            self._renew_largest(it, &G, &memory.G_max, at.G, scratch)
+        # the share is that of one step ago
+        if not (width(&memory.W_max.now) * it.K_t_share_of_sigma_max_W <= W_PART * close
+                and width(&memory.W_max.now) <= W_WIDTH * memory.W_max.now.hi):
+            W = product(it)
+            self._renew_largest(it, &W, &memory.W_max, at.W, scratch)
+
+    cdef void _renew_least(self, Iterate* it, double tolerance, double* scratch) noexcept nogil:
+        """Keep s_min(T)^2 to the relative width `tolerance`, or leave it to the imbalance."""
+        cdef Memory* memory = it.memory
+        cdef LayerExtremes* one = &memory.layer1
+        cdef LayerExtremes* two = &memory.layer2
+        cdef Matrix W1, W2t
+        cdef Directions at
+        cdef double greatest = one.max_sq.now.lo + two.max_sq.now.lo
+        cdef double wanted = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
+        if (one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.gram_step
+                or min(one.min_sq.lower.gram_drift, two.min_sq.lower.gram_drift) > SEVERAL * it.gram_step):
+            W1, W2t, at = first_layer(it), second_layer(it), directions_of(it)
+            self._keep_narrow(it, &W1, one, False, wanted, at.one + it.n, scratch)
+            self._keep_narrow(it, &W2t, two, False, wanted, at.two + it.m, scratch)
+        elif not memory.imbalance.found:
+            if find_imbalance(it, scratch):
+                memory.eigenproblems += 1
+                memory.spent += cost(it.k, it.k)
+
+    cdef void _renew_tangent(self, Iterate* it, double tolerance, double closest, double* scratch) noexcept nogil:
+        """Keep the tangent kernel, which is made of what has just been published, to a wider tolerance."""
+        if tangent_is_narrow(it, TANGENT_FACTOR * tolerance, closest):
+            return
+        it.memory.renewals += 1
+        it.memory.spent += 2.0 * cost(it.n, compressed(it))
+        renew_tangent(it, False, PROOF_WIDTH * self.tolerance, directions_of(it).tangent, scratch)
+        publish_tangent(it)
+
+    cdef void _keep_narrow(self, Iterate* it, const Matrix* A, LayerExtremes* layer, bint greatest, double wanted,
+                           double* direction, double* scratch) noexcept nogil:
+        """Sharpen one bracket of a layer that has become wider than `wanted` from inside; if that is not enough, renew
+        it."""
+        cdef TrackedExtreme* side = &layer.max_sq if greatest else &layer.min_sq
+        cdef double part = CLOSEST if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG else 1.0
+        cdef Bracket found
+        if width(&side.now) <= wanted:
+            return
+        if A.rows <= A.columns:
+            sharpen(A, side, greatest, direction, scratch)
+            if width(&side.now) <= wanted:
+                return
+        it.memory.renewals += 1
+        it.memory.spent += cost(A.rows, min(A.columns, compressed(it)))
+        # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
+        if (prove(A, greatest, part * self.tolerance, direction, &found, scratch)
+                and width(&found) <= 0.5 * fmax(wanted, self.tolerance * found.lo)):
+            renew(side, found.lo, found.hi)
+        else:
+            it.memory.eigenproblems += 1
+            renew_layer(A, FRESH_WIDTH * self.tolerance, layer, scratch)
+
+    cdef void _renew_largest(self, Iterate* it, const Matrix* A, TrackedExtreme* largest, double* direction,
+                             double* scratch) noexcept nogil:
+        """Renew the largest singular value of W or G."""
+        it.memory.renewals += 1
+        it.memory.spent += cost(it.n, it.m)
+        if not prove_largest(A, self.tolerance, largest, direction, scratch):
+            it.memory.eigenproblems += 1
+            renew_largest(A, largest, scratch)

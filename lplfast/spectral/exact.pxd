@@ -1,0 +1,5 @@
+from .spectral cimport Spectral
+
+
+cdef class Exact(Spectral):
+    pass
