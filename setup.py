@@ -13,10 +13,10 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ["linalg.compress", "losses.loss", "losses.rowwise", "losses.function", "spectral.eigenvalues",
-           "spectral.tangent", "spectral.imbalance", "spectral.spectral", "rules.view", "rules.rule", "rules.formulas",
-           "rules.classical", "rules.guaranteed", "rules.search", "rules.published", "rules.function",
-           "descent.descent"]
+MODULES = ["linalg.compress", "losses.loss", "losses.quadratic", "losses.rowwise", "losses.function",
+           "spectral.eigenvalues", "spectral.tangent", "spectral.imbalance", "spectral.spectral", "rules.view",
+           "rules.rule", "rules.formulas", "rules.classical", "rules.guaranteed", "rules.search", "rules.published",
+           "rules.function", "descent.descent"]
 
 
 def switched_on(name):

@@ -14,7 +14,7 @@ import numpy as np
 
 from lplfast import Constant, Local
 from lplfast.descent.descent import CHECKS, COLUMNS, Descent
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.spectral import Spectral
 from lplfast.steps import RULES
 from lplfast.threads import single_threaded_blas

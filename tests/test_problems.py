@@ -133,3 +133,17 @@ def test_a_loss_that_does_not_say_its_options_is_refused():
         Problem(mute)
     with pytest.raises(NotImplementedError, match="options: expected Mute"):
         pickle.dumps(mute)
+
+
+@pytest.mark.parametrize(("name", "hessian", "target"), [
+    # of Y = (1, 2): its one singular value is its norm
+    ("factorization", [1.0], (5**0.5, 5**0.5, 1)),
+    # trace and determinant of X.T X + l2 I are 39.2 and 1 + 39 l2 + l2^2
+    ("ridge", [19.6 - (19.6**2 - 4.91) ** 0.5, 19.6 + (19.6**2 - 4.91) ** 0.5], None),
+    ("softmax", None, None), ("logistic", None, None), ("python", None, None)])
+def test_a_loss_says_whether_it_is_quadratic_and_what_its_targets_are(name, hessian, target):
+    kernel = kernels()[name]
+    assert kernel.quadratic == (hessian is not None)
+    assert (kernel.hessian is None) if hessian is None else np.allclose(sorted(kernel.hessian), hessian, rtol=1e-12)
+    assert (kernel.target_summary is None) if target is None else np.allclose(kernel.target_summary, target, rtol=1e-15)
+    assert (kernel.minimizer is None) == (name == "python")

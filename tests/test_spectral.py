@@ -10,7 +10,7 @@ from cases import PROBLEMS
 from lplfast import Local, MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.data import default_data
 from lplfast.descent.descent import COLUMNS, Descent
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.spectral import Spectral
 
 U = 2.0**-53

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lplfast import Constant, MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.descent.descent import COLUMNS, Descent
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.spectral import Spectral
 
 U = 2.0**-53

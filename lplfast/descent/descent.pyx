@@ -12,7 +12,8 @@ from .clock cimport seconds
 from ..spectral.eigenvalues cimport TINY
 from ..iterate cimport NO_FAILURE, Bracket, Check, Iterate, Memory, directions_size, gap_above, gap_tolerance
 from ..rules.formulas cimport local_smoothness, sharp_smoothness
-from ..losses.loss cimport DiagonalQuadratic, Loss, Value, forget
+from ..losses.loss cimport Loss, Value, forget
+from ..losses.quadratic cimport DiagonalQuadratic
 from ..linalg.rounding cimport LEAST, LEAST_NORM, U, underflow
 from ..rules.rule cimport Rule
 from ..spectral.spectral cimport EXACT_WIDTH, Spectral, greatest_product, widest

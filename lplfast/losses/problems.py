@@ -8,7 +8,8 @@ from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction, as_shaped
 from .least_squares import solve
-from .loss import DiagonalQuadratic, Loss, digest
+from .loss import Loss, digest
+from .quadratic import DiagonalQuadratic
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 
@@ -196,13 +197,13 @@ class SquaredLoss(Problem):
         rows = N if reduction == "mean" else 1
         with single_threaded_blas():    # the same bits however many cores there are
             found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
-            aim = None if self.l2 > 0 else _aim((Y - X @ frozen) / np.sqrt(rows))
+            target = None if self.l2 > 0 else summarize((Y - X @ frozen) / np.sqrt(rows))
         self.singular_values, self.rank = found.singular_values, found.rank
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
         self.frame_error = found.frame
-        kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K, aim=aim,
-                                   frame=found.frame, uncertainty=found.uncertainty)
+        kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K,
+                                   target_summary=target, frame=found.frame, uncertainty=found.uncertainty)
         super().__init__(kernel, rows=n, basis=found.basis, minimizer=found.minimizer)
         self.minimum_error, self.minimizer_error = found.minimum_error, found.minimizer_error
 
@@ -245,13 +246,13 @@ class MatrixFactorization(Problem):
         # the difference rounds; Y itself does not
         error = 0.0 if offset is None else float(abs(W_star).max()) * U * np.sqrt(W_star.size)
         with single_threaded_blas():
-            aim = _aim(W_star)
-        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=aim, uncertainty=error)
+            target = summarize(W_star)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, target_summary=target, uncertainty=error)
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
         self.minimizer_error = error
 
 
-def _aim(Y):
+def summarize(Y):
     """Return the least singular value, the Frobenius norm and the rank of the targets."""
     found = factorize(Y)
     if found.rank == 0:
