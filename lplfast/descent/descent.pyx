@@ -165,8 +165,9 @@ cdef class Descent:
         self.by_motion = isinstance(loss, DiagonalQuadratic)
         cdef Py_ssize_t weights = product if loss.curvature() != NULL and not self.by_motion else 0
         cdef Py_ssize_t previous = layers if rule.needs_previous else 0
-        # a rule may evaluate the loss: the two work side by side
-        cdef Py_ssize_t scratch = max(loss.scratch() + rule.scratch(<int> n, <int> k, <int> m),
+        # a rule may evaluate the loss, also along the ray: they work side by side
+        cdef Py_ssize_t own = loss.ray_size() if rule.needs_tau and rule.needs_B else 0
+        cdef Py_ssize_t scratch = max(own + loss.scratch() + rule.scratch(<int> n, <int> k, <int> m),
                                       spectral.scratch(<int> n, <int> k, <int> m), 1)
         cdef Py_ssize_t total = (header + directions + 2 * layers + 2 * previous + 4 * product + ray + weights
                                  + lines(COLUMN_COUNT) + scratch)

@@ -33,6 +33,29 @@ cdef struct TargetSummary:
     double rank         # of Y
 
 
+# The ray W(eta) = W - eta tau + eta^2 B that the product moves on from one iterate, as a rule hands it to a loss. A
+# loss is shared by threads: what it knows of a ray is kept here, in memory of the caller.
+cdef struct Ray:
+    const double* W         # these four (n, m)
+    const double* G
+    const double* tau
+    const double* B
+    double loss             # l(W), and the gap there: NaN if l* is unknown
+    double gap
+    double a                # ||grad L||^2 = <G, tau>
+    # NaN until a method has needed them
+    double gB               # <G, B>
+    double tt               # <tau, tau>, <tau, B>, <B, B>
+    double tb
+    double bb
+    double ht               # <tau, H tau>, <tau, H B>, <B, H B> with the Hessian of a quadratic loss
+    double hb
+    double hh
+    double* own             # ray_size() doubles of the loss's own
+    double evaluations      # of l, and of its gradient, that were made along this ray
+    double gradients
+
+
 cdef class Loss:
     cdef readonly int n
     cdef readonly int m
@@ -56,3 +79,21 @@ cdef class Loss:
     # values that were added up, of which it is right to a few u. By default their difference, which cancels.
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil
+
+    # Optional, too: what rules ask along a ray. A class that overrides one of them keeps what is said of the others.
+    # How many doubles `own` has: room for W(eta) and for the gradient there.
+    cdef Py_ssize_t ray_size(self) noexcept nogil
+    # Called once for a ray of which the caller has filled in all from W to a, and own: nothing more is known.
+    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil
+    # l(W(eta)) - l(W); `rounding` receives what it may be off by, NaN where it is beyond float64. By `evaluate`.
+    cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil
+    # The derivative of l(W(eta)), to the rounding of `evaluate`. By `evaluate`.
+    cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil
+    # A number that `change` is not above, but for some u of the terms that it is a sum of: K is all that it goes by, so
+    # one that knows better may only be lower. Infinite where squares have underflowed.
+    cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil
+    # The first positive minimiser of `upper`; 0 where that is infinite.
+    cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil
+    # Whether there is a formula for the first positive minimiser of l along the ray; `eta` receives it, or 0 where
+    # squares have underflowed. There is one for quadratic losses.
+    cdef bint minimiser(self, Ray* ray, double* eta, double* scratch) noexcept nogil

@@ -5,16 +5,50 @@ import math
 
 import numpy as np
 
-from libc.math cimport fabs
+from libc.math cimport INFINITY, NAN, fabs, isfinite
+
+from ..linalg.blas cimport dot, largest_at
+from ..linalg.passes cimport weighted_cross, weighted_square
+from ..linalg.quartic cimport Quartic, fall, first_minimiser
+from ..linalg.rounding cimport TINY, U
+
+
+cdef bint quartic(Ray* ray, Py_ssize_t size, double scale, double tt, double tb, double bb,
+                  Quartic* q) noexcept nogil:
+    """The quartic along the ray with the curvatures `scale` times tt, tb, bb; False where tt or bb has underflowed."""
+    if not tt > TINY or (not bb > TINY and ray.B[largest_at(<int> size, ray.B)] != 0.0):
+        return False
+    if ray.gB != ray.gB:
+        ray.gB = dot(size, ray.G, ray.B)
+    q.a = ray.a
+    q.b0 = 0.5 * scale * tt
+    q.b = 1.0 + ray.gB / q.b0
+    q.c = -2.0 * tb / tt
+    q.d = bb / tt
+    return True
+
+
+cdef bint majorizer(Ray* ray, Py_ssize_t size, double K, Quartic* q) noexcept nogil:
+    """The quartic that a K-smooth loss stays below along the ray; False where squares have underflowed."""
+    if ray.tt != ray.tt:
+        ray.tt, ray.tb, ray.bb = dot(size, ray.tau, ray.tau), dot(size, ray.tau, ray.B), dot(size, ray.B, ray.B)
+    return quartic(ray, size, K, ray.tt, ray.tb, ray.bb, q)
+
+
+cdef void move(const Ray* ray, Py_ssize_t size, double eta, double* W) noexcept nogil:
+    """W = W(eta)"""
+    cdef Py_ssize_t i
+    for i in range(size):
+        W[i] = ray.W[i] - eta * (ray.tau[i] - eta * ray.B[i])
 
 
 cdef class Loss:
     """A K-smooth, mu-strongly convex loss l(W) of an (n, m) matrix; immutable, shared by threads.
 
-    Subclass it in Cython. `evaluate` and the property `options` are required; `scratch`, `curvature`, `target` and
-    `decrease` have defaults. loss.pxd says what each must do, and what it must guarantee about rounding: `evaluate` may
-    err by a few u of the value and of each entry of the gradient, and has to bound what it errs by beyond that in
-    `Value.rounding` and `Value.gradient_error`.
+    Subclass it in Cython. `evaluate` and the property `options` are required; `scratch`, `curvature`, `target`,
+    `decrease`, and what rules ask along a ray, from `ray_size` to `minimiser`, have defaults. loss.pxd says what each
+    must do, and what it must guarantee about rounding: `evaluate` may err by a few u of the value and of each entry of
+    the gradient, and has to bound what it errs by beyond that in `Value.rounding` and `Value.gradient_error`.
 
     Parameters
     ----------
@@ -115,6 +149,66 @@ cdef class Loss:
         """Return l(W_old) - l(W), and in `terms` what its rounding is relative to."""
         terms[0] = fabs(before) + fabs(after)
         return before - after
+
+    cdef Py_ssize_t ray_size(self) noexcept nogil:
+        """How many doubles of its own the loss wants for a ray."""
+        return 2 * <Py_ssize_t> self.n * self.m
+
+    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
+        """Begin a ray."""
+        ray.gB = ray.tt = ray.tb = ray.bb = ray.ht = ray.hb = ray.hh = NAN
+        ray.evaluations = ray.gradients = 0.0
+
+    cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil:
+        """Return l(W(eta)) - l(W), and in `rounding` what it may be off by."""
+        cdef bint known = ray.gap == ray.gap
+        cdef double terms, fallen
+        cdef Value value
+        move(ray, <Py_ssize_t> self.n * self.m, eta, ray.own)
+        forget(&value)
+        self.evaluate(ray.own, &value, NULL, scratch)
+        ray.evaluations += 1
+        fallen = self.decrease(ray.W, ray.own, ray.gap if known else ray.loss, value.gap if known else value.loss,
+                               &terms)
+        rounding[0] = 2.0 * U * terms + value.rounding if isfinite(terms) else NAN
+        return -fallen
+
+    cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        """Return the derivative of l(W(eta)): <grad l(W(eta)), 2 eta B - tau>."""
+        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
+        cdef double* G = ray.own + size
+        cdef Value value
+        move(ray, size, eta, ray.own)
+        forget(&value)
+        self.evaluate(ray.own, &value, G, scratch)
+        ray.evaluations += 1
+        ray.gradients += 1
+        return 2.0 * eta * dot(size, G, ray.B) - dot(size, G, ray.tau)
+
+    cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        """Return a number that l(W(eta)) - l(W) is not above."""
+        cdef Quartic q
+        return -fall(&q, eta) if majorizer(ray, <Py_ssize_t> self.n * self.m, self.K, &q) else INFINITY
+
+    cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil:
+        """Return the first positive minimiser of `upper`, or 0."""
+        cdef Quartic q
+        return first_minimiser(&q) if majorizer(ray, <Py_ssize_t> self.n * self.m, self.K, &q) else 0.0
+
+    cdef bint minimiser(self, Ray* ray, double* eta, double* scratch) noexcept nogil:
+        """Where there is a formula, set `eta` to the first positive minimiser of l along the ray, or 0."""
+        cdef const double* d = self.curvature()
+        cdef Quartic q
+        if d == NULL:
+            return False
+        if ray.ht != ray.ht:
+            ray.ht = weighted_square(self.n, self.m, d, ray.tau)
+            ray.hb = weighted_cross(self.n, self.m, d, ray.tau, ray.B)
+            ray.hh = weighted_square(self.n, self.m, d, ray.B)
+        eta[0] = 0.0
+        if quartic(ray, <Py_ssize_t> self.n * self.m, 1.0, ray.ht, ray.hb, ray.hh, &q):
+            eta[0] = first_minimiser(&q)
+        return True
 
     def take_error(self):
         """Return the exception that a Python part of the loss raised in this thread, once; else None."""

@@ -1,16 +1,15 @@
 """Brackets of the extreme eigenvalues of A A.T for one matrix A, by LAPACK or by proof."""
 
 from ..iterate cimport Bracket
+from ..linalg.rounding cimport TINY
 
 # Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
 # NEGLIGIBLE beside the greatest is not chased with renewals.
 cdef extern from *:
     """
-    #define LPL_TINY 1e-280
     #define LPL_HUGE 1e290
     #define LPL_NEGLIGIBLE 1e-8
     """
-    const double TINY "LPL_TINY"
     const double HUGE "LPL_HUGE"
     const double NEGLIGIBLE "LPL_NEGLIGIBLE"
 
