@@ -19,8 +19,8 @@ ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "
 # within a folder likewise
 INSIDE = {
     "linalg": ["rounding", "lanes", "blas", "passes", "quartic", "compress", "factorization"],
-    "losses": ["loss", "quadratic", "rowwise", "function", "labels", "least_squares", "problems", "newton",
-               "classification", "custom", "checking"],
+    "losses": ["loss", "quadratic", "rowwise", "function", "labels", "least_squares", "conditioning", "problems",
+               "newton", "classification", "custom", "checking"],
     "spectral": ["eigenvalues", "tangent", "imbalance", "spectral"],
     "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",
               "registry"],

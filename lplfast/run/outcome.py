@@ -5,7 +5,7 @@ import math
 import numpy as np
 import scipy.linalg
 
-from ..losses.problems import describe_frame
+from ..losses.conditioning import describe_frame
 
 __all__ = ["outcome_message"]
 
