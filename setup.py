@@ -13,11 +13,11 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ["linalg.compress", "losses.loss", "losses.rowwise", "losses.function", "spectral.eigenvalues",
-           "spectral.brackets", "spectral.tangent", "spectral.imbalance", "spectral.spectral", "spectral.exact",
-           "spectral.power", "spectral.certified", "rules.view", "rules.rule", "rules.formulas", "rules.classical",
-           "rules.guaranteed", "rules.search", "rules.published", "rules.function", "descent.history", "descent.state",
-           "descent.descent"]
+MODULES = ["linalg.compress", "losses.loss", "losses.quadratic", "losses.rowwise", "losses.function",
+           "spectral.eigenvalues", "spectral.brackets", "spectral.tangent", "spectral.imbalance", "spectral.spectral",
+           "spectral.exact", "spectral.power", "spectral.certified", "rules.view", "rules.rule", "rules.formulas",
+           "rules.classical", "rules.guaranteed", "rules.search", "rules.published", "rules.function",
+           "descent.history", "descent.state", "descent.descent"]
 
 
 def switched_on(name):

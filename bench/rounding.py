@@ -16,7 +16,7 @@ from lplfast import Constant, Local
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.descent.state import CHECKS
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.certified import Certified
 from lplfast.spectral.exact import Exact
 from lplfast.steps import RULES

@@ -11,7 +11,7 @@ from lplfast.linalg cimport blas, passes, quartic, rounding
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
-from lplfast.losses.loss cimport Loss
+from lplfast.losses.loss cimport Loss, Ray, Value
 from lplfast.rules.rule cimport Rule
 
 FEW_ROWS = blas.FEW_ROWS
@@ -354,7 +354,7 @@ cdef class Point:
     def choose(self, Rule rule, Loss loss=None):
         """The step that a rule takes here."""
         cdef double[::1] scratch = room(1 + rule.scratch(self.it.n, self.it.k, self.it.m)
-                                        + (0 if loss is None else loss.scratch()))
+                                        + (0 if loss is None else loss.scratch() + loss.ray_size()))
         rule.choose(&self.it, loss, &scratch[0])
         return self.it.eta
 
@@ -368,3 +368,48 @@ cdef LayerExtremes resting_layer(dict max_sq):
     layer.min_sq.now.lo = layer.min_sq.now.hi = 0.0
     layer.max_sq.now = max_sq
     return layer
+
+
+# losses
+
+cdef class Weighted(Loss):
+    """sum(d[:, None] * W**2) / 2, as another project might have it: nothing said but its Hessian."""
+
+    cdef double[::1] d
+
+    def __init__(self, d, int m):
+        self.d = _copy(d)
+        super().__init__((len(d), m), mu=min(d), K=max(d), minimum=0.0)
+
+    @property
+    def options(self):
+        return {"d": np.array(self.d), "m": self.m}
+
+    cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
+        cdef Py_ssize_t i
+        value.gap = 0.0
+        for i in range(<Py_ssize_t> self.n * self.m):
+            value.gap += 0.5 * self.d[i // self.m] * W[i] * W[i]
+            if G != NULL:
+                G[i] = self.d[i // self.m] * W[i]
+        value.loss = value.gap
+
+    cdef const double* curvature(self) noexcept nogil:
+        return &self.d[0]
+
+
+def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, double eta):
+    """What a loss says of the ray W - eta tau + eta^2 B, with <G, tau> for the squared norm of the gradient."""
+    cdef Ray ray
+    value, gap, gradient = loss.value_and_gradient(W)
+    cdef double[:, ::1] G = gradient
+    cdef double[::1] own = room(loss.ray_size()), scratch = room(1 + loss.scratch())
+    cdef double off, best = np.nan
+    ray.W, ray.G, ray.tau, ray.B = &W[0, 0], &G[0, 0], &tau[0, 0], &B[0, 0]
+    ray.loss, ray.gap, ray.a, ray.own = value, gap, np.vdot(gradient, tau), &own[0]
+    loss.prepare(&ray, &scratch[0])
+    return {"change": loss.change(&ray, eta, &off, &scratch[0]), "rounding": off,
+            "slope": loss.slope(&ray, eta, &scratch[0]), "upper": loss.upper(&ray, eta, &scratch[0]),
+            "upper_minimiser": loss.upper_minimiser(&ray, &scratch[0]),
+            "known": loss.minimiser(&ray, &best, &scratch[0]), "minimiser": best,
+            "work": (ray.evaluations, ray.gradients)}

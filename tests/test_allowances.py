@@ -10,7 +10,7 @@ import pytest
 from lplfast import MatrixFactorization, Network, Sharp, train
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.losses.rowwise import Logistic
 from lplfast.rules.formulas import K_t, K_t_sharp
 from lplfast.spectral.certified import Certified

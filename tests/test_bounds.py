@@ -28,7 +28,7 @@ from lplfast import (
 from lplfast.guarantees import initial
 from lplfast.guarantees.audit import audit
 from lplfast.guarantees.bounds import GuaranteedRate
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.certified import Certified
 from lplfast.spectral.exact import Exact
 from lplfast.spectral.modes import spectral_from

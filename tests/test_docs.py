@@ -17,7 +17,7 @@ MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(
                  - {"lplfast.__main__"})
 WITH_EXAMPLES = {"lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
                  "lplfast.losses.checking", "lplfast.losses.classification", "lplfast.losses.custom",
-                 "lplfast.losses.loss", "lplfast.losses.problems", "lplfast.network", "lplfast.rules.classical",
+                 "lplfast.losses.quadratic", "lplfast.losses.problems", "lplfast.network", "lplfast.rules.classical",
                  "lplfast.rules.formulas", "lplfast.rules.guaranteed", "lplfast.rules.published",
                  "lplfast.rules.registry", "lplfast.rules.search", "lplfast.rules.signature", "lplfast.run.many",
                  "lplfast.run.training", "lplfast.spectral.certified", "lplfast.spectral.exact",

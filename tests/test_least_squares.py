@@ -248,7 +248,7 @@ def test_columns_keep_their_accuracy_in_every_factorization():
         V = np.hstack([found.V, found.null])
         assert np.allclose(V.T @ V, np.eye(shape[1]), rtol=0, atol=50 * U)
         assert np.allclose(found.U.T @ found.U, np.eye(found.rank), rtol=0, atol=50 * U)
-    assert MatrixFactorization(A).kernel.aim[2] == min(shape)
+    assert MatrixFactorization(A).kernel.target_summary[2] == min(shape)
 
 
 def test_factorization_of_nothing():
@@ -313,7 +313,7 @@ def test_data_at_the_ends_of_float64():
         problem = SquaredLoss(np.diag([1e140, 1e-200]), np.ones(2), l2=1.0)
         assert (problem.condition_number, problem.mu) == (np.inf, 1.0)
         assert fractions.Fraction(1e140) ** 2 + 1 < fractions.Fraction(problem.K) < 1e280 * (1 + 1e-11)
-        assert MatrixFactorization([[1e60], [5e-261], [2e-243]]).kernel.aim[2] == 1
+        assert MatrixFactorization([[1e60], [5e-261], [2e-243]]).kernel.target_summary[2] == 1
 
 
 def test_mu_is_below_the_ridge_and_the_data_together():

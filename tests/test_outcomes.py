@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lplfast import CustomLoss, Interrupted, MatrixFactorization, Network, SquaredLoss, local_constants, train
-from lplfast.losses.loss import DiagonalQuadratic
 from lplfast.losses.problems import Problem
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.run.outcome import MESSAGES
 
 OF_A_STEP = {"rate_bound", "step_size", "K_t", "K_t_sharp", "slack_descent", "slack_rate", "slack_drift"}

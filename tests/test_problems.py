@@ -158,3 +158,17 @@ def test_the_loop_refuses_a_stack_of_another_shape(shape):
     kernel = SquaredLoss(np.eye(4), np.ones((4, 3))).kernel
     with pytest.raises(ValueError, match=r"stack: expected a shape \(4 \+ 3, k\)"):
         Descent(kernel, Local(), Exact(), np.ones(shape))
+
+
+@pytest.mark.parametrize(("name", "hessian", "target"), [
+    # of Y = (1, 2): its one singular value is its norm
+    ("factorization", [1.0], (5**0.5, 5**0.5, 1)),
+    # trace and determinant of X.T X + l2 I are 39.2 and 1 + 39 l2 + l2^2
+    ("ridge", [19.6 - (19.6**2 - 4.91) ** 0.5, 19.6 + (19.6**2 - 4.91) ** 0.5], None),
+    ("softmax", None, None), ("logistic", None, None), ("python", None, None)])
+def test_a_loss_says_whether_it_is_quadratic_and_what_its_targets_are(name, hessian, target):
+    kernel = kernels()[name]
+    assert kernel.quadratic == (hessian is not None)
+    assert (kernel.hessian is None) if hessian is None else np.allclose(sorted(kernel.hessian), hessian, rtol=1e-12)
+    assert (kernel.target_summary is None) if target is None else np.allclose(kernel.target_summary, target, rtol=1e-15)
+    assert (kernel.minimizer is None) == (name == "python")

@@ -12,7 +12,7 @@ from lplfast import Local, MatrixFactorization, Network, SquaredLoss, local_cons
 from lplfast.data import default_data
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.certified import Certified
 from lplfast.spectral.exact import Exact
 from lplfast.spectral.modes import spectral_from

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lplfast import Constant, MatrixFactorization, Network, SquaredLoss, local_constants, train
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
-from lplfast.losses.loss import DiagonalQuadratic
+from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.certified import Certified
 from lplfast.spectral.exact import Exact
 

@@ -7,7 +7,8 @@ import numpy as np
 from libc.string cimport memset
 
 from ..iterate cimport Memory, directions_size
-from ..losses.loss cimport DiagonalQuadratic, Loss
+from ..losses.loss cimport Loss
+from ..losses.quadratic cimport DiagonalQuadratic
 from ..rules.rule cimport Rule
 from ..spectral.spectral cimport Spectral
 from .history cimport column_count
@@ -71,6 +72,7 @@ cdef class State:
 
     cdef Sizes _sizes(self):
         cdef int n = self.it.n, k = self.it.k, m = self.it.m
+        cdef Py_ssize_t own
         cdef Sizes sizes
         sizes.memory = lines(sizeof(Memory) // sizeof(double))
         sizes.directions = lines(directions_size(n, m))
@@ -80,8 +82,9 @@ cdef class State:
         sizes.ray = 2 * sizes.product if self.rule.needs_B else 0
         sizes.weights = sizes.product if self.it.hessian != NULL and not self.by_motion else 0
         sizes.row = lines(column_count())
-        # a rule may evaluate the loss: the two work side by side
-        sizes.scratch = max(self.loss.scratch() + self.rule.scratch(n, k, m), self.spectral.scratch(n, k, m), 1)
+        # a rule may evaluate the loss, also along the ray: they work side by side
+        own = self.loss.ray_size() if self.rule.needs_tau and self.rule.needs_B else 0
+        sizes.scratch = max(own + self.loss.scratch() + self.rule.scratch(n, k, m), self.spectral.scratch(n, k, m), 1)
         return sizes
 
     cdef void _place(self, double* free, const Sizes* sizes):

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import scipy
 
-from ..losses.loss import DiagonalQuadratic
 from ..rules import formulas
 from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
@@ -168,10 +167,9 @@ def _margins(problem, W, gap, loss, margins):
     """Return p1 <= s_min(W) and p2 >= s_max(W) for every W of at most this gap."""
     kernel = problem.kernel
     if margins == "xu2023":
-        aim = getattr(kernel, "aim", None)
-        if aim is None:
+        if kernel.target_summary is None:
             raise ValueError(f"margins: expected a squared loss without ridge for 'xu2023', got {problem!r}")
-        least, frobenius, _ = aim
+        least, frobenius, _ = kernel.target_summary
         error = math.sqrt(2 * max(loss, 0.0))
         return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
     if not (kernel.mu > 0 and gap < math.inf):
@@ -186,7 +184,7 @@ def _margins(problem, W, gap, loss, margins):
         center, r = problem.to_kernel(problem.minimizer), r + problem.minimizer_error
     s = np.linalg.svd(center, compute_uv=False)
     p1, p2 = max(s[-1] - r - off * (s[0] + r), 0.0), (s[0] + r) * (1 + off)
-    if isinstance(kernel, DiagonalQuadratic):
+    if kernel.quadratic and kernel.minimizer is not None:
         # a squared loss is ||H^(1/2) (W - W*)||^2 / 2: the same in the data's units
         s = np.linalg.svd(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer, compute_uv=False)
         error = math.sqrt(2) * math.sqrt(gap)
@@ -307,7 +305,7 @@ def guaranteed_rate(problem, network, *, rule=None, constants=None):
     found = []
     if spectral.mode != "power":
         found.append(_best(lambda x: _descent_theorem(start, Sharp(cap=x / start.unit)), short, _longest_cap(start)))
-    if isinstance(problem.kernel, DiagonalQuadratic):
+    if problem.kernel.quadratic:
         found.append(_best(lambda x: _contraction_theorem(start, Constant(x / start.unit)), short, 2.0))
     return max((rate for rate in found if rate is not None), key=lambda rate: rate.contraction, default=_nothing(
         "Vacuous: with constants='power' the steps are computed from estimates, and may be too long."
@@ -373,7 +371,7 @@ def _theorem_for(rule, problem):
     """Return the function of a start that gives the rate of a rule; None if no theorem speaks of it."""
     if isinstance(rule, Sharp | Local) and rule.cap is not None and not rule.options.get("growth_from"):
         return lambda start: _descent_theorem(start, rule)
-    if isinstance(rule, Constant) and isinstance(problem.kernel, DiagonalQuadratic):
+    if isinstance(rule, Constant) and problem.kernel.quadratic:
         return lambda start: _contraction_theorem(start, rule)
     return None
 

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from ..descent.descent import Descent
-from ..losses.loss import DiagonalQuadratic
 from ..losses.problems import Problem
 from ..network import Network
 from ..rules import formulas
@@ -117,7 +116,7 @@ def local_constants(problem, network):
         grad_norm=at["grad_norm"],
         G_norm=at["G_norm"],
         G_max=at["G_max"][1],
-        kernel_extremes=at["nu"] if isinstance(problem.kernel, DiagonalQuadratic) else None,
+        kernel_extremes=at["nu"] if problem.kernel.quadratic else None,
         brackets={name: at[name] for name in ("sigma_min_sq", "sigma_max_sq", "sigma_max_W", "G_max")},
         kind="exact",
     )

@@ -6,6 +6,7 @@ cdef extern from *:
     #define LPL_BLOCK 4096
     #define LPL_LEAST 0x1p-1022
     #define LPL_LEAST_NORM 0x1p-511
+    #define LPL_TINY 1e-280
     """
     const double U "LPL_UNIT_ROUNDOFF"
     const Py_ssize_t BLOCK "LPL_BLOCK"      # what `sums.pxd` adds up before it adds to the total
@@ -13,6 +14,8 @@ cdef extern from *:
     # number; and what a number whose square has been lost to it may be
     const double LEAST "LPL_LEAST"
     const double LEAST_NORM "LPL_LEAST_NORM"
+    # squares of norms below this have lost digits to underflow
+    const double TINY "LPL_TINY"
 
 
 cdef inline double underflow(Py_ssize_t size) noexcept nogil:

@@ -1,16 +1,21 @@
-"""Public: `cdef class MyLoss(Loss)` with its own `evaluate` trains in the compiled loop like any other loss."""
+"""Public: `cdef class MyLoss(Loss)` with its own `evaluate` and `options` trains in the compiled loop like any other.
+
+What each method must do is said here, where it is declared; a class overrides those that it knows better.
+"""
 
 from libc.math cimport NAN
 
 
+# What `evaluate` says. Where the loss is beyond float64, `loss` is NaN or infinite: the run then ends as an overflow.
 cdef struct Value:
     double loss         # l(W)
     double gap          # l(W) - l*, without cancellation where the loss knows how; NaN if l* is unknown
     double gap_error    # what l(W) - l* may exceed `gap` by, l* being uncertain; if gap is NaN, may be
-    # What rounding inside `evaluate` may do, beyond a few u of the value and of each entry of G; 0 if nothing is said
+    # Bounds on what rounding inside `evaluate` may have done, beyond a few u of the value and of each entry of G; 0 if
+    # nothing is said. They enter the allowances of every check: too small, and a check may fail that holds
     double rounding         # to the loss and the gap
     double gradient_error   # to G, in the Frobenius norm
-    # ||W||_F^2 and ||G||_F^2 as computed, where the loss has come by both; else NaN
+    # ||W||_F^2 and ||G||_F^2 as computed, to sum_error(n m) u, where the loss has come by both; else NaN
     double W_sq
     double G_sq
 
@@ -21,11 +26,34 @@ cdef inline void forget(Value* value) noexcept nogil:
     value.gap_error = value.rounding = value.gradient_error = 0.0
 
 
-# What a squared loss without ridge, ||X W - Y||_F^2 / 2, is aimed at, for the rules whose formulas speak of Y.
-cdef struct Target:
+# Of the targets Y of a squared loss without ridge, ||X W - Y||_F^2 / 2, for the rules whose formulas speak of Y.
+cdef struct TargetSummary:
     double least        # s_min(Y)
     double norm         # ||Y||_F
     double rank         # of Y
+
+
+# The ray W(eta) = W - eta tau + eta^2 B that the product moves on from one iterate, as a rule hands it to a loss. A
+# loss is shared by threads: what it knows of a ray is kept here, in memory of the caller.
+cdef struct Ray:
+    const double* W         # these four (n, m)
+    const double* G
+    const double* tau
+    const double* B
+    double loss             # l(W), and the gap there: NaN if l* is unknown
+    double gap
+    double a                # ||grad L||^2 = <G, tau>
+    # NaN until a method has needed them
+    double gB               # <G, B>
+    double tt               # <tau, tau>, <tau, B>, <B, B>
+    double tb
+    double bb
+    double ht               # <tau, H tau>, <tau, H B>, <B, H B> with the Hessian of a quadratic loss
+    double hb
+    double hh
+    double* own             # ray_size() doubles of the loss's own
+    double evaluations      # of l, and of its gradient, that were made along this ray
+    double gradients
 
 
 cdef class Loss:
@@ -35,23 +63,37 @@ cdef class Loss:
     cdef readonly double K
     cdef readonly double minimum
 
-    cdef Py_ssize_t scratch(self) noexcept nogil
+    # Required, beside the property `options`.
+    # Fill `value`, and unless it is NULL G with the (n, m) gradient, at the row-major W. `value` arrives forgotten.
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil
+
+    # Optional, with what is assumed of a loss that says nothing.
+    # How many doubles `evaluate` works in: 0.
+    cdef Py_ssize_t scratch(self) noexcept nogil
+    # The Hessian of a loss that is quadratic, row by row: the (n,) positive factors of the rows of W, the same at every
+    # W, exact to a few u, mu and K their extremes or beyond. NULL: not quadratic.
     cdef const double* curvature(self) noexcept nogil
-    cdef bint target(self, Target* target) noexcept nogil
+    # Whether this is a squared loss without ridge; if so, fill `target`: False.
+    cdef bint target(self, TargetSummary* target) noexcept nogil
+    # l(W_old) - l(W), given both values (or gaps) as `evaluate` has them; `terms` receives the sum of the absolute
+    # values that were added up, of which it is right to a few u. By default their difference, which cancels.
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil
 
-
-cdef class DiagonalQuadratic(Loss):
-    cdef double[::1] d
-    cdef double[:, ::1] weights     # d, entry by entry
-    cdef double[:, ::1] W_star
-    cdef readonly object aim
-    cdef readonly double frame
-    cdef readonly double uncertainty
-    cdef double root_K
-    cdef double stretch     # the root of 1 + frame
-    cdef double least
-    cdef double norm
-    cdef double rank
+    # Optional, too: what rules ask along a ray. A class that overrides one of them keeps what is said of the others.
+    # How many doubles `own` has: room for W(eta) and for the gradient there.
+    cdef Py_ssize_t ray_size(self) noexcept nogil
+    # Called once for a ray of which the caller has filled in all from W to a, and own: nothing more is known.
+    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil
+    # l(W(eta)) - l(W); `rounding` receives what it may be off by, NaN where it is beyond float64. By `evaluate`.
+    cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil
+    # The derivative of l(W(eta)), to the rounding of `evaluate`. By `evaluate`.
+    cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil
+    # A number that `change` is not above, but for some u of the terms that it is a sum of: K is all that it goes by, so
+    # one that knows better may only be lower. Infinite where squares have underflowed.
+    cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil
+    # The first positive minimiser of `upper`; 0 where that is infinite.
+    cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil
+    # Whether there is a formula for the first positive minimiser of l along the ray; `eta` receives it, or 0 where
+    # squares have underflowed. There is one for quadratic losses.
+    cdef bint minimiser(self, Ray* ray, double* eta, double* scratch) noexcept nogil

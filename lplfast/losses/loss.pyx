@@ -1,19 +1,54 @@
-"""Losses of an (n, m) matrix, as the compiled loop sees them."""
+"""A loss of an (n, m) matrix, as the compiled loop sees it."""
 
 import hashlib
 import math
 
 import numpy as np
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport INFINITY, NAN, fabs, isfinite
 
-from ..linalg.passes cimport fall, slope
+from ..linalg.blas cimport dot, largest_at
+from ..linalg.passes cimport weighted_cross, weighted_square
+from ..linalg.quartic cimport Quartic, fall, first_minimiser
+from ..linalg.rounding cimport TINY, U
+
+
+cdef bint quartic(Ray* ray, Py_ssize_t size, double scale, double tt, double tb, double bb,
+                  Quartic* q) noexcept nogil:
+    """The quartic along the ray with the curvatures `scale` times tt, tb, bb; False where tt or bb has underflowed."""
+    if not tt > TINY or (not bb > TINY and ray.B[largest_at(<int> size, ray.B)] != 0.0):
+        return False
+    if ray.gB != ray.gB:
+        ray.gB = dot(size, ray.G, ray.B)
+    q.a = ray.a
+    q.b0 = 0.5 * scale * tt
+    q.b = 1.0 + ray.gB / q.b0
+    q.c = -2.0 * tb / tt
+    q.d = bb / tt
+    return True
+
+
+cdef bint majorizer(Ray* ray, Py_ssize_t size, double K, Quartic* q) noexcept nogil:
+    """The quartic that a K-smooth loss stays below along the ray; False where squares have underflowed."""
+    if ray.tt != ray.tt:
+        ray.tt, ray.tb, ray.bb = dot(size, ray.tau, ray.tau), dot(size, ray.tau, ray.B), dot(size, ray.B, ray.B)
+    return quartic(ray, size, K, ray.tt, ray.tb, ray.bb, q)
+
+
+cdef void move(const Ray* ray, Py_ssize_t size, double eta, double* W) noexcept nogil:
+    """W = W(eta)"""
+    cdef Py_ssize_t i
+    for i in range(size):
+        W[i] = ray.W[i] - eta * (ray.tau[i] - eta * ray.B[i])
 
 
 cdef class Loss:
     """A K-smooth, mu-strongly convex loss l(W) of an (n, m) matrix; immutable, shared by threads.
 
-    Subclass it in Cython and override `evaluate` and `options` (and `scratch`, if it needs working memory).
+    Subclass it in Cython. `evaluate` and the property `options` are required; `scratch`, `curvature`, `target`,
+    `decrease`, and what rules ask along a ray, from `ray_size` to `minimiser`, have defaults. loss.pxd says what each
+    must do, and what it must guarantee about rounding: `evaluate` may err by a few u of the value and of each entry of
+    the gradient, and has to bound what it errs by beyond that in `Value.rounding` and `Value.gradient_error`.
 
     Parameters
     ----------
@@ -24,7 +59,21 @@ cdef class Loss:
         a training run whose declared K is too small ends with the status `"guarantee_failed"`.
     minimum : float
         l* = min l(W), or NaN if it is unknown.
+
+    Attributes
+    ----------
+    quadratic : bool
+        Whether the Hessian is the same at every W, and diagonal row by row: the only sense in which a loss is called
+        quadratic here. It is what `curvature` says.
+    hessian : (n,) array or None
+        Of a quadratic loss, the factors of the rows of W, as a new array.
+    minimizer : (n, m) array or None
+        Where the loss takes its minimum, as a new array, if it knows.
+    target_summary : (float, float, float) or None
+        Least singular value, Frobenius norm and rank of Y, for a loss that is `||X W - Y||_F^2 / 2`.
     """
+
+    minimizer = None
 
     def __init__(self, shape, *, double mu, double K, double minimum=math.nan):
         n, m = shape
@@ -40,6 +89,23 @@ cdef class Loss:
     def shape(self):
         """The shape (n, m) of W."""
         return self.n, self.m
+
+    @property
+    def quadratic(self):
+        """Whether the Hessian is the same at every W, and diagonal row by row."""
+        return self.curvature() != NULL
+
+    @property
+    def hessian(self):
+        """The diagonal of the Hessian of a quadratic loss, one number a row of W, as a new array; None of others."""
+        cdef const double* d = self.curvature()
+        return None if d == NULL else np.array(<const double[:self.n]> d)
+
+    @property
+    def target_summary(self):
+        """Least singular value, Frobenius norm and rank of Y, if the loss is `||X W - Y||_F^2 / 2`; None of others."""
+        cdef TargetSummary found
+        return (found.least, found.norm, found.rank) if self.target(&found) else None
 
     @property
     def options(self):
@@ -67,28 +133,82 @@ cdef class Loss:
         return 0
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        """Fill `value`, and unless it is NULL G with the (n, m) gradient, at the row-major W.
-
-        `value` arrives with NaN for `loss`, `gap` and both squares and all else 0: what a loss does not know it leaves.
-        """
+        """Fill `value`, and unless it is NULL G; what a loss does not know it leaves."""
         pass
 
     cdef const double* curvature(self) noexcept nogil:
-        """The Hessian of a loss that is quadratic row by row: the (n,) factors of the rows of W. NULL otherwise."""
+        """The (n,) factors of the rows of W that are the Hessian of a quadratic loss; NULL of others."""
         return NULL
 
-    cdef bint target(self, Target* target) noexcept nogil:
+    cdef bint target(self, TargetSummary* target) noexcept nogil:
         """Fill `target` and return True, for a squared loss without ridge."""
         return False
 
     cdef double decrease(self, const double* W_old, const double* W, double before, double after,
                          double* terms) noexcept nogil:
-        """Return l(W_old) - l(W), given both values (or gaps). Override it to avoid the cancellation.
-
-        `terms` receives the sum of the absolute values that were added up: rounding is relative to that.
-        """
+        """Return l(W_old) - l(W), and in `terms` what its rounding is relative to."""
         terms[0] = fabs(before) + fabs(after)
         return before - after
+
+    cdef Py_ssize_t ray_size(self) noexcept nogil:
+        """How many doubles of its own the loss wants for a ray."""
+        return 2 * <Py_ssize_t> self.n * self.m
+
+    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
+        """Begin a ray."""
+        ray.gB = ray.tt = ray.tb = ray.bb = ray.ht = ray.hb = ray.hh = NAN
+        ray.evaluations = ray.gradients = 0.0
+
+    cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil:
+        """Return l(W(eta)) - l(W), and in `rounding` what it may be off by."""
+        cdef bint known = ray.gap == ray.gap
+        cdef double terms, fallen
+        cdef Value value
+        move(ray, <Py_ssize_t> self.n * self.m, eta, ray.own)
+        forget(&value)
+        self.evaluate(ray.own, &value, NULL, scratch)
+        ray.evaluations += 1
+        fallen = self.decrease(ray.W, ray.own, ray.gap if known else ray.loss, value.gap if known else value.loss,
+                               &terms)
+        rounding[0] = 2.0 * U * terms + value.rounding if isfinite(terms) else NAN
+        return -fallen
+
+    cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        """Return the derivative of l(W(eta)): <grad l(W(eta)), 2 eta B - tau>."""
+        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
+        cdef double* G = ray.own + size
+        cdef Value value
+        move(ray, size, eta, ray.own)
+        forget(&value)
+        self.evaluate(ray.own, &value, G, scratch)
+        ray.evaluations += 1
+        ray.gradients += 1
+        return 2.0 * eta * dot(size, G, ray.B) - dot(size, G, ray.tau)
+
+    cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        """Return a number that l(W(eta)) - l(W) is not above."""
+        cdef Quartic q
+        return -fall(&q, eta) if majorizer(ray, <Py_ssize_t> self.n * self.m, self.K, &q) else INFINITY
+
+    cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil:
+        """Return the first positive minimiser of `upper`, or 0."""
+        cdef Quartic q
+        return first_minimiser(&q) if majorizer(ray, <Py_ssize_t> self.n * self.m, self.K, &q) else 0.0
+
+    cdef bint minimiser(self, Ray* ray, double* eta, double* scratch) noexcept nogil:
+        """Where there is a formula, set `eta` to the first positive minimiser of l along the ray, or 0."""
+        cdef const double* d = self.curvature()
+        cdef Quartic q
+        if d == NULL:
+            return False
+        if ray.ht != ray.ht:
+            ray.ht = weighted_square(self.n, self.m, d, ray.tau)
+            ray.hb = weighted_cross(self.n, self.m, d, ray.tau, ray.B)
+            ray.hh = weighted_square(self.n, self.m, d, ray.B)
+        eta[0] = 0.0
+        if quartic(ray, <Py_ssize_t> self.n * self.m, 1.0, ray.ht, ray.hb, ray.hh, &q):
+            eta[0] = first_minimiser(&q)
+        return True
 
     def take_error(self):
         """Return the exception that a Python part of the loss raised in this thread, once; else None."""
@@ -133,111 +253,3 @@ def digest(values):
         found.update(repr((name, array.shape)).encode())
         found.update(array.astype(np.float64, order="C").data)
     return found.hexdigest()
-
-
-cdef class DiagonalQuadratic(Loss):
-    """l(W) = minimum + sum(d[:, None] * (W - W_star)**2) / 2: every squared loss, in the frame of its data.
-
-    With `X = U S V.T`, the squared loss of `W` is this function of `V.T W` with `d = S**2 + l2`: no product
-    with the data is left, the cost does not depend on the number of rows, and the gap has no cancellation.
-
-    Parameters
-    ----------
-    d : (n,) array
-        The Hessian, positive.
-    W_star : (n, m) array
-        The minimizer.
-    minimum : float
-        l*.
-    mu, K : float, optional
-        Default to the true constants, `min(d)` and `max(d)`.
-    frame, uncertainty : float
-        How far this is from the loss that is meant, if d, W_star and the frame were themselves computed: its gap,
-        measured from W_star, is within the part `frame` of this one, and `sqrt(2 gap)` at W_star is at most
-        `uncertainty`.
-    aim : (float, float, int), optional
-        Least singular value, Frobenius norm and rank of Y, for a loss that is `||X W - Y||_F^2 / 2`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> loss = DiagonalQuadratic([1.0, 4.0], [[1.0], [1.0]])
-    >>> loss.mu, loss.K
-    (1.0, 4.0)
-    >>> value, gap, G = loss.value_and_gradient(np.array([[2.0], [3.0]]))
-    >>> value, G.ravel().tolist()
-    (8.5, [1.0, 8.0])
-    """
-
-    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None, aim=None, double frame=0.0,
-                 double uncertainty=0.0):
-        d = np.array(d, dtype=np.float64, ndmin=1)
-        W_star = np.array(W_star, dtype=np.float64, ndmin=2, order="C")
-        if d.ndim != 1 or W_star.ndim != 2 or W_star.shape[0] != d.size:
-            raise ValueError(f"expected d of shape (n,) and W_star of shape (n, m), "
-                             f"got {d.shape} and {W_star.shape}")
-        if not (d.size and W_star.size):
-            raise ValueError("expected at least one row and one column, got an empty array")
-        if not (np.all(np.isfinite(d)) and np.all(d > 0)):
-            raise ValueError("d: expected finite positive numbers, got others among them")
-        if not np.all(np.isfinite(W_star)):
-            raise ValueError("W_star: expected finite numbers, got NaN or inf")
-        super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
-                         minimum=minimum)
-        for name, value in (("frame", frame), ("uncertainty", uncertainty)):
-            if not value >= 0.0:
-                raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
-        self.d, self.W_star, self.aim, self.frame, self.uncertainty = d, W_star, aim, frame, uncertainty
-        self.root_K, self.stretch = math.sqrt(self.K), math.sqrt(1.0 + frame)
-        self.weights = np.repeat(d[:, np.newaxis], W_star.shape[1], axis=1)
-        if aim is not None:
-            self.least, self.norm, self.rank = aim
-
-    @property
-    def hessian(self):
-        """The diagonal d of the Hessian, one number a row of W, as a new array."""
-        return np.array(self.d)
-
-    @property
-    def minimizer(self):
-        """The (n, m) matrix W_star, as a new array."""
-        return np.array(self.W_star)
-
-    @property
-    def options(self):
-        """The arguments that make this loss again, by name."""
-        return {"d": self.hessian, "W_star": self.minimizer, "minimum": self.minimum, "mu": self.mu, "K": self.K,
-                "aim": self.aim, "frame": self.frame, "uncertainty": self.uncertainty}
-
-    cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
-        cdef double absolute, slope_norm
-        # E = W - W_star; G = d[:, None] * E; gap = (d[:, None] * E**2).sum() / 2
-        if G == NULL:
-            value.gap = 0.5 * fall(size, &self.weights[0, 0], W, &self.W_star[0, 0], &self.W_star[0, 0], &absolute)
-        else:
-            value.gap = 0.5 * slope(size, &self.weights[0, 0], W, &self.W_star[0, 0], G, &value.W_sq, &value.G_sq)
-        value.loss = self.minimum + value.gap
-        if self.frame > 0.0 or self.uncertainty > 0.0:
-            # the loss that is meant: D^(1/2) (1 + F) D^(1/2) in place of D, and a gradient at W_star
-            slope_norm = sqrt(2.0 * value.gap)
-            value.rounding = self.frame * value.gap
-            value.gap_error = self.uncertainty * (slope_norm * self.stretch + 0.5 * self.uncertainty)
-            value.gradient_error = self.root_K * (self.frame * slope_norm + self.uncertainty)
-
-    cdef const double* curvature(self) noexcept nogil:
-        return &self.d[0]
-
-    cdef bint target(self, Target* target) noexcept nogil:
-        if self.aim is None:
-            return False
-        target.least, target.norm, target.rank = self.least, self.norm, self.rank
-        return True
-
-    cdef double decrease(self, const double* W_old, const double* W, double before, double after,
-                         double* terms) noexcept nogil:
-        # ((W_old - W) * ((W_old - W_star) + (W - W_star)) * d[:, None]).sum() / 2
-        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
-        cdef double fallen = fall(size, &self.weights[0, 0], W_old, W, &self.W_star[0, 0], terms)
-        terms[0] *= 0.5
-        return 0.5 * fallen

@@ -7,16 +7,14 @@ import numpy as np
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction, as_shaped
+from .conditioning import describe_conditioning, describe_frame
 from .least_squares import solve
-from .loss import DiagonalQuadratic, Loss, digest
+from .loss import Loss, digest
+from .quadratic import DiagonalQuadratic
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 
-
 U = float(np.finfo(float).eps) / 2
-
-# A part of the gap that may be lost in silence.
-FRAME_WARNS = 1e-6
 
 
 class Problem:
@@ -199,13 +197,13 @@ class SquaredLoss(Problem):
         rows = N if reduction == "mean" else 1
         with single_threaded_blas():    # the same bits however many cores there are
             found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
-            aim = None if self.l2 > 0 else _aim((Y - X @ frozen) / np.sqrt(rows))
+            target = None if self.l2 > 0 else summarize((Y - X @ frozen) / np.sqrt(rows))
         self.singular_values, self.rank = found.singular_values, found.rank
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
         self.frame_error = found.frame
-        kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K, aim=aim,
-                                   frame=found.frame, uncertainty=found.uncertainty)
+        kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K,
+                                   target_summary=target, frame=found.frame, uncertainty=found.uncertainty)
         super().__init__(kernel, rows=n, basis=found.basis, minimizer=found.minimizer)
         self.minimum_error, self.minimizer_error = found.minimum_error, found.minimizer_error
 
@@ -248,40 +246,16 @@ class MatrixFactorization(Problem):
         # the difference rounds; Y itself does not
         error = 0.0 if offset is None else float(abs(W_star).max()) * U * np.sqrt(W_star.size)
         with single_threaded_blas():
-            aim = _aim(W_star)
-        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, aim=aim, uncertainty=error)
+            target = summarize(W_star)
+        kernel = DiagonalQuadratic(np.ones(Y.shape[0]), W_star, target_summary=target, uncertainty=error)
         super().__init__(kernel, rows=Y.shape[0], basis=None, minimizer=kernel.minimizer)
         self.minimizer_error = error
 
 
-def _aim(Y):
+def summarize(Y):
     """Return the least singular value, the Frobenius norm and the rank of the targets."""
     found = factorize(Y)
     if found.rank == 0:
         return 0.0, 0.0, 0
     norm = found.s[0] * np.linalg.norm(found.s / found.s[0])    # no square that overflows
     return float(found.s[-1]) if found.rank == min(Y.shape) else 0.0, float(norm), found.rank
-
-
-def describe_conditioning(problem):
-    """Say what rank and condition number of X are, and where they are bad what would help; no full stop."""
-    said = f"X has rank {problem.rank} of {problem.shape[0]} and condition number {problem.condition_number:.3g}"
-    if not problem.mu > 0:
-        return (f"{said}; not one digit of mu can be proved, so no rate is claimed: standardize the columns of X, drop "
-                "nearly collinear ones, or add a ridge (l2 > 0)")
-    K_over_mu = problem.K / problem.mu
-    said += f"; K/mu = {K_over_mu:.3g}"
-    if K_over_mu > 1e4:
-        said += (". Gradient descent takes some K/mu iterations to gain a digit: standardize the columns of X, "
-                 f"drop nearly collinear ones, or {'raise the' if problem.l2 else 'add a'} ridge "
-                 f"(l2={problem.K / 1e4:.1g} brings K/mu to about 1e4)")
-    return said
-
-
-def describe_frame(error):
-    """Say what is lost of the gap in the frame of the data, with the remedy; "" where it does not matter."""
-    if not error > FRAME_WARNS:
-        return ""
-    return (f"In the frame of the data the gap is known to the part {error:.1e} of itself: the columns of X, scaled to "
-            "length 1, are nearly dependent, or some rows are far larger than others. Rescale these rows, drop "
-            "collinear columns, or subtract the columns' means")

@@ -8,7 +8,7 @@ from ..linalg.blas cimport gram_columns
 from ..spectral.eigenvalues cimport eigenvalues, lapack_work, positive_part
 from ..iterate cimport BOUND_VACUOUS, Iterate
 from .formulas cimport cubic_root
-from ..losses.loss cimport Loss, Target
+from ..losses.loss cimport Loss, TargetSummary
 from ..linalg.quartic cimport Quartic, first_minimiser
 from ..linalg.rounding cimport U
 
@@ -34,14 +34,14 @@ cdef double phi(double a, double b, double p) noexcept nogil:
     return b if p == 0.0 else b + 2.0 * p * p / ((a + b) + hypot(a + b, 2.0 * p))
 
 
-cdef double printed_p1(Iterate* it, const Target* target) noexcept nogil:
+cdef double printed_p1(Iterate* it, const TargetSummary* target) noexcept nogil:
     """(s_min(Y) - ||Y - X W||_F)+ / s_max(X)"""
     return positive_part(target.least - sqrt(2.0 * it.loss)) / sqrt(it.K)
 
 
 cdef bint margins(Iterate* it, Loss loss, Margins* found, double* scratch) noexcept nogil:
     """Fill in the bounds at this iterate: one eigenvalue problem of the width of the layers."""
-    cdef Target target
+    cdef TargetSummary target
     cdef int k = it.k
     cdef Py_ssize_t size = <Py_ssize_t> k * k, i
     cdef double* D = scratch
@@ -189,7 +189,7 @@ cdef class Arora2018(Rule):
     needs = ("target", "orthogonal", "margin")
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef Target target
+        cdef TargetSummary target
         cdef double* eta = &it.memory.rule[0]
         if eta[0] == 0.0 and loss.target(&target):
             eta[0] = pow(printed_p1(it, &target) / target.norm, 3.0) / (6144.0 * 8.0 * target.norm)
@@ -224,7 +224,7 @@ cdef class Du2018(Rule):
         return {"eps": self.eps}
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef Target target
+        cdef TargetSummary target
         cdef double eps = self.accuracy
         if not loss.target(&target):
             return

@@ -1,5 +1,5 @@
 from ..iterate cimport Iterate
-from ..losses.loss cimport Loss
+from ..losses.loss cimport Loss, Ray
 from .rule cimport Capped, Rule
 
 
@@ -8,7 +8,7 @@ cdef class Majorizer(Capped):
 
 
 cdef class ExactLineSearch(Rule):
-    cdef void _search(self, Iterate* it, Loss loss, double* scratch) noexcept nogil
+    cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* rest) noexcept nogil
 
 
 cdef class Armijo(Rule):

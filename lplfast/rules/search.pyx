@@ -1,18 +1,13 @@
 """Step sizes found by looking along the ray `W(eta) = W - eta tau + eta^2 B` that the product moves on: (n, m)
-matrices, whatever the width."""
+matrices, whatever the width. What happens along it is asked of the loss: no rule here knows which one it is on."""
 
 from libc.math cimport NAN, fabs, fmin, isfinite
 
 from ..validation import as_number
 from .signature import signature
-from ..linalg.blas cimport dot, largest_at
-from ..spectral.eigenvalues cimport TINY
-from ..iterate cimport BELOW_ROUNDING, TOO_MANY_BACKTRACKS, Iterate
+from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
 from .formulas cimport sharp_step
-from ..losses.loss cimport Loss, Value, forget
-from ..linalg.quartic cimport Quartic, fall, first_minimiser
-from ..linalg.rounding cimport U
-from ..linalg.passes cimport weighted_cross, weighted_square
+from ..losses.loss cimport Loss, Ray
 
 cdef enum:
     DOUBLINGS = 60
@@ -24,52 +19,24 @@ cdef double FLAT = 1e-10
 cdef double NARROW = 1e-12
 
 
-cdef inline double cross(Iterate* it, const double* x, const double* y) noexcept nogil:
-    """<x, y> of two (n, m) matrices."""
-    return dot(<Py_ssize_t> it.n * it.m, x, y)
-
-
 cdef inline double sharp(Iterate* it) noexcept nogil:
     return sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)
 
 
-cdef bint quartic(Iterate* it, double scale, const double* hessian, Quartic* q) noexcept nogil:
-    """The quartic along the ray whose curvature is that of the Hessian, or of `scale I` if it is NULL; False where a
-    square of tau or B has underflowed."""
-    cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
-    cdef double tt, tb, bb
-    if hessian != NULL:
-        tt = weighted_square(it.n, it.m, hessian, it.tau)
-        tb = weighted_cross(it.n, it.m, hessian, it.tau, it.B)
-        bb = weighted_square(it.n, it.m, hessian, it.B)
-    else:
-        tt, tb, bb = dot(size, it.tau, it.tau), dot(size, it.tau, it.B), dot(size, it.B, it.B)
-    if not tt > TINY or (not bb > TINY and it.B[largest_at(it.n * it.m, it.B)] != 0.0):
-        return False
-    q.a = it.grad_sq
-    q.b0 = 0.5 * scale * tt
-    q.b = 1.0 + dot(size, it.G, it.B) / q.b0
-    q.c = -2.0 * tb / tt
-    q.d = bb / tt
-    return True
+cdef double* begin(Iterate* it, Loss loss, double* scratch, Ray* ray) noexcept nogil:
+    """The ray from this iterate; return the scratch that its memory leaves."""
+    ray.W, ray.G, ray.tau, ray.B = it.W, it.G, it.tau, it.B
+    ray.loss, ray.gap, ray.a = it.loss, it.gap, it.grad_sq
+    ray.own = scratch
+    scratch += loss.ray_size()
+    loss.prepare(ray, scratch)
+    return scratch
 
 
-cdef void move(Iterate* it, double eta, double* W) noexcept nogil:
-    """W = W(eta)"""
-    cdef Py_ssize_t i
-    for i in range(<Py_ssize_t> it.n * it.m):
-        W[i] = it.W[i] - eta * (it.tau[i] - eta * it.B[i])
-
-
-cdef double slope(Iterate* it, Loss loss, double eta, double* W, double* G, double* scratch) noexcept nogil:
-    """The derivative of l(W(eta)): <grad l(W(eta)), 2 eta B - tau>. W and G (n, m) are overwritten."""
-    cdef Value value
-    move(it, eta, W)
-    forget(&value)
-    loss.evaluate(W, &value, G, scratch)
-    it.memory.evaluations += 1
-    it.memory.gradients += 1
-    return 2.0 * eta * cross(it, G, it.B) - cross(it, G, it.tau)
+cdef inline void count(Iterate* it, const Ray* ray) noexcept nogil:
+    """Count what was evaluated along the ray."""
+    it.memory.evaluations += ray.evaluations
+    it.memory.gradients += ray.gradients
 
 
 cdef class Majorizer(Capped):
@@ -96,13 +63,15 @@ cdef class Majorizer(Capped):
         self.needs_tau = self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef Quartic q
-        cdef double other = fmin(self.longest, sharp(it))
-        it.eta = other
-        if quartic(it, it.K, NULL, &q):
-            it.eta = fmin(self.longest, first_minimiser(&q))
-            if not fall(&q, it.eta) >= fall(&q, other):
-                it.eta = other
+        cdef Ray ray
+        cdef double* rest = begin(it, loss, scratch, &ray)
+        cdef double eta = loss.upper_minimiser(&ray, rest)
+        it.eta = fmin(self.longest, sharp(it))
+        if eta > 0.0:
+            eta = fmin(self.longest, eta)
+            if loss.upper(&ray, eta, rest) <= loss.upper(&ray, it.eta, rest):
+                it.eta = eta
+        count(it, &ray)
 
 
 cdef class ExactLineSearch(Rule):
@@ -124,41 +93,37 @@ cdef class ExactLineSearch(Rule):
     def __init__(self):
         self.needs_tau = self.needs_B = True
 
-    cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil:
-        return 2 * <Py_ssize_t> n * m
-
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef Quartic q
-        if it.hessian == NULL:
-            self._search(it, loss, scratch)
-        else:
-            it.eta = first_minimiser(&q) if quartic(it, 1.0, it.hessian, &q) else sharp(it)
+        cdef Ray ray
+        cdef double* rest = begin(it, loss, scratch, &ray)
+        if not loss.minimiser(&ray, &it.eta, rest):
+            self._search(it, loss, &ray, rest)
+        elif it.eta == 0.0:
+            it.eta = sharp(it)
+        count(it, &ray)
 
-    cdef void _search(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef double* W = scratch
-        cdef double* G = W + <Py_ssize_t> it.n * it.m
-        cdef double* rest = G + <Py_ssize_t> it.n * it.m
-        cdef Quartic q
-        cdef double high = first_minimiser(&q) if quartic(it, it.K, NULL, &q) else sharp(it)
-        cdef double low = 0.0, at_low = -it.grad_sq, at_high, middle, at_middle
+    cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* rest) noexcept nogil:
+        cdef double low = 0.0, at_low = -ray.a, high = loss.upper_minimiser(ray, rest), at_high, middle, at_middle
         cdef int _i, side = 0       # which end moved last: -1 the left one, 1 the right one
+        if high == 0.0:
+            high = sharp(it)
         it.eta = high
-        at_high = slope(it, loss, high, W, G, rest)
+        at_high = loss.slope(ray, high, rest)
         for _i in range(DOUBLINGS):
             if not at_high < 0.0:
                 break
             low, at_low, it.eta = high, at_high, high
             high *= 2.0
-            at_high = slope(it, loss, high, W, G, rest)
+            at_high = loss.slope(ray, high, rest)
         if not at_high > 0.0:
             return      # a minimizer, or beyond float64: the last step that was good
         for _i in range(REFINEMENTS):
             middle = low - at_low * ((high - low) / (at_high - at_low))
             if not low < middle < high:
                 middle = 0.5 * (low + high)
-            at_middle = slope(it, loss, middle, W, G, rest)
+            at_middle = loss.slope(ray, middle, rest)
             it.eta = middle
-            if fabs(at_middle) <= FLAT * it.grad_sq or high - low <= NARROW * high or not isfinite(at_middle):
+            if fabs(at_middle) <= FLAT * ray.a or high - low <= NARROW * high or not isfinite(at_middle):
                 break
             # the Illinois method: the slope at an end that stays twice counts half
             if at_middle < 0.0:
@@ -207,34 +172,23 @@ cdef class Armijo(Rule):
         """The arguments that make this rule again, by name."""
         return {"c": self.c, "shrink": self.shrink}
 
-    cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil:
-        return <Py_ssize_t> n * m
-
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef double* W = scratch
-        cdef double* rest = W + <Py_ssize_t> it.n * it.m
-        cdef double eta = 2.0 * it.memory.eta, before, after, terms, decrease
-        cdef bint known = it.gap == it.gap
-        cdef Value value
+        cdef Ray ray
+        cdef double* rest = begin(it, loss, scratch, &ray)
+        cdef double eta = 2.0 * it.memory.eta, asked, rounding
         cdef int _i
         if eta == 0.0:
             eta = 1.0 / (it.K * it.sigma_max_sq.hi)
-        before = it.gap if known else it.loss
-        it.eta = NAN
+        it.eta, it.failure = NAN, TOO_MANY_BACKTRACKS
         for _i in range(BACKTRACKS):
-            move(it, eta, W)
-            forget(&value)
-            loss.evaluate(W, &value, NULL, rest)
-            it.memory.evaluations += 1
-            after = value.gap if known else value.loss
-            decrease = loss.decrease(it.W, W, before, after, &terms)
-            if decrease >= self.c * eta * it.grad_sq:
-                it.eta = eta
-                return
-            if isfinite(terms) and self.c * eta * it.grad_sq <= 2.0 * U * terms + value.rounding:
-                # what is asked for is less than a unit in the last place of what it is measured with
+            asked = self.c * eta * ray.a
+            if loss.change(&ray, eta, &rounding, rest) <= -asked:
+                it.eta, it.failure = eta, NO_FAILURE
+                break
+            if asked <= rounding:
+                # less than a unit in the last place of what it is measured with
                 it.failure = BELOW_ROUNDING
-                return
+                break
             it.memory.backtracks += 1
             eta *= self.shrink
-        it.failure = TOO_MANY_BACKTRACKS
+        count(it, &ray)

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import scipy.linalg
 
-from ..losses.loss import DiagonalQuadratic
-from ..losses.problems import describe_frame
+from ..losses.conditioning import describe_frame
 
 __all__ = ["outcome_message"]
 
@@ -65,7 +64,7 @@ def _least_gap(loss, width):
     In the frame of a squared loss the gap is `||H^(1/2) (W - W*)||_F^2 / 2`: by Eckart and Young, what the singular
     values of `H^(1/2) W*` after the first `width` add up to.
     """
-    if not isinstance(loss, DiagonalQuadratic):
+    if not loss.quadratic or loss.minimizer is None:
         return math.nan
     target = np.sqrt(loss.hessian)[:, np.newaxis] * loss.minimizer
     values = scipy.linalg.svd(target, compute_uv=False, lapack_driver="gesvd")

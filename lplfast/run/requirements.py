@@ -3,7 +3,6 @@
 import numpy as np
 
 from ..guarantees.bounds import initial_bounds
-from ..losses.loss import DiagonalQuadratic
 
 __all__ = ["NEEDS", "missing_for"]
 
@@ -29,15 +28,15 @@ def _bound(problem, network):
 
 
 def _quadratic(problem, network):
-    if not isinstance(problem.kernel, DiagonalQuadratic):
+    if not problem.kernel.quadratic:
         return f"a squared loss, which {type(problem).__name__} is not"
 
 
 def _target(problem, network):
-    aim = getattr(problem.kernel, "aim", None)
-    if aim is None:
+    target = problem.kernel.target_summary
+    if target is None:
         return f"a squared loss without ridge, which {problem!r} is not"
-    if aim[1] == 0:
+    if target[1] == 0:
         return "targets that are not all zero"
 
 

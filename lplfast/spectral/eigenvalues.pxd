@@ -2,16 +2,15 @@
 
 from ..iterate cimport Bracket
 from ..linalg.blas cimport gram_columns, gram_rows
+from ..linalg.rounding cimport TINY
 
 # Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
 # NEGLIGIBLE beside the greatest is not chased with renewals.
 cdef extern from *:
     """
-    #define LPL_TINY 1e-280
     #define LPL_HUGE 1e290
     #define LPL_NEGLIGIBLE 1e-8
     """
-    const double TINY "LPL_TINY"
     const double HUGE "LPL_HUGE"
     const double NEGLIGIBLE "LPL_NEGLIGIBLE"
 
