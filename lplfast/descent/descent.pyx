@@ -1,4 +1,7 @@
-"""The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated."""
+"""The loop: evaluate, bracket, choose, step, check; no GIL, nothing allocated.
+
+Every allowance for rounding: docs/theory.md, section 7.
+"""
 
 import hashlib
 

@@ -3,7 +3,7 @@
 A computation (by proof or by LAPACK, widened by what rounding can have done to it) is a bracket. From then on the
 bracket is widened by how far the matrix has moved (Weyl), which costs next to nothing, until it is wider than a
 tolerance and is computed anew: each side of each layer by itself, and s_max(W), ||G||_2 only where they matter to K_t.
-docs/theory.md derives every allowance used here.
+docs/theory.md, section 6, derives every allowance used here.
 """
 
 from libc.math cimport INFINITY, fmax, sqrt
