@@ -10,6 +10,7 @@ import pytest
 
 import lplfast
 from lplfast.descent.descent import COLUMNS
+from lplfast.experiments import EXPERIMENTS
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
@@ -80,6 +81,22 @@ def test_every_relative_link_leads_somewhere():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_every_experiment_has_its_section():
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == list(EXPERIMENTS)
+
+
+def test_recipes_touch_files_that_exist_and_five_at_most():
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    for recipe in text.split("\n## ")[1:]:
+        files = re.findall(r"^\| [1-9] \| `([\w./]+)`", recipe, flags=re.MULTILINE)
+        assert len(files) <= 5
+        for name in files:
+            assert (ROOT / name).exists() or "NAME" in name, name
+    for name in re.findall(r"`(tests/\w+\.py)`", text):
+        assert (ROOT / name).exists(), name
 
 
 def test_the_history_is_documented_column_by_column():
