@@ -43,9 +43,9 @@ def test_same_trajectory_and_constants(kind, network, shape):
     # but for steps that depend on it more: roots of a quartic, which may be nearly double; a gap near the floor
     tolerance = 1e-10 if name in ("exact", "majorizer", "contraction", "xu-f") else 1e-12
     if name == "bb" and run.iterations > 1:
-        # eta_t / eta_{t-1} = ||g||^2 / <g, g - g+> is also how much the rounding of both gradients grows in eta_t
-        eta = run.history["step_size"][:-1]
-        tolerance *= np.prod(np.maximum(eta[1:] / eta[:-1], 1.0))
+        # eta_t = eta_{t-1} ||g||^2 / <g, g - g+>: what rounding of both gradients does to the divisor, beside it
+        eta, g = run.history["step_size"][:-1], run.history["grad_norm"][:-1]
+        tolerance *= np.prod(np.maximum(eta[1:] / eta[:-1] * (1 + g[1:] / g[:-1]), 1.0))
     # K_t is an upper bound: 1e-13 of the value of a Python function is not trusted, and K_t has a root of that
     untrusted = 1e-5 if kind == "custom" else 0.0
     tolerance = max(tolerance, untrusted)
