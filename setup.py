@@ -7,17 +7,14 @@ LPLFAST_NATIVE=1  instructions of this very machine (`-march=native`): a wheel t
 """
 
 import os
+import pathlib
 import sys
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ["linalg.compress", "losses.loss", "losses.quadratic", "losses.rowwise", "losses.function",
-           "spectral.eigenvalues", "spectral.brackets", "spectral.tangent", "spectral.imbalance", "spectral.spectral",
-           "spectral.exact", "spectral.power", "spectral.certified", "rules.view", "rules.rule", "rules.formulas",
-           "rules.classical", "rules.guaranteed", "rules.search", "rules.published", "rules.function",
-           "descent.history", "descent.state", "descent.descent"]
+MODULES = sorted(path.with_suffix("").as_posix() for path in pathlib.Path("lplfast").rglob("*.pyx"))
 
 
 def switched_on(name):
@@ -54,7 +51,7 @@ class build_modules(build_ext):
 setup(
     cmdclass={"build_ext": build_modules},
     ext_modules=cythonize(
-        [Extension(f"lplfast.{name}", [f"lplfast/{name.replace('.', '/')}.pyx"]) for name in MODULES],
+        [Extension(name.replace("/", "."), [f"{name}.pyx"]) for name in MODULES],
         force=True,  # or a switch of LPLFAST_DEBUG would keep the old build
         compiler_directives={
             "language_level": 3,

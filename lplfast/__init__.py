@@ -13,60 +13,28 @@ except ImportError as error:
 
 from .guarantees.bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
 from .guarantees.constants import LocalConstants, local_constants
+from .losses import catalogue as _losses
+from .losses.catalogue import *  # noqa: F403
 from .losses.checking import LossReport, check_loss
-from .losses.classification import LogisticLoss, SoftmaxLoss
-from .losses.custom import CustomLoss
-from .losses.problems import MatrixFactorization, Problem, SquaredLoss
 from .network import Network
+from .rules import catalogue as _rules
+from .rules.catalogue import *  # noqa: F403
 from .run.many import train_many
 from .run.run import Interrupted, Run
 from .run.training import train
-from .steps import (
-    AdGD,
-    Armijo,
-    Arora2018,
-    Constant,
-    Contraction,
-    Du2018,
-    ExactLineSearch,
-    IterateView,
-    Local,
-    Majorizer,
-    Polyak,
-    Rule,
-    Sharp,
-    Xu2023,
-)
+from .steps import IterateView, Rule
 from .versions import __version__, show_versions
 
 __all__ = [
-    "AdGD",
-    "Armijo",
-    "Arora2018",
-    "Constant",
-    "Contraction",
-    "CustomLoss",
-    "Du2018",
-    "ExactLineSearch",
     "GuaranteedRate",
     "InitialBounds",
     "Interrupted",
     "IterateView",
-    "Local",
     "LocalConstants",
-    "LogisticLoss",
     "LossReport",
-    "Majorizer",
-    "MatrixFactorization",
     "Network",
-    "Polyak",
-    "Problem",
     "Rule",
     "Run",
-    "Sharp",
-    "SoftmaxLoss",
-    "SquaredLoss",
-    "Xu2023",
     "__version__",
     "check_loss",
     "guaranteed_rate",
@@ -76,3 +44,4 @@ __all__ = [
     "train",
     "train_many",
 ]
+__all__ += [*_losses.__all__, *_rules.__all__]

@@ -2,6 +2,7 @@
 
 The kernels hold the network as one stack `Z = [W1; W2.T]` of shape (n + m, k), row-major: both layers
 are then (rows, k) matrices that the same code serves, and a gradient step is `Z - eta * [g1; g2.T]`.
+Symbols are those of docs/theory.md, section 1; allowances for rounding those of section 7.
 """
 
 from .linalg.rounding cimport U, sum_error

@@ -1,15 +1,13 @@
 """The step-size rules, by name and as classes: what `train` takes as `step_size`."""
 
-from .rules.classical import AdGD, Constant, Polyak
+from .rules import catalogue
+from .rules.catalogue import *  # noqa: F403
+from .rules.catalogue import RULES
 from .rules.function import CallableRule
-from .rules.guaranteed import Contraction, Local, Sharp
-from .rules.published import Arora2018, Du2018, Xu2023
-from .rules.registry import RULES, rule_from
+from .rules.registry import rule_from
 from .rules.rule import Rule
-from .rules.search import Armijo, ExactLineSearch, Majorizer
 from .rules.view import IterateView
 from .run.requirements import NEEDS, missing_for
 
-__all__ = ["NEEDS", "RULES", "AdGD", "Armijo", "Arora2018", "CallableRule", "Constant", "Contraction", "Du2018",
-           "ExactLineSearch", "IterateView", "Local", "Majorizer", "Polyak", "Rule", "Sharp", "Xu2023", "missing_for",
-           "rule_from"]
+__all__ = ["NEEDS", "RULES", "CallableRule", "IterateView", "Rule", "missing_for", "rule_from"]
+__all__ += catalogue.__all__

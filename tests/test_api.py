@@ -1,34 +1,28 @@
 """The public names and how they are called: a change here is a change for every user."""
 
 import inspect
+import pathlib
 import re
 
 import pytest
 
 import lplfast
 from lplfast.descent.history import COLUMNS
-from lplfast.steps import RULES
+from lplfast.rules import catalogue
+
+ROOT = pathlib.Path(__file__).parent.parent
+# as they stand in the table of docs/rules.md
+OF_RULES = dict(re.findall(r"`([A-Z]\w+)\((.*?)\)`", (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+                           .partition("## A rule")[0]))
 
 SIGNATURES = {
-    "AdGD": "(*, initial=1e-10)",
-    "Armijo": "(*, c=0.5, shrink=0.5)",
-    "Arora2018": "()",
-    "Constant": "(eta)",
-    "Contraction": "(*, cap=None)",
     "CustomLoss": "(value_and_gradient, *, shape, mu, K, minimum=None, minimizer=None, lower_bound=None)",
-    "Du2018": "(*, eps=None)",
-    "ExactLineSearch": "()",
-    "Local": "(*, cap=None, growth_from=None)",
     "LogisticLoss": "(X, Y, *, l2, reduction='sum', offset=None)",
-    "Majorizer": "(*, cap=None)",
     "MatrixFactorization": "(Y, *, offset=None)",
     "Network": "(W1, W2)",
-    "Polyak": "()",
     "Problem": "(kernel, *, rows=None, basis=None, minimizer=None)",
-    "Sharp": "(*, cap=None)",
     "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
-    "Xu2023": "(bound='rho', *, c1=0.5, c2=1.5)",
     "check_loss": "(problem, *, points=(), rng=0)",
     "guaranteed_rate": "(problem, network, *, rule=None, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
@@ -65,8 +59,9 @@ HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_s
 
 
 def test_all_public_names_are_listed_here():
-    assert set(lplfast.__all__) - {"__version__"} == set(SIGNATURES) | set(ATTRIBUTES)
-    assert sorted(lplfast.__all__) == list(lplfast.__all__)
+    assert set(lplfast.__all__) - {"__version__"} == {*SIGNATURES, *ATTRIBUTES, *catalogue.__all__}
+    assert len(set(lplfast.__all__)) == len(lplfast.__all__)
+    assert set(catalogue.__all__) <= set(lplfast.steps.__all__)
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -87,10 +82,17 @@ def test_attributes(name):
     assert names - inherited == set(ATTRIBUTES[name].split())
 
 
-def test_columns_and_rules():
+def test_columns():
     assert tuple(HISTORY.split()) == COLUMNS
-    assert list(RULES) == ["local", "sharp", "majorizer", "contraction", "exact", "xu-rho", "xu-rho-hat", "xu-f",
-                           "xu-f0", "arora", "du", "polyak", "armijo", "adgd"]
+
+
+@pytest.mark.parametrize("name", catalogue.__all__)
+def test_a_rule_is_called_as_its_line_in_the_docs_says(name):
+    found = inspect.signature(getattr(lplfast, name))
+    assert str(found) == f"({OF_RULES[name]})"
+    assert documented(inspect.getdoc(getattr(lplfast, name))) == list(found.parameters)
+    theory = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{name}\(", theory, flags=re.MULTILINE), "no row in docs/theory.md, section 4"
 
 
 def documented(docstring):

@@ -10,6 +10,7 @@ import pytest
 
 import lplfast
 from lplfast.descent.history import COLUMNS
+from lplfast.experiments import EXPERIMENTS
 from lplfast.run.schema import SCHEMA
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -51,10 +52,53 @@ def test_the_rule_of_ones_own_runs_and_is_faster(capsys):
     assert names == set(lplfast.steps.RULES)
 
 
+SOURCES = sorted(path for suffix in ("py", "pyx", "pxd") for path in (ROOT / "lplfast").rglob(f"*.{suffix}"))
+# "section 4.1 of Xu et al. (2023)" and "Xu et al. (2023), section 4.1" are not ours
+SECTIONS = re.compile(r"(?<!\(2023\), )\bsections?\s+(\d+(?:\.\d+)?(?:(?:, | and | to )\d+(?:\.\d+)?)*)(?! of Xu)")
+
+
+@pytest.mark.parametrize("folder", ["lplfast", "tests", "bench", "docs"])
+def test_every_section_of_the_theory_that_is_cited_exists(folder):
+    theory = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^##+ (\d+(?:\.\d+)?)\.? ", theory, flags=re.MULTILINE))
+    cited = {}
+    for path in [*(ROOT / folder).rglob("*.p*[yxd]"), *(ROOT / folder).rglob("*.md")]:
+        for numbers in SECTIONS.findall(path.read_text(encoding="utf-8")):
+            cited.update(dict.fromkeys(re.findall(r"\d+(?:\.\d+)?", numbers), path.name))
+    assert cited or folder == "bench"
+    assert {number: name for number, name in cited.items() if number not in headings} == {}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_is_derived_cites_its_section(path):
+    text = path.read_text(encoding="utf-8")
+    for rest in re.findall(r"docs/theory\.md(.{0,20})", text, flags=re.DOTALL):
+        assert re.match(r",\s+sections? \d", rest), f"which section? ...{rest!r}"
+    # an allowance for rounding is a multiple of u
+    if re.search(r"rounding cimport .*\bU\b", text):
+        assert re.search(r"docs/theory\.md,\s+section", text)
+
+
 def test_every_relative_link_leads_somewhere():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_every_experiment_has_its_section():
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == list(EXPERIMENTS)
+
+
+def test_recipes_touch_files_that_exist_and_five_at_most():
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    for recipe in text.split("\n## ")[1:]:
+        files = re.findall(r"^\| [1-9] \| `([\w./]+)`", recipe, flags=re.MULTILINE)
+        assert len(files) <= 5
+        for name in files:
+            assert (ROOT / name).exists() or "NAME" in name, name
+    for name in re.findall(r"`(tests/\w+\.py)`", text):
+        assert (ROOT / name).exists(), name
 
 
 def test_the_history_is_documented_column_by_column():

@@ -42,7 +42,7 @@ def test_another_project_subclasses_a_loss_and_a_rule_by_cimport(tmp_path):
     more = """
 import pickle
 import numpy as np
-from logcosh import BarzilaiBorwein, LogCosh
+from logcosh import ProductStep, LogCosh
 from lplfast import Network, Problem, train
 rng = np.random.default_rng(0)
 Y = rng.standard_normal((8, 5))
@@ -50,13 +50,13 @@ problem = Problem(LogCosh(Y, l2=0.1), minimizer=Y)
 assert np.allclose(problem.gradient(Y + 1), np.tanh(1) + 0.1)
 network = Network.gaussian(8, 40, 5, std=40**-0.25, rng=0)
 counts = []
-for rule in ("local", "sharp", "majorizer", BarzilaiBorwein(2.0)):
+for rule in ("local", "sharp", "majorizer", ProductStep(2.0)):
     run = train(problem, network, rule, max_iter=5000, tol=1e-10)
     assert run.status == "converged" and run.violations == 0, (rule, run)
     counts.append(run.iterations)
 print(counts)
 assert counts[-1] < counts[0]
-assert pickle.loads(pickle.dumps(BarzilaiBorwein(3.0))) == BarzilaiBorwein(3.0)
+assert pickle.loads(pickle.dumps(ProductStep(3.0))) == ProductStep(3.0)
 assert pickle.loads(pickle.dumps(problem)).fingerprint == problem.fingerprint
 assert Problem(LogCosh(Y + 1, l2=0.1)).fingerprint != problem.fingerprint
 """

@@ -1,4 +1,4 @@
-"""By how much of itself a step certainly lowers the gap: 1 - rate."""
+"""By how much of itself a step certainly lowers the gap: 1 - rate. docs/theory.md, sections 2 and 9."""
 
 from libc.math cimport NAN, fmax, fmin, sqrt
 

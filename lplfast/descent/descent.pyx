@@ -38,6 +38,8 @@ computes by the same code from the same bits. Brackets are not among that: compu
 those of a run that was never stopped, so they are published as they are remembered. The clock decides when a call ends,
 and nothing else.
 
+Every allowance for rounding: docs/theory.md, section 7.
+
 Above 350 lines for this page: the loop is read from top to bottom, and the order of its hooks is the algorithm.
 """
 

@@ -1,4 +1,7 @@
-"""What is computed at every iterate from its layers alone: the loss, its gradients, their rounding."""
+"""What is computed at every iterate from its layers alone: the loss, its gradients, their rounding.
+
+Every allowance: docs/theory.md, section 7.
+"""
 
 from libc.math cimport fmax, sqrt
 

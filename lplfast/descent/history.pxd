@@ -1,4 +1,7 @@
-"""One row of the history: a struct of doubles whose names are the columns."""
+"""One row of the history: a struct of doubles whose names are the columns.
+
+Which way each errs: docs/history.md; what rounds: docs/theory.md, section 7.
+"""
 
 from libc.math cimport NAN, fmax, sqrt
 

@@ -1,4 +1,4 @@
-"""Whether to go on from an iterate, and if not, why."""
+"""Whether to go on from an iterate, and if not, why. What rounding may hide: docs/theory.md, section 7."""
 
 from libc.math cimport fabs, fmax, isfinite, sqrt
 

@@ -1,4 +1,7 @@
-"""What the initialization alone guarantees: bounds on the local constants, and a rate for the whole run."""
+"""What the initialization alone guarantees: bounds on the local constants, and a rate for the whole run.
+
+docs/theory.md, sections 10 and 11.
+"""
 
 import dataclasses
 import math
@@ -248,7 +251,7 @@ class GuaranteedRate:
 def guaranteed_rate(problem, network, *, rule=None, constants=None):
     """Return the best linear rate that is guaranteed for a whole run, before its first step.
 
-    Two theorems (docs/theory.md). For any loss, `Sharp(cap=eta_cap)`: the imbalance drifts by at most
+    Two theorems (docs/theory.md, section 11). For any loss, `Sharp(cap=eta_cap)`: the imbalance drifts by at most
     `delta = 2 eta_cap gap[0]` over the run, so that `A = alpha - delta` and `B = beta + delta` bound the singular
     values throughout, and each step contracts by `1 - mu A eta_min (2 - Kbar eta_min)`. For a squared loss, a
     constant step: each step contracts by `max(1 - eta mu A, eta K B - 1) + eta^2 K^(3/2) p2 sqrt(2 gap[0])`, squared.

@@ -1,7 +1,8 @@
 """Thin QR of the wide layers, one block of columns after the other: no copy of them, no GIL.
 
 The stack `[W1; W2.T]` is (k, h), row-major, with h > k: in LAPACK's eyes its transpose Z (h, k). A block of rows of Z
-that fits into the cache is copied, and merged into R by Householder reflectors: `[R; block] = Q' [R'; 0]`.
+that fits into the cache is copied, and merged into R by Householder reflectors: `[R; block] = Q' [R'; 0]`. Why that
+changes no trajectory: docs/theory.md, section 5.
 """
 
 import numpy as np

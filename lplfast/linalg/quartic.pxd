@@ -1,6 +1,7 @@
 """The quartic L - a eta + b0 (b eta^2 + c eta^3 + d eta^4) that the loss is, or is below, along a step.
 
 Its coefficients are kept relative to b0, the part of the second one that is a square: they leave float64 last.
+docs/theory.md, section 8.
 """
 
 from libc.math cimport fabs, sqrt

@@ -1,4 +1,4 @@
-"""The unit roundoff of float64, u = 2^-53, and how sums round, as the allowances of docs/theory.md use them."""
+"""The unit roundoff of float64, u = 2^-53, and how sums round, as docs/theory.md, section 7, uses them."""
 
 cdef extern from *:
     """

@@ -1,4 +1,7 @@
-"""Whether a loss is what it declares: its gradient against differences, its curvature against mu and K."""
+"""Whether a loss is what it declares: its gradient against differences, its curvature against mu and K.
+
+docs/theory.md, section 12.
+"""
 
 import dataclasses
 import itertools

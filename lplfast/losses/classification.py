@@ -135,7 +135,7 @@ class SoftmaxLoss(Classification):
     """l(W) = sum_i cross-entropy(softmax(x_i (W + offset)), label_i) + l2/2 ||W + offset||_F^2.
 
     `K = s_max(X)^2 / 2 + l2` and `mu = l2`, for a mean with the first term divided by N. The minimizer is computed
-    when it is first needed, by Newton's method (docs/theory.md).
+    when it is first needed, by Newton's method (docs/theory.md, section 12).
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class LogisticLoss(Classification):
     """l(W) = sum_ij log(1 + exp(-y_ij (X (W + offset))_ij)) + l2/2 ||W + offset||_F^2, for m binary labels a row.
 
     `K = s_max(X)^2 / 4 + l2` and `mu = l2`, for a mean with the first term divided by N. The minimizer is computed
-    when it is first needed, by Newton's method (docs/theory.md).
+    when it is first needed, by Newton's method (docs/theory.md, section 12).
 
     Parameters
     ----------

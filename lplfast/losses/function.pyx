@@ -1,4 +1,7 @@
-"""A loss that is a Python function: called with the GIL, from inside the loop."""
+"""A loss that is a Python function: called with the GIL, from inside the loop.
+
+What its rounding is trusted for: docs/theory.md, section 12.
+"""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""A loss of an (n, m) matrix, as the compiled loop sees it."""
+"""A loss of an (n, m) matrix, as the compiled loop sees it. Along a ray: docs/theory.md, section 8."""
 
 import hashlib
 import math

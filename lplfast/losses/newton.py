@@ -1,4 +1,7 @@
-"""Newton's method for a smooth, strongly convex function of a matrix: its minimizer, as well as float64 can say."""
+"""Newton's method for a smooth, strongly convex function of a matrix: its minimizer, as well as float64 can say.
+
+docs/theory.md, section 12.
+"""
 
 import numpy as np
 import scipy

@@ -153,7 +153,7 @@ cdef class Rowwise(Loss):
         value.gap = self.weight * gap + 0.5 * self.l2 * E_norm * E_norm
         value.loss = self.minimum + value.gap
         value.gap_error = self.uncertainty * (E_norm + 0.5 * self.uncertainty / self.mu)
-        # |fl(X E) - X E| <= d_off; sums of blocks; see docs/theory.md
+        # |fl(X E) - X E| <= d_off; sums of blocks: docs/theory.md, section 12
         d_off = (self.n + self.m + 12) * U * self.X_norm * E_norm
         share = (BLOCK + <double> self.N / BLOCK + 64.0) * U
         value.rounding = (self.weight * (d_off * (R_norm + d_off) + off)

@@ -7,7 +7,7 @@ from .constants import K_t, K_t_sharp, curvature
 from .polynomials import fall, first_minimiser, quartic_of, root
 from .published import arora2018, du2018, xu2023
 
-__all__ = ["RULES", "adgd", "armijo"]
+__all__ = ["RULES", "adgd", "armijo", "barzilai_borwein"]
 
 
 def _exact_curve(at):
@@ -83,6 +83,22 @@ def adgd(initial=1e-10):
     return choose
 
 
+def barzilai_borwein(initial=None):
+    """Return the longer step of Barzilai and Borwein (1988), which remembers a step and a gradient."""
+    last = {}
+
+    def choose(at, t):
+        bent = np.vdot(last["gradient"], last["gradient"] - at["gradient"]) if t else 0.0
+        if bent > 0:
+            last["eta"] *= np.vdot(last["gradient"], last["gradient"]) / bent
+        else:
+            last["eta"] = root(K_t_sharp, at) if t or initial is None else initial
+        last["gradient"] = at["gradient"]
+        return last["eta"]
+
+    return choose
+
+
 # name -> function without arguments that returns the rule, a function of (constants, t)
 RULES = {
     "local": lambda: lambda at, t: root(K_t, at),
@@ -99,4 +115,5 @@ RULES = {
     "polyak": lambda: lambda at, t: at["gap"] / at["grad_norm"] ** 2,
     "armijo": armijo,
     "adgd": adgd,
+    "bb": barzilai_borwein,
 }

@@ -1,13 +1,15 @@
-"""Step sizes for any smooth function: they promise nothing here."""
+"""Step sizes for any smooth function: they promise nothing here. docs/theory.md, section 4."""
 
 from libc.math cimport INFINITY, fmin, sqrt
 
 from ..validation import as_number
 from .signature import signature
 from ..linalg.blas cimport norm
+from .formulas cimport sharp_step
 from ..iterate cimport Iterate
 from ..losses.loss cimport Loss
 from ..linalg.passes cimport distance_sq
+from .rule cimport Rule
 
 
 cdef class Constant(Rule):
@@ -23,6 +25,8 @@ cdef class Constant(Rule):
     >>> Constant(0.1)
     Constant(eta=0.1)
     """
+
+    cdef readonly double eta
 
     __signature__ = signature('eta')
 
@@ -73,6 +77,8 @@ cdef class AdGD(Rule):
     AdGD(initial=1e-10)
     """
 
+    cdef readonly double initial
+
     __signature__ = signature('*, initial=1e-10')
 
     def __init__(self, *, initial=1e-10):
@@ -99,3 +105,52 @@ cdef class AdGD(Rule):
             # a step is eta grad L
             it.eta = fmin(growth, last[0] * norm(size, it.g_old) / change) if change > 0.0 else growth
         last[1], last[0] = last[0], it.eta
+
+
+cdef class BarzilaiBorwein(Rule):
+    """The longer step of Barzilai and Borwein (1988): the inverse of the curvature that the last step has met.
+
+    `eta_t = <s, s> / <s, y>` with `s = x_t - x_{t-1}` and `y = grad L_t - grad L_{t-1}`, x both layers together. Where
+    `<s, y>` is not positive the root of `eta K_t_sharp(eta) = 1`, which descends. No descent is promised.
+
+    Parameters
+    ----------
+    initial : float, optional
+        The step at t = 0; by default that root, too.
+
+    Examples
+    --------
+    >>> BarzilaiBorwein(), BarzilaiBorwein(initial=0.1)
+    (BarzilaiBorwein(), BarzilaiBorwein(initial=0.1))
+    """
+
+    cdef readonly object initial
+    cdef double first           # 0: as if <s, y> were not positive
+
+    __signature__ = signature('*, initial=None')
+
+    def __init__(self, *, initial=None):
+        self.initial = None if initial is None else as_number("initial", initial, positive=True)
+        self.first = 0.0 if initial is None else self.initial
+        self.needs_previous = True
+
+    @property
+    def options(self):
+        """The arguments that make this rule again, by name."""
+        return {"initial": self.initial}
+
+    cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
+        cdef double* last = &it.memory.rule[0]      # eta_{t-1}; 0 where there is none
+        cdef double square = 0.0, bent = 0.0
+        cdef Py_ssize_t i
+        it.eta = self.first if last[0] == 0.0 else 0.0
+        if last[0] > 0.0:
+            # a step is eta grad L; differences first, so that a short step loses no digits
+            for i in range((<Py_ssize_t> it.n + it.m) * it.k):
+                square += it.g_old[i] * it.g_old[i]
+                bent += it.g_old[i] * (it.g_old[i] - it.g1[i])
+            if bent > 0.0:
+                it.eta = last[0] * square / bent
+        if it.eta == 0.0:
+            it.eta = sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)
+        last[0] = it.eta

@@ -1,6 +1,6 @@
 """The local constants of Xu, Min, Tarmoun, Mallada, Vidal (2025), and the step sizes that follow from them.
 
-In all of these `sigma_sq` is s_max(T)^2 = s_max(W1)^2 + s_max(W2)^2.
+docs/theory.md, sections 2 to 4. In all of these `sigma_sq` is s_max(T)^2 = s_max(W1)^2 + s_max(W2)^2.
 """
 
 from libc.math cimport fabs, sqrt

@@ -53,7 +53,7 @@ cdef class Sharp(Capped):
     """The root of `eta K_t_sharp(eta) = 1`: longer than the local step, and it needs no l*.
 
     `K_t_sharp(eta) = K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2`, with
-    `G` the gradient of l at W; never above K_t (docs/theory.md). It errs low, as `Local` does.
+    `G` the gradient of l at W; never above K_t (docs/theory.md, section 3). It errs low, as `Local` does.
 
     Parameters
     ----------
@@ -75,8 +75,9 @@ cdef class Contraction(Capped):
 
     `gap(t+1) <= c(eta)^2 gap(t)` with `c(eta) = max(1 - eta nu_lo, eta nu_hi - 1) + q eta^2`,
     `q = ||H^(1/2) B||_F / ||H^(1/2) (W - W*)||_F`, nu_lo and nu_hi the extreme eigenvalues of the tangent kernel and
-    B the second-order motion of the product (docs/theory.md). It is least at `min(2 / (nu_lo + nu_hi), nu_lo / (2 q))`.
-    Where the sharp step's guarantee is better, the rule takes that step. Bounds on nu_lo, nu_hi err to the safe side.
+    B the second-order motion of the product (docs/theory.md, section 9). It is least at
+    `min(2 / (nu_lo + nu_hi), nu_lo / (2 q))`. Where the sharp step's guarantee is better, the rule takes that step.
+    Bounds on nu_lo, nu_hi err to the safe side.
 
     Parameters
     ----------

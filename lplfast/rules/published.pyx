@@ -1,4 +1,4 @@
-"""Step sizes of earlier papers on the squared loss, as they are printed, with their own margins."""
+"""Step sizes of earlier papers on the squared loss, as they are printed: docs/theory.md, section 4."""
 
 from libc.math cimport fmax, fmin, hypot, pow, sqrt
 

@@ -1,35 +1,15 @@
-"""The step-size rules by name, and what else a user may mean by one."""
+"""What a user may mean by a step size, and what a saved run means by one."""
 
 import difflib
 import numbers
 
 from ..validation import as_number
-from .classical import AdGD, Constant, Polyak
+from .catalogue import RULES
+from .classical import Constant
 from .function import CallableRule
-from .guaranteed import Contraction, Local, Sharp
-from .published import Arora2018, Du2018, Xu2023
 from .rule import Capped, Rule, compiled_class
-from .search import Armijo, ExactLineSearch, Majorizer
 
-__all__ = ["RULES", "rule_again", "rule_from", "rule_parts"]
-
-# name -> function that makes the rule with its default options
-RULES = {
-    "local": Local,
-    "sharp": Sharp,
-    "majorizer": Majorizer,
-    "contraction": Contraction,
-    "exact": ExactLineSearch,
-    "xu-rho": lambda: Xu2023("rho"),
-    "xu-rho-hat": lambda: Xu2023("rho-hat"),
-    "xu-f": lambda: Xu2023("f"),
-    "xu-f0": lambda: Xu2023("f0"),
-    "arora": Arora2018,
-    "du": Du2018,
-    "polyak": Polyak,
-    "armijo": Armijo,
-    "adgd": AdGD,
-}
+__all__ = ["rule_again", "rule_from", "rule_parts"]
 
 
 def rule_from(step_size):
@@ -89,8 +69,8 @@ def rule_again(parts):
 
     Examples
     --------
-    >>> rule_again(rule_parts(Local(cap=0.5)))
-    Local(cap=0.5)
+    >>> rule_again(rule_parts(Constant(0.5)))
+    Constant(eta=0.5)
 
     """
     name = parts["class"]

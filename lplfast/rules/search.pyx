@@ -43,9 +43,9 @@ cdef class Majorizer(Capped):
     """The first minimiser of a quartic that the loss stays below along the whole step, whatever the loss.
 
     `L(t+1) <= L - a eta + b eta^2 + c eta^3 + d eta^4` with `a = ||grad L||^2`, `b = <G, B> + K/2 ||tau||^2`,
-    `c = -K <tau, B>`, `d = K/2 ||B||^2`, where the product moves by `-eta tau + eta^2 B` (docs/theory.md). No
-    singular value enters the step. What the quartic falls by is certified, and never less than at the sharp step: the
-    better of the two is taken. It needs no l*.
+    `c = -K <tau, B>`, `d = K/2 ||B||^2`, where the product moves by `-eta tau + eta^2 B` (docs/theory.md,
+    section 8). No singular value enters the step. What the quartic falls by is certified, and never less
+    than at the sharp step: the better of the two is taken. It needs no l*.
 
     Parameters
     ----------

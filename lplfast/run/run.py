@@ -104,7 +104,7 @@ class Run:
         step from the iterate. Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
         `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`, `slack_rate =
         rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`, the condition
-        under which the imbalance moves little (docs/theory.md), which long steps may fail.
+        under which the imbalance moves little (docs/theory.md, section 11), which long steps may fail.
     status : str
         How it ended.
     message : str

@@ -1,4 +1,7 @@
-"""Brackets of extreme singular values: renewed by LAPACK, and widened by what the matrix has moved since."""
+"""Brackets of extreme singular values: renewed by LAPACK, and widened by what the matrix has moved since.
+
+Every allowance for rounding: docs/theory.md, section 6.1.
+"""
 
 from libc.math cimport sqrt
 

@@ -1,7 +1,7 @@
 """How narrow `Certified` keeps which bracket, and what that may cost: every tuned number, in one place.
 
 None of these decides whether a bracket is right, only how wide it is and when it is renewed. Most parts are parts of
-the tolerance; section 6.3 of docs/theory.md has the reasons at length and a table of the widths that come of them.
+the tolerance; docs/theory.md, section 6.3, has the reasons at length and a table of the widths that come of them.
 """
 
 cdef extern from *:

@@ -1,7 +1,7 @@
 """Extreme eigenvalues of A A.T for one matrix A, as brackets that contain the truth, and as estimates.
 
 By LAPACK, widened by what rounding can have done to it; or without an eigenvalue problem: a Rayleigh quotient is one
-side, and a Cholesky factorization that completes proves the other. docs/theory.md derives every allowance.
+side, and a Cholesky factorization that completes proves the other. docs/theory.md, section 6, derives every allowance.
 """
 
 from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt

@@ -1,6 +1,6 @@
 """A loss and a step rule of one's own, compiled into lplfast's loop."""
 
 from .loss import LogCosh
-from .rule import BarzilaiBorwein
+from .rule import ProductStep
 
-__all__ = ["BarzilaiBorwein", "LogCosh"]
+__all__ = ["LogCosh", "ProductStep"]

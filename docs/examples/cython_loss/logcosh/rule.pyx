@@ -5,7 +5,7 @@ from lplfast.losses.loss cimport Loss
 from lplfast.rules.rule cimport Rule
 
 
-cdef class BarzilaiBorwein(Rule):
+cdef class ProductStep(Rule):
     """`<S, S> / <S, Q>` with S, Q the last differences of W and of G, over s_max(T)^2; at first `1 / (K s^2 + |G|)`."""
 
     cdef readonly double factor

@@ -1,0 +1,7 @@
+"""The losses that `lplfast` exports. A new one is entered here; docs/extending.md has the rest of the way."""
+
+from .classification import LogisticLoss, SoftmaxLoss
+from .custom import CustomLoss
+from .problems import MatrixFactorization, Problem, SquaredLoss
+
+__all__ = ["CustomLoss", "LogisticLoss", "MatrixFactorization", "Problem", "SoftmaxLoss", "SquaredLoss"]

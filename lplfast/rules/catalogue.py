@@ -1,0 +1,31 @@
+"""Every rule: its class, which `lplfast` and `lplfast.steps` export, and the names that it goes by.
+
+A new rule is entered here. docs/extending.md has the rest of the way.
+"""
+
+from .classical import AdGD, BarzilaiBorwein, Constant, Polyak
+from .guaranteed import Contraction, Local, Sharp
+from .published import Arora2018, Du2018, Xu2023
+from .search import Armijo, ExactLineSearch, Majorizer
+
+__all__ = ["AdGD", "Armijo", "Arora2018", "BarzilaiBorwein", "Constant", "Contraction", "Du2018", "ExactLineSearch",
+           "Local", "Majorizer", "Polyak", "Sharp", "Xu2023"]
+
+# name -> function that makes the rule with its default options
+RULES = {
+    "local": Local,
+    "sharp": Sharp,
+    "majorizer": Majorizer,
+    "contraction": Contraction,
+    "exact": ExactLineSearch,
+    "xu-rho": lambda: Xu2023("rho"),
+    "xu-rho-hat": lambda: Xu2023("rho-hat"),
+    "xu-f": lambda: Xu2023("f"),
+    "xu-f0": lambda: Xu2023("f0"),
+    "arora": Arora2018,
+    "du": Du2018,
+    "polyak": Polyak,
+    "armijo": Armijo,
+    "adgd": AdGD,
+    "bb": BarzilaiBorwein,
+}
