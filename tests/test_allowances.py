@@ -552,6 +552,26 @@ def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
     assert certified > 5
 
 
+def test_a_loss_in_a_rounded_frame_is_off_by_no_more_than_it_says():
+    # the loss that is meant has d (1 + frame) in place of d, and sqrt(2 gap) is `uncertainty` where this one is least:
+    # in one dimension nothing of what is allowed for is too much
+    rng, within = np.random.default_rng(20), 1 + 100 * U
+    for case in range(100):
+        d, E = sizes(rng, 2, decades=1)
+        frame, uncertainty = (10.0 ** rng.uniform(-8, -1, 2) * ((case % 3 != 0), (case % 3 != 1))).tolist()
+        K = d * (1 + frame) * (1 + 4 * U)
+        kernel = DiagonalQuadratic([d], [[0.0]], mu=d * (1 - frame) * (1 - 4 * U), K=K, frame=frame,
+                                   uncertainty=uncertainty)
+        at = Descent(kernel, Sharp(), Spectral("certified"), np.array([[E]]), np.ones((1, 1))).local()
+        steep, flat = (root(d * (1 + sign * mpmath.mpf(frame))) for sign in (1, -1))
+        gap, G = (steep * E + uncertainty) ** 2 / 2, steep * (steep * E + uncertainty)
+        assert gap <= at["gap_above"] <= gap * within
+        # the steepest slope that d and the frame allow is a little below what their bounds, multiplied, do
+        assert G <= at["G_max"][1] <= G * (1 + frame) * within
+        assert G <= at["G_norm"] <= G * (1 + frame) * within
+        assert at["G_max"][0] <= flat * (flat * E - uncertainty)
+
+
 @pytest.mark.parametrize("size", [1e-8, 1e-3, 0.05, 0.3, 1.0, 30.0])
 def test_a_loss_of_rows_is_off_by_no_more_than_it_says(size):
     # at logits of 0 both probabilities are 1/2, and the divergence is log cosh(x E / 2)
