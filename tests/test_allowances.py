@@ -167,6 +167,24 @@ def test_the_drift_of_the_imbalance_is_rounded_up():
         assert exact <= Fraction(drift) <= exact * Fraction(1 + 16 * U)
 
 
+def test_the_drift_of_the_imbalance_counts_the_rounding_of_the_layers(probe):
+    # a gradient so small that D would not move but for the rounding of the layers, which is half a unit each
+    rng = np.random.default_rng(21)
+    for _ in range(DRAWS):
+        a, b = rng.uniform(1, 2, 2).tolist()
+        G, eta = 10.0 ** rng.uniform(-16, -13), 1.0
+        point = probe.Point(1, 1, 1, eta=eta, G_norm=G, G_max=(G, G), W1_norm=a, W2_norm=b, g1_norm=G * b * (1 + 2 * U),
+                            g2_norm=G * a * (1 + 2 * U), sigma_max_W=(0.0, 4.0))
+        point.memory = {"layer1": {"min_sq": tracked(0.0, a * a), "max_sq": tracked(a * a, a * a * (1 + 2 * U))},
+                        "layer2": {"min_sq": tracked(0.0, b * b), "max_sq": tracked(b * b, b * b * (1 + 2 * U))},
+                        "imbalance": {"found": 1.0, "bound": 1e9, "drift": 0.0}}
+        point.drift(Spectral("certified"))
+        before = Fraction(a) ** 2 - Fraction(b) ** 2
+        moved = Fraction(a - eta * (G * b)) ** 2 - Fraction(b - eta * (G * a)) ** 2 - before
+        found = point.memory["imbalance"]["drift"]
+        assert abs(moved) <= Fraction(found) <= 40 * U
+
+
 # what is published
 
 
@@ -528,6 +546,29 @@ def test_what_is_known_at_the_stored_layers_is_true_of_them():
         off += gap > 2 * Fraction(at["gap"])
     # in some of them what is computed is far too small: how many depends on the order of the sum
     assert off > 0
+
+
+@pytest.mark.parametrize(("one", "two", "d", "far"), [
+    (1e-170, 1e100, 1.0, 0.0), (1e-80, 1e-140, 1e140, 0.0), (1e-170, 1e-170, 1.0, 1e-170), (0.0, 1.0, 1.0, 2e-162),
+    (1e-60, 1e-60, 1e-202, 1.0), (1e-160, 1e-161, 1.0, 1.0)])
+def test_what_underflow_takes_is_allowed_for(one, two, d, far):
+    # one input and one output: what the layers say is |W1|^2 + |W2|^2, once and for all
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        W1, W2 = one * rng.uniform(1, 2, (1, 3)), two * rng.uniform(1, 2, (3, 1))
+        curvature, Y = d * rng.uniform(1, 2), float((W1 @ W2)[0, 0]) - far * rng.uniform(1, 2)
+        at = Descent(DiagonalQuadratic([curvature], [[Y]]), Sharp(), Spectral("certified"), W1, W2).local()
+        first, second = ([Fraction(x) for x in W.ravel().tolist()] for W in (W1, W2))
+        squares = sum(x * x for x in first + second)
+        E = sum(x * y for x, y in zip(first, second, strict=True)) - Fraction(Y)
+        slope, nu = Fraction(curvature) * abs(E), Fraction(curvature) * squares
+        # the ends that a step or a rate is made of
+        assert Fraction(at["sigma_min_sq"][0]) <= squares <= Fraction(at["sigma_max_sq"][1])
+        assert Fraction(at["nu"][0]) <= nu <= Fraction(at["nu"][1])
+        assert abs(E + Fraction(Y)) <= Fraction(at["sigma_max_W"][1])
+        assert slope <= Fraction(at["G_max"][1])
+        assert slope <= Fraction(at["G_norm"])
+        assert slope * abs(E) / 2 <= Fraction(at["gap_above"])
 
 
 def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
