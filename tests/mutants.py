@@ -15,12 +15,16 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, DESCENT = (f"lplfast/{name}.pyx" for name in (
+SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, IMBALANCE, DESCENT, LOSS = (f"lplfast/{name}.pyx" for name in (
     "spectral/spectral", "spectral/brackets", "spectral/certified", "spectral/eigenvalues", "spectral/tangent",
-    "descent/descent"))
-DRIFT, EVALUATION = "lplfast/spectral/brackets.pxd", "lplfast/descent/evaluation.pxd"
+    "spectral/imbalance", "descent/descent", "losses/quadratic"))
+DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name in (
+    "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
+BOUNDS, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
+    "guarantees/bounds", "losses/least_squares", "linalg/factorization", "losses/checking", "losses/newton",
+    "losses/labels", "data"))
 ALLOWANCES, PASSES, ROOTS = "tests/test_allowances.py", "tests/test_passes.py", "tests/test_quartic.py"
-STEPS = "tests/test_steps.py"
+STEPS, SOLVED = "tests/test_steps.py", "tests/test_least_squares.py"
 
 # (file, what stands there once, what to put there, what to give pytest)
 MUTANTS = [
@@ -99,6 +103,73 @@ MUTANTS = [
     ("lplfast/network.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
     ("lplfast/losses/problems.py", '"basis": self.basis', '"basis": None',
      "tests/test_problems.py -k another_basis"),
+    (BOUNDS, "at.after(2 * x * at.gap)", "at.after(1 * x * at.gap)", "tests/test_bounds.py -k printed"),
+    (BOUNDS, "contraction = contraction * (1 - 1e-12)", "contraction = contraction * (1 + 1e-12)",
+     "tests/test_bounds.py -k printed"),
+    (BOUNDS, "log1p(-self.contraction) * (1 - 1e-12)", "log1p(-self.contraction) * (1 + 1e-12)",
+     "tests/test_bounds.py -k power_that"),
+    (BOUNDS, "center, r = W, 2 * r", "center, r = W, 1 * r", "tests/test_custom.py -k margins_without"),
+    (LEAST_SQUARES, "mu = low * (1 - self.frame)", "mu = low * (1 + self.frame)", f"{SOLVED} -k plain"),
+    (LEAST_SQUARES, "K = high * (1 + self.frame)", "K = high * (1 - self.frame)", f"{SOLVED} -k plain"),
+    (LEAST_SQUARES, "(top * top / self.rows + self.l2) * (1 + SLACK)",
+     "(top * top / self.rows + self.l2) * (1 - SLACK)", f"{SOLVED} -k huge_row"),
+    (LEAST_SQUARES, "basis / np.sqrt(d)", "basis * np.sqrt(d)", f"{SOLVED} -k good_data"),
+    (LEAST_SQUARES, "q += below.T @ ridge_rows", "q -= below.T @ ridge_rows", f"{SOLVED} -k good_data"),
+    (LEAST_SQUARES, "gram + ridge - np.eye(d.size)", "gram - ridge - np.eye(d.size)", f"{SOLVED} -k good_data"),
+    (LEAST_SQUARES, "T = -(basis.T @ offset)", "T = (basis.T @ offset)", f"{SOLVED} -k good_data"),
+    (LEAST_SQUARES, "minimum = (rest / rows + (l2", "minimum = (rest / rows - (l2", f"{SOLVED} -k plain"),
+    (LEAST_SQUARES, "_rounded(exact[d.size - 1], -math.inf)", "_rounded(exact[d.size - 1], math.inf)",
+     f"{SOLVED} -k exact_data"),
+    (LEAST_SQUARES, "noise > l2, noise + l2", "noise < l2, noise + l2", f"{SOLVED} -k ridge_below"),
+    (LEAST_SQUARES, "bent = (n + 6) * U", "bent = 0 * U", f"{SOLVED} -k ridge_below"),
+    (LEAST_SQUARES, "added = e / (1 - e)", "added = 0 / (1 - e)", f"{SOLVED} -k little_is"),
+    (LEAST_SQUARES, "off = self.r_norm * self.r_off", "off = 0 * self.r_off", f"{SOLVED} -k time-stamps"),
+    (LEAST_SQUARES, "self.q / math.sqrt(1 - self.frame)", "0 / math.sqrt(1 - self.frame)", f"{SOLVED} -k plain"),
+    (LEAST_SQUARES, "COARSE = 2.5e-10", "COARSE = 1e300", f"{SOLVED} -k huge_row"),
+    (FACTORIZATION, "GRADED = 1024.0", "GRADED = 1e300", f"{SOLVED} -k huge_row"),
+    (FACTORIZATION, "np.argsort(-sizes", "np.argsort(sizes", f"{SOLVED} -k huge_row"),
+    (FACTORIZATION, "lengths * scale, 0.0", "lengths / scale, 0.0", f"{SOLVED} -k graded"),
+    (FACTORIZATION, "joba=2", "joba=4", f"{SOLVED} -k graded"),
+    (FACTORIZATION, "judged_scale[order[rank:]] / judged_scale", "judged_scale[order[rank:]] * judged_scale",
+     f"{SOLVED} -k duplicated"),
+    (FACTORIZATION, "small * values[0] / values[rank - 1]", "small * values[rank - 1] / values[0]",
+     f"{SOLVED} -k nothing_is_proved"),
+    (FACTORIZATION, "values > max(N, n) * EPS", "values > 0 * EPS", f"{SOLVED} -k duplicated"),
+    (FACTORIZATION, "_row_space(-C.T)", "_row_space(C.T)", f"{SOLVED} -k every_factorization"),
+    (FACTORIZATION, "allowed = 8 * small", "allowed = 1e300 * small", f"{SOLVED} -k mistaken"),
+    (LOSS, "self.frame * value.gap", "0 * value.gap", f"{ALLOWANCES} -k rounded_frame"),
+    (LOSS, "value.gap_error = self.uncertainty * (", "value.gap_error = 0 * (", f"{ALLOWANCES} -k rounded_frame"),
+    (LOSS, "value.gradient_error = self.root_K * (", "value.gradient_error = 0 * (", f"{ALLOWANCES} -k rounded_frame"),
+    (IMBALANCE, "values[k - n] - error", "values[k - n] + error", "tests/test_spectral.py -k imbalance"),
+    (IMBALANCE, "imbalance.bound - it.memory.imbalance.drift", "imbalance.bound + it.memory.imbalance.drift",
+     "tests/test_spectral.py -k imbalance"),
+    (IMBALANCE, "step * step + 2.0 * rounding", "step * step - 2.0 * rounding", f"{ALLOWANCES} -k counts_the_rounding"),
+    (IMBALANCE, "rounding = off + U *", "rounding = off + 0 *", f"{ALLOWANCES} -k counts_the_rounding"),
+    (CERTIFIED, "CLOSE * self.tolerance + ROUNDING", "0 * self.tolerance + ROUNDING",
+     "tests/test_bounds.py -k as_wide"),
+    (BUDGET, "LPL_SEVERAL 32.0", "LPL_SEVERAL 1e300", "tests/test_spectral.py -k looked_at"),
+    (BUDGET, "LPL_LONG 1.2", "LPL_LONG 1e300", "tests/test_spectral.py -k small_start"),
+    (SPECTRAL, "sqrt(two.max_sq.now.hi) * (1.0 + 4.0 * U)", "sqrt(two.max_sq.now.hi) * (1.0 - 4.0 * U)",
+     f"{ALLOWANCES} -k square_underflows"),
+    (UNDERFLOW, "lost.W2, lost.G = n * k * LEAST_NORM", "lost.W2, lost.G = 0 * LEAST_NORM", f"{ALLOWANCES} -k takes"),
+    (UNDERFLOW, "lost.kernel = lost.squares * fmax(it.K, 1.0) + LEAST", "lost.kernel = 0", f"{ALLOWANCES} -k takes"),
+    (EVALUATION, "LPL_FAINT 1e-290", "LPL_FAINT 0.0", f"{ALLOWANCES} -k takes"),
+    (UNDERFLOW, "it.lost = underflow(n * m)", "it.lost = 0", f"{ALLOWANCES} -k takes"),
+    (STOPPING, "0.0 and at_rest(it)", "0.0", "tests/test_outcomes.py -k underflow"),
+    (STOPPING, "grad_tol * memory.grad_0 and", "grad_tol and", "tests/test_outcomes.py -k gradient_tol"),
+    (STOPPING, "it.grad_sq > 0.0 or it.gap", "it.grad_sq > 0.0 and it.gap", "tests/test_outcomes.py -k gradient_tol"),
+    (STOPPING, "> limits.max_growth * memory.gap_0", "> 1e3 * limits.max_growth * memory.gap_0",
+     "tests/test_outcomes.py -k catapult"),
+    (CHECKING, "K * h / 4 + off / h", "K * h / 4 - off / h", "tests/test_custom.py -k true_losses"),
+    (CHECKING, "least = value - size", "least = value + size", "tests/test_custom.py -k true_losses"),
+    (CHECKING, "return 8 * found if", "return 0 * found if", "tests/test_custom.py -k overflows_or"),
+    (LABELS, "MANY = 20", "MANY = 21", "tests/test_losses.py -k no_label"),
+    (LABELS, "at * len(array) // array.size", "at", "tests/test_losses.py -k missing_label"),
+    (LABELS, "else 1e-9", "else 1e-8", "tests/test_losses.py -k distribution"),
+    (DATA, "intercept = -(self.mean", "intercept = (self.mean", "tests/test_data.py -k restored"),
+    (DATA, "np.equal(X, X[0])", "np.isclose(X, X[0])", "tests/test_data.py -k differs"),
+    (NEWTON, "len(g) * EPS * eigenvalues[-1]", "0 * EPS * eigenvalues[-1]", "tests/test_losses.py -k ill_conditioned"),
+    (NEWTON, "noise = 64 * EPS", "noise = 0 * EPS", "tests/test_losses.py -k ill_conditioned"),
 ]
 
 # setup.py builds everything, always; here what is older than its sources

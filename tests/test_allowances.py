@@ -168,6 +168,24 @@ def test_the_drift_of_the_imbalance_is_rounded_up():
         assert exact <= Fraction(drift) <= exact * Fraction(1 + 16 * U)
 
 
+def test_the_drift_of_the_imbalance_counts_the_rounding_of_the_layers(probe):
+    # a gradient so small that D would not move but for the rounding of the layers, which is half a unit each
+    rng = np.random.default_rng(21)
+    for _ in range(DRAWS):
+        a, b = rng.uniform(1, 2, 2).tolist()
+        G, eta = 10.0 ** rng.uniform(-16, -13), 1.0
+        point = probe.Point(1, 1, 1, eta=eta, G_norm=G, G_max=(G, G), W1_norm=a, W2_norm=b, g1_norm=G * b * (1 + 2 * U),
+                            g2_norm=G * a * (1 + 2 * U), sigma_max_W=(0.0, 4.0))
+        point.memory = {"layer1": {"min_sq": tracked(0.0, a * a), "max_sq": tracked(a * a, a * a * (1 + 2 * U))},
+                        "layer2": {"min_sq": tracked(0.0, b * b), "max_sq": tracked(b * b, b * b * (1 + 2 * U))},
+                        "imbalance": {"found": 1.0, "bound": 1e9, "drift": 0.0}}
+        point.drift(Certified())
+        before = Fraction(a) ** 2 - Fraction(b) ** 2
+        moved = Fraction(a - eta * (G * b)) ** 2 - Fraction(b - eta * (G * a)) ** 2 - before
+        found = point.memory["imbalance"]["drift"]
+        assert abs(moved) <= Fraction(found) <= 40 * U
+
+
 # what is published
 
 
@@ -534,6 +552,30 @@ def test_what_is_known_at_the_stored_layers_is_true_of_them():
     assert off > 0
 
 
+@pytest.mark.parametrize(("one", "two", "d", "far"), [
+    (1e-170, 1e100, 1.0, 0.0), (1e-80, 1e-140, 1e140, 0.0), (1e-170, 1e-170, 1.0, 1e-170), (0.0, 1.0, 1.0, 2e-162),
+    (1e-60, 1e-60, 1e-202, 1.0), (1e-160, 1e-161, 1.0, 1.0)])
+def test_what_underflow_takes_is_allowed_for(one, two, d, far):
+    # one input and one output: what the layers say is |W1|^2 + |W2|^2, once and for all
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        W1, W2 = one * rng.uniform(1, 2, (1, 3)), two * rng.uniform(1, 2, (3, 1))
+        curvature, Y = d * rng.uniform(1, 2), float((W1 @ W2)[0, 0]) - far * rng.uniform(1, 2)
+        stack = np.concatenate([W1, W2.T])
+        at = Descent(DiagonalQuadratic([curvature], [[Y]]), Sharp(), Certified(), stack).local()
+        first, second = ([Fraction(x) for x in W.ravel().tolist()] for W in (W1, W2))
+        squares = sum(x * x for x in first + second)
+        E = sum(x * y for x, y in zip(first, second, strict=True)) - Fraction(Y)
+        slope, nu = Fraction(curvature) * abs(E), Fraction(curvature) * squares
+        # the ends that a step or a rate is made of
+        assert Fraction(at["sigma_min_sq"][0]) <= squares <= Fraction(at["sigma_max_sq"][1])
+        assert Fraction(at["nu"][0]) <= nu <= Fraction(at["nu"][1])
+        assert abs(E + Fraction(Y)) <= Fraction(at["sigma_max_W"][1])
+        assert slope <= Fraction(at["G_max"][1])
+        assert slope <= Fraction(at["G_norm"])
+        assert slope * abs(E) / 2 <= Fraction(at["gap_above"])
+
+
 def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
     rng, certified = np.random.default_rng(16), 0
     for _ in range(200):
@@ -554,6 +596,26 @@ def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
             assert gaps[1] <= Fraction(rate) * gaps[0] + Fraction(rounding)
             certified += rate < 0.5
     assert certified > 5
+
+
+def test_a_loss_in_a_rounded_frame_is_off_by_no_more_than_it_says():
+    # the loss that is meant has d (1 + frame) in place of d, and sqrt(2 gap) is `uncertainty` where this one is least:
+    # in one dimension nothing of what is allowed for is too much
+    rng, within = np.random.default_rng(20), 1 + 100 * U
+    for case in range(100):
+        d, E = sizes(rng, 2, decades=1)
+        frame, uncertainty = (10.0 ** rng.uniform(-8, -1, 2) * ((case % 3 != 0), (case % 3 != 1))).tolist()
+        K = d * (1 + frame) * (1 + 4 * U)
+        kernel = DiagonalQuadratic([d], [[0.0]], mu=d * (1 - frame) * (1 - 4 * U), K=K, frame=frame,
+                                   uncertainty=uncertainty)
+        at = Descent(kernel, Sharp(), Certified(), np.array([[E], [1.0]])).local()
+        steep, flat = (root(d * (1 + sign * mpmath.mpf(frame))) for sign in (1, -1))
+        gap, G = (steep * E + uncertainty) ** 2 / 2, steep * (steep * E + uncertainty)
+        assert gap <= at["gap_above"] <= gap * within
+        # the steepest slope that d and the frame allow is a little below what their bounds, multiplied, do
+        assert G <= at["G_max"][1] <= G * (1 + frame) * within
+        assert G <= at["G_norm"] <= G * (1 + frame) * within
+        assert at["G_max"][0] <= flat * (flat * E - uncertainty)
 
 
 @pytest.mark.parametrize("size", [1e-8, 1e-3, 0.05, 0.3, 1.0, 30.0])

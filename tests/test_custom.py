@@ -105,6 +105,10 @@ def test_margins_without_a_minimizer_hold():
         assert 0 < bounds.p1 <= s[-1]
         assert bounds.p2 >= s[0]
     assert guaranteed_rate(loss(minimum=7.0), near).rate < 1
+    # 0 and 2 have the same gap, and either is two radii from the other
+    one = CustomLoss(lambda W: (0.5 * float(((W - 1) ** 2).sum()), W - 1.0), shape=(1, 1), mu=1.0, K=1.0, minimum=0.0)
+    assert initial_bounds(one, Network([[2.0]], [[1.0]])).p1 == 0
+    assert initial_bounds(one, Network([[0.0]], [[1.0]])).p2 >= 2
 
 
 def test_without_strong_convexity_there_is_no_rate():

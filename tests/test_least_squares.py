@@ -59,6 +59,7 @@ def check(X, l2, *, rows=1, offset=None, within):
         for j in range(W.rows):
             assert norm(off[j, :]) <= 1e-9 * norm(W[j, :]), j
         assert norm(off) <= problem.minimizer_error
+        assert mpmath.sqrt(norm(exactly(X) * off) ** 2 / rows + l2 * norm(off) ** 2) <= problem.kernel.uncertainty
         found = mpmath.mpf(problem.minimum)
         assert abs(found - minimum) <= mpmath.mpf(problem.minimum_error) + mpmath.mpf(10) ** -90
         assert abs(found - minimum) <= 1e-9 * minimum + mpmath.mpf(10) ** -90
@@ -86,6 +87,24 @@ def test_offset_and_mean(name):
     rng = np.random.default_rng(0)
     X, offset = GOOD[name](rng, 15, 8), rng.standard_normal((8, 2))
     check(X, 0.3, rows=15, offset=offset, within=1 + 1e-6)
+
+
+@pytest.mark.parametrize("l2", [0.0, 1.0])
+@pytest.mark.parametrize("shape", [(6, 6), (12, 9), (3, 7)], ids=str)
+def test_what_is_said_of_good_data_is_close(shape, l2):
+    """Bounds on errors are no use if they are large: here the scaled columns have condition numbers below 100."""
+    rng = np.random.default_rng(0)
+    (N, n), X = shape, rng.standard_normal(shape)
+    Y, offset = rng.standard_normal((N, 2)), rng.standard_normal((n, 2))
+    problem = SquaredLoss(X, Y, l2=l2, offset=offset)
+    kernel, size = problem.kernel, np.linalg.norm(X @ offset) + np.linalg.norm(Y)
+    # some n^2 u times that condition number
+    assert problem.frame_error <= 1e-12
+    assert kernel.uncertainty <= 1e-12 * size
+    assert problem.minimum_error <= 1e-12 * size**2
+    assert problem.minimizer_error <= 1e-12 * np.linalg.norm(problem.minimizer)
+    basis = np.eye(n) if problem.basis is None else problem.basis
+    assert np.allclose(basis @ kernel.minimizer, problem.minimizer, rtol=0, atol=20 * U * abs(problem.minimizer).max())
 
 
 @pytest.mark.parametrize("l2", [0.0, 1.0])
@@ -221,6 +240,17 @@ def test_the_frame_goes_into_the_checks():
             # V.T W rounds as well
             error += 20 * U * problem.K * norm(exactly(W)) * norm(exactly(W) - W_star)
             assert abs(gap - found) <= error
+
+
+def test_mu_is_proved_where_little_is_left_of_it():
+    """With a condition number of 1e12 mu is known to some n u 1e12; the computed inverse is off by nearly as much."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        (U_, _), (V, _) = (np.linalg.qr(rng.standard_normal(shape)) for shape in ((7, 5), (5, 5)))
+        X = (U_ * np.geomspace(1, 1e-12, 5)) @ V.T
+        problem = SquaredLoss(X, rng.standard_normal(7))
+        with mpmath.workdps(DIGITS):
+            assert bounds_the_spectrum(hessian(X), problem.mu, problem.K, within=1.01)
 
 
 def test_where_nothing_of_mu_can_be_proved_no_rate_is_claimed():

@@ -383,6 +383,11 @@ def test_what_is_no_label_is_refused_with_the_remedy(kind, name):
         kind(np.eye(21), given, l2=1.0)
 
 
+def test_a_missing_label_among_columns_is_found_in_its_row():
+    with pytest.raises(TypeError, match=r"^Y: expected .* got None in row 1; drop"):
+        LogisticLoss(np.eye(3), [["a", "b"], ["a", None], ["b", "b"]], l2=1.0)
+
+
 def test_as_many_classes_as_there_may_be():
     # 20 numbers are classes however few rows there are; more where each has three rows; strings always
     assert SoftmaxLoss(np.eye(3), [3, 1, 2], l2=1.0).shape == (3, 3)

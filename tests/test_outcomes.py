@@ -267,6 +267,7 @@ def test_what_rounding_may_do_is_allowed_for_at_every_scale():
 @pytest.mark.parametrize(("target", "first", "second"), [
     (1e30, 1e-165, 1e-165), (1e60, 1e-160, 1e-160), (1e60, 1e-175, 1e-175), (1e75, 3e-163, 1e-170),
     (1e-60, 1e-167, 1e-76), (1e84, 1e-154, 1e-155), (1e-160, 1e-80, 1e-80), (1e-170, 1e10, 1e-170),
+    (1e-170, 1e-85, 2e-85),
 ])
 def test_products_that_underflow_are_no_violation(target, first, second, constants):
     run = train(MatrixFactorization([[target]]), _scalar(first, second), constants=constants, max_iter=2000)
@@ -347,6 +348,10 @@ def test_a_gradient_tolerance_needs_no_minimum():
     assert "grad_tol=1e-06" in run.message
     norms = run.history["grad_norm"] / run.history["grad_norm"][0]
     assert norms[-1] <= 1e-6 < norms[-2]
+    # nor does a known one stand in its way
+    known = train(IDENTITY, NETWORK, tol=0.0, grad_tol=1e-3)
+    assert known.status == "converged"
+    assert "as grad_tol=1e-03 asks" in known.message
     # which criterion: here it is the gap
     assert "grad_tol" not in train(IDENTITY, NETWORK, grad_tol=1e-12).message
     # a continued run keeps it, and what it is relative to
