@@ -11,8 +11,9 @@ except ImportError as error:
         f"({error})"
     ) from error
 
-from .guarantees.bounds import GuaranteedRate, InitialBounds, guaranteed_rate, initial_bounds
+from .guarantees.bounds import InitialBounds, initial_bounds
 from .guarantees.constants import LocalConstants, local_constants
+from .guarantees.rates import GuaranteedRate, guaranteed_rate
 from .losses import catalogue as _losses
 from .losses.catalogue import *  # noqa: F403
 from .losses.checking import LossReport, check_loss

@@ -7,15 +7,14 @@ import sys
 import numpy as np
 import scipy.linalg
 
-from .linalg.compress import orthonormal_rows, triangular_factor
+from .linalg.compress import triangular_factor
 from .linalg.factorization import factorize
+from .network_bases import Factor, Haar, Padding, Rows
 from .tables import read_matrix
 from .threads import single_threaded_blas
 from .validation import as_count, as_generator, as_matrix, as_number
 
 __all__ = ["Network"]
-
-COLUMNS_PER_PRODUCT = 4096
 
 
 class Network:
@@ -143,7 +142,7 @@ class Network:
             small[n:] *= std2
         if not np.isfinite(small).all():
             raise ValueError(f"std: expected layers within float64, got {std!r}")
-        return cls.__new__(cls)._set(n, small=small, basis=_Haar(h, rng.integers(2**63, size=4)))
+        return cls.__new__(cls)._set(n, small=small, basis=Haar(h, rng.integers(2**63, size=4)))
 
     @classmethod
     def balanced(cls, W, h):
@@ -178,7 +177,7 @@ class Network:
         small = np.zeros((sum(W.shape), min(h, sum(W.shape))))
         small[: W.shape[0], :found.rank] = U * root
         small[W.shape[0]:, :found.rank] = V * root
-        return cls.__new__(cls)._set(W.shape[0], small=small, basis=_Padding(h) if h > small.shape[1] else None)
+        return cls.__new__(cls)._set(W.shape[0], small=small, basis=Padding(h) if h > small.shape[1] else None)
 
     @classmethod
     def from_files(cls, path1, path2):
@@ -283,11 +282,11 @@ class Network:
         if "wide" in arrays:
             return network._set(int(arrays["n"]), wide=arrays["wide"])
         if "basis" in arrays:
-            basis = _Rows(arrays["basis"])
+            basis = Rows(arrays["basis"])
         elif "seed" in arrays:
-            basis = _Haar(int(arrays["width"]), arrays["seed"])
+            basis = Haar(int(arrays["width"]), arrays["seed"])
         else:
-            basis = _Padding(int(arrays["width"]))
+            basis = Padding(int(arrays["width"]))
         return network._set(int(arrays["n"]), small=arrays["small"], basis=basis)
 
     def _any(self):
@@ -307,94 +306,11 @@ class Network:
             small = self._wide      # columns of norms beyond float64 stay spread out
         else:
             # before `_small`, which other threads look at
-            self._basis = _Factor(self._wide, scale)
+            self._basis = Factor(self._wide, scale)
         self._small = small
 
     def __repr__(self):
         return f"Network(n={self.n}, h={self.width}, m={self.m})"
-
-
-class _Factor:
-    """The orthonormal factor of a thin QR decomposition of `scale` times a wide stack.
-
-    It would take as much room as the stack, so it is not kept but made again when it is needed: the same bits.
-    """
-
-    def __init__(self, wide, scale):
-        self.wide, self.scale = wide, scale
-
-    def to_arrays(self):
-        return {"basis": self.rows()}
-
-    @property
-    def width(self):
-        return self.wide.shape[1]
-
-    def rows(self):
-        with single_threaded_blas():
-            return orthonormal_rows(self.wide, self.scale)
-
-    def widen(self, small):
-        rows = self.rows()
-        return _product(small, rows, out=rows)
-
-
-class _Rows:
-    """An orthonormal basis, as the rows of a matrix."""
-
-    def __init__(self, rows):
-        self.rows = rows
-
-    def to_arrays(self):
-        return {"basis": self.rows}
-
-    @property
-    def width(self):
-        return self.rows.shape[1]
-
-    def widen(self, small):
-        return _product(small, self.rows, out=np.empty_like(self.rows))
-
-
-class _Haar:
-    """A uniformly distributed orthonormal basis, drawn when it is needed and always the same."""
-
-    def __init__(self, width, seed):
-        self.width, self.seed = width, seed
-
-    def to_arrays(self):
-        return {"seed": self.seed}
-
-    def widen(self, small):
-        wide = np.random.default_rng(self.seed.tolist()).standard_normal((small.shape[0], self.width))
-        with single_threaded_blas():
-            signs = np.sign(np.diag(triangular_factor(wide, 1.0)))
-        # Haar measure: the triangular factor has a positive diagonal
-        return _Factor(wide, 1.0).widen(small * signs)
-
-
-class _Padding:
-    """The first coordinates of a wide space: layers that are zero beyond their small width."""
-
-    def __init__(self, width):
-        self.width = width
-
-    def to_arrays(self):
-        return {}
-
-    def widen(self, small):
-        wide = np.zeros((small.shape[0], self.width))
-        wide[:, : small.shape[1]] = small
-        return wide
-
-
-def _product(small, rows, *, out):
-    """Return small @ rows, block by block, so that `out` may be `rows`."""
-    with single_threaded_blas():
-        for at in range(0, rows.shape[1], COLUMNS_PER_PRODUCT):
-            columns = slice(at, at + COLUMNS_PER_PRODUCT)
-            out[:, columns] = small @ rows[:, columns]
-    return out
 
 
 def _within_float64(name, found):

@@ -20,9 +20,9 @@ SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, IMBALANCE, DESCENT, LOSS = 
     "spectral/imbalance", "descent/descent", "losses/quadratic"))
 DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name in (
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
-BOUNDS, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
-    "guarantees/bounds", "losses/least_squares", "linalg/factorization", "losses/checking", "losses/newton",
-    "losses/labels", "data"))
+BOUNDS, RATES, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
+    "guarantees/bounds", "guarantees/rates", "losses/least_squares", "linalg/factorization", "losses/checking",
+    "losses/newton", "losses/labels", "data"))
 ALLOWANCES, PASSES, ROOTS = "tests/test_allowances.py", "tests/test_passes.py", "tests/test_quartic.py"
 STEPS, SOLVED = "tests/test_steps.py", "tests/test_least_squares.py"
 
@@ -100,13 +100,13 @@ MUTANTS = [
     ("lplfast/linalg/rounding.pxd", "min(size, BLOCK) / 8", "min(size, BLOCK) / 9", PASSES),
     ("lplfast/losses/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
      "tests/test_losses.py -k minimizer_is_as_far"),
-    ("lplfast/network.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
+    ("lplfast/network_bases.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
     ("lplfast/losses/problems.py", '"basis": self.basis', '"basis": None',
      "tests/test_problems.py -k another_basis"),
-    (BOUNDS, "at.after(2 * x * at.gap)", "at.after(1 * x * at.gap)", "tests/test_bounds.py -k printed"),
-    (BOUNDS, "contraction = contraction * (1 - 1e-12)", "contraction = contraction * (1 + 1e-12)",
+    (RATES, "at.after(2 * x * at.gap)", "at.after(1 * x * at.gap)", "tests/test_bounds.py -k printed"),
+    (RATES, "contraction = contraction * (1 - 1e-12)", "contraction = contraction * (1 + 1e-12)",
      "tests/test_bounds.py -k printed"),
-    (BOUNDS, "log1p(-self.contraction) * (1 - 1e-12)", "log1p(-self.contraction) * (1 + 1e-12)",
+    (RATES, "log1p(-self.contraction) * (1 - 1e-12)", "log1p(-self.contraction) * (1 + 1e-12)",
      "tests/test_bounds.py -k power_that"),
     (BOUNDS, "center, r = W, 2 * r", "center, r = W, 1 * r", "tests/test_custom.py -k margins_without"),
     (LEAST_SQUARES, "mu = low * (1 - self.frame)", "mu = low * (1 + self.frame)", f"{SOLVED} -k plain"),

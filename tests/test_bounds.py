@@ -27,7 +27,7 @@ from lplfast import (
 )
 from lplfast.guarantees import initial
 from lplfast.guarantees.audit import audit
-from lplfast.guarantees.bounds import GuaranteedRate
+from lplfast.guarantees.rates import GuaranteedRate
 from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.certified import Certified
 from lplfast.spectral.exact import Exact

@@ -13,8 +13,9 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "iterate", "losses", "network",
-         "spectral", "rules", "descent", "guarantees", "run", "steps", "data", "plots", "experiments", "cli"]
+ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "iterate", "losses",
+         "network_bases", "network", "spectral", "rules", "descent", "guarantees", "run", "steps", "data",
+         "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
@@ -28,7 +29,7 @@ INSIDE = {
               "catalogue", "registry"],
     "descent": ["clock", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
-    "guarantees": ["constants", "bounds", "initial", "audit"],
+    "guarantees": ["constants", "imbalance", "bounds", "rates", "initial", "audit"],
     "run": ["requirements", "options", "outcome", "schema", "entries", "archive", "info", "run", "plan", "checkpoint",
             "driver", "training", "many"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],

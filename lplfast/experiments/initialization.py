@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..guarantees.bounds import guaranteed_rate
+from ..guarantees.rates import guaranteed_rate
 from ..losses.problems import MatrixFactorization
 from ..network import Network
 from ..run.training import train

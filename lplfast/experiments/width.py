@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..guarantees.bounds import guaranteed_rate, initial_bounds
+from ..guarantees.bounds import initial_bounds
+from ..guarantees.rates import guaranteed_rate
 from ..losses.problems import SquaredLoss
 from ..network import Network
 from ..run.training import train

@@ -3,7 +3,9 @@
 import dataclasses
 import math
 
-from .bounds import Imbalance, InitialBounds, bounds_at, rate_of
+from .bounds import InitialBounds, bounds_at
+from .imbalance import Imbalance
+from .rates import rate_of
 
 __all__ = ["InitialGuarantee"]
 
