@@ -9,6 +9,7 @@ proofs; `u` is the unit roundoff.
 import dataclasses
 import fractions
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def solve(X, Y, *, l2, rows, offset):
         raise ValueError("X, Y: expected a least-squares solution within float64, got one beyond; rescale X or Y")
     minimum = (rest / rows + (l2 / rows / d[:found.rank]) @ np.einsum("ij,ij->i", c, c)) / 2
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-        proof = _Proof(X, Y, found, basis, d, T, W, offset, l2, rows)
+        proof = _Proof(_Data(X, Y, l2, rows, offset), found, _Frame(basis, d, T, W))
         mu, K = proof.curvatures()
         if exact is not None:
             mu, K = _rounded(exact[d.size - 1], -math.inf), _rounded(exact[0], math.inf)
@@ -143,10 +144,31 @@ def largest_curvature(X):
     return float((np.linalg.eigvalsh(gram)[-1] + off) * (1 + SLACK)) * peak**2
 
 
+class _Data(NamedTuple):
+    """What a user hands over: `||X (W + offset) - Y||_F^2 / (2 rows) + l2/2 ||W + offset||_F^2`."""
+
+    X: np.ndarray
+    Y: np.ndarray
+    l2: float
+    rows: int
+    offset: np.ndarray
+
+
+class _Frame(NamedTuple):
+    """What was computed of it: the frame, the Hessian in it, the minimizer in it, and the minimizer."""
+
+    basis: np.ndarray
+    d: np.ndarray
+    T: np.ndarray
+    W: np.ndarray
+
+
 class _Proof:
     """Bounds on what is wrong with a computed solution; one pass over the data."""
 
-    def __init__(self, X, Y, found, basis, d, T, W, offset, l2, rows):
+    def __init__(self, data, found, frame):
+        X, Y, l2, rows, offset = data
+        basis, d, T, W = frame
         self.X, self.found, self.basis, self.d, self.l2, self.rows = X, found, basis, d, l2, rows
         (N, n), m = X.shape, Y.shape[1]
         whole = W + offset
