@@ -10,8 +10,8 @@ from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction
 from .conditioning import describe_conditioning
+from .curvature import largest_curvature
 from .labels import as_binary, as_distributions
-from .least_squares import largest_curvature
 from .newton import newton
 from .problems import Problem
 from .rowwise import Logistic, Softmax

@@ -1,0 +1,61 @@
+"""The curvatures of `X.T X`, where they can be had without a decomposition: bounds, or exact numbers."""
+
+import fractions
+import math
+
+import numpy as np
+
+from .proof import SLACK, U, blocks, summing
+
+__all__ = ["exact_curvatures", "largest_curvature", "rounded"]
+
+
+def largest_curvature(X):
+    """Return an upper bound on s_max(X)^2, exact where X.T X is formed without rounding and is diagonal."""
+    exact = exact_curvatures(X, 1, 0.0)
+    if exact is not None:
+        return rounded(exact[0], math.inf)
+    # the smaller of both Gram matrices, of entries below 1
+    A = X if X.shape[0] >= X.shape[1] else X.T
+    peak = float(abs(A).max())
+    gram = np.zeros((A.shape[1],) * 2)
+    for rows in blocks(A.shape[0]):
+        block = A[rows] / peak
+        gram += block.T @ block
+    size = float(np.trace(gram))
+    # sums of the Gram matrix, and LAPACK's eigenvalues of it: 10 p u of its norm
+    off = (summing(A.shape[0]) + 10 * U * A.shape[1] + 8 * U) * size
+    return float((np.linalg.eigvalsh(gram)[-1] + off) * (1 + SLACK)) * peak**2
+
+
+def exact_curvatures(X, rows, l2):
+    """Return the eigenvalues of `X.T X / rows + l2 I` as fractions, largest first.
+
+    None unless X.T X is formed without rounding, and is diagonal.
+    """
+    N, n = X.shape
+    if not X.any():
+        return [fractions.Fraction(l2)] * n
+    bits = (52 - math.ceil(math.log2(N + 1))) // 2
+    exponent = bits - int(np.frexp(abs(X).max())[1])
+    Z = np.ldexp(X, exponent)
+    if not ((np.rint(Z) == Z).all() and (np.ldexp(Z, -exponent) == X).all()):
+        return None
+    largest = int(np.unravel_index(abs(Z).argmax(), Z.shape)[1])
+    if np.count_nonzero(Z[:, largest] @ Z) > 1:
+        return None
+    gram = Z.T @ Z      # integers below 2^53
+    values = np.diag(gram)
+    if np.count_nonzero(gram) > np.count_nonzero(values):
+        return None
+    unit = fractions.Fraction(2) ** (-2 * exponent)
+    return sorted((fractions.Fraction(int(value)) * unit / rows + fractions.Fraction(l2) for value in values),
+                  reverse=True)
+
+
+def rounded(value, towards):
+    """Return a fraction as a float, rounded towards -inf or inf."""
+    nearest = float(value)
+    if nearest == value or (nearest < value) == (towards < 0):
+        return nearest
+    return math.nextafter(nearest, towards)
