@@ -115,8 +115,8 @@ def test_the_guaranteed_rate_is_kept(case, constants):
     # the gap itself is known to sqrt(2 gap floor) + floor
     rounding = np.sqrt(2 * abs(history["gap"]) * history["floor"]) + history["floor"]
     assert (history["gap"] <= bound * (1 + 1e-9) + rounding).all()
-    # the safe ends of brackets: an exact one is no wider than rounding, a certified one as wide as it says; a least value
-    # that is not worth a renewal is bounded by 0, and nothing is known of its other end
+    # the safe ends of brackets: an exact one is no wider than rounding, a certified one as wide as it says; a least
+    # value that is not worth a renewal is bounded by 0, and nothing is known of its other end
     width = 1e-9 if constants == "exact" else history["bracket_width"]
     with np.errstate(invalid="ignore"):
         least = np.where(history["sigma_min_sq"] > 0, history["sigma_min_sq"] * (1 + width), np.inf)
