@@ -51,7 +51,7 @@ from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
 from ..linalg.blas cimport add_matmul_nt, matmul_nt
 from ..linalg.passes cimport Motion, measure_motion, move, square_sum
 from ..linalg.rounding cimport LEAST, U
-from ..rules.formulas cimport local_smoothness, sharp_smoothness
+from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
 from ..spectral.spectral cimport EXACT_WIDTH
 from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
 from .clock cimport seconds
@@ -262,8 +262,8 @@ cdef class Descent(State):
             it.memory.rule = step.before.rule
             return False
         step.eta = it.eta
-        step.K_t = local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), it.eta)
-        step.K_t_sharp = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, it.eta)
+        step.K_t = local_smoothness_at(it, it.eta)
+        step.K_t_sharp = sharp_smoothness_at(it, it.eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
         step.K_best = fmin(step.K_t, step.K_t_sharp)
         return True

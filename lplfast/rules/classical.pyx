@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, fmin, sqrt
 from ..validation import as_number
 from .signature import signature
 from ..linalg.blas cimport norm
-from .formulas cimport sharp_step
+from .formulas cimport sharp_step_at
 from ..iterate cimport Iterate
 from ..losses.loss cimport Loss
 from ..linalg.passes cimport distance_sq
@@ -152,5 +152,5 @@ cdef class BarzilaiBorwein(Rule):
             if bent > 0.0:
                 it.eta = last[0] * square / bent
         if it.eta == 0.0:
-            it.eta = sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)
+            it.eta = sharp_step_at(it)
         last[0] = it.eta

@@ -5,6 +5,7 @@ docs/theory.md, sections 2 to 4. In all of these `sigma_sq` is s_max(T)^2 = s_ma
 
 from libc.math cimport fabs, sqrt
 
+from ..iterate cimport Iterate, gap_above
 from ..linalg.rounding cimport U
 
 cdef enum:
@@ -54,3 +55,21 @@ cdef inline double sharp_step(double K, double sigma_sq, double sigma_W, double 
     cdef double B = (K * sigma_sq / c) * (G_2 / c)
     cdef double A = 0.5 * (K * sigma_W / c) * (G_2 / c) * (G_F / c)
     return cubic_root(A, B) / c * (1.0 - 48.0 * U)
+
+
+# The same at an iterate, each from the ends of the brackets that make it err to the safe side.
+
+cdef inline double local_smoothness_at(Iterate* it, double eta) noexcept nogil:
+    return local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), eta)
+
+
+cdef inline double sharp_smoothness_at(Iterate* it, double eta) noexcept nogil:
+    return sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
+
+
+cdef inline double local_step_at(Iterate* it) noexcept nogil:
+    return local_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it))
+
+
+cdef inline double sharp_step_at(Iterate* it) noexcept nogil:
+    return sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)

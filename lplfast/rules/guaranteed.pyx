@@ -4,8 +4,8 @@ from libc.math cimport INFINITY, exp, fmin, log1p, sqrt
 
 from ..validation import as_number
 from .signature import signature
-from ..iterate cimport Iterate, gap_above
-from .formulas cimport local_step, sharp_smoothness, sharp_step
+from ..iterate cimport Iterate
+from .formulas cimport local_step_at, sharp_smoothness_at, sharp_step_at
 from ..losses.loss cimport Loss
 from ..spectral.tangent cimport second_order
 
@@ -44,7 +44,7 @@ cdef class Local(Capped):
         return {"cap": self.cap, "growth_from": self.growth_from}
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        it.eta = fmin(self.longest, local_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it)))
+        it.eta = fmin(self.longest, local_step_at(it))
         if self.first < INFINITY:
             it.eta = fmin(it.eta, self.first * exp(0.5 * it.memory.t * log1p(self.first * self.first)))
 
@@ -67,7 +67,7 @@ cdef class Sharp(Capped):
     """
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        it.eta = fmin(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm))
+        it.eta = fmin(self.longest, sharp_step_at(it))
 
 
 cdef class Contraction(Capped):
@@ -99,9 +99,8 @@ cdef class Contraction(Capped):
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef double q = second_order(it) / sqrt(2.0 * it.gap)
         cdef double eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest), short
-        cdef double sharp = fmin(self.longest, sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi,
-                                                          it.G_norm))
-        cdef double K_t = sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, sharp)
+        cdef double sharp = fmin(self.longest, sharp_step_at(it))
+        cdef double K_t = sharp_smoothness_at(it, sharp)
         if 2.0 * q * eta > it.nu.lo:
             eta = 0.5 * it.nu.lo / q
         # 1 - c^2 = (1 - c) (1 + c), against nu_lo eta (2 - eta K_t)

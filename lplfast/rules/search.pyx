@@ -6,7 +6,7 @@ from libc.math cimport NAN, fabs, fmin, isfinite
 from ..validation import as_number
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
-from .formulas cimport sharp_step
+from .formulas cimport sharp_step_at
 from ..losses.loss cimport Loss, Ray
 
 cdef enum:
@@ -17,10 +17,6 @@ cdef enum:
 # The slope at an exact minimizer, against that at 0; and how narrow its bracket may get before that is as good.
 cdef double FLAT = 1e-10
 cdef double NARROW = 1e-12
-
-
-cdef inline double sharp(Iterate* it) noexcept nogil:
-    return sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)
 
 
 cdef double* begin(Iterate* it, Loss loss, double* scratch, Ray* ray) noexcept nogil:
@@ -66,7 +62,7 @@ cdef class Majorizer(Capped):
         cdef Ray ray
         cdef double* rest = begin(it, loss, scratch, &ray)
         cdef double eta = loss.upper_minimiser(&ray, rest)
-        it.eta = fmin(self.longest, sharp(it))
+        it.eta = fmin(self.longest, sharp_step_at(it))
         if eta > 0.0:
             eta = fmin(self.longest, eta)
             if loss.upper(&ray, eta, rest) <= loss.upper(&ray, it.eta, rest):
@@ -99,14 +95,14 @@ cdef class ExactLineSearch(Rule):
         if not loss.minimiser(&ray, &it.eta, rest):
             self._search(it, loss, &ray, rest)
         elif it.eta == 0.0:
-            it.eta = sharp(it)
+            it.eta = sharp_step_at(it)
         count(it, &ray)
 
     cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* rest) noexcept nogil:
         cdef double low = 0.0, at_low = -ray.a, high = loss.upper_minimiser(ray, rest), at_high, middle, at_middle
         cdef int _i, side = 0       # which end moved last: -1 the left one, 1 the right one
         if high == 0.0:
-            high = sharp(it)
+            high = sharp_step_at(it)
         it.eta = high
         at_high = loss.slope(ray, high, rest)
         for _i in range(DOUBLINGS):

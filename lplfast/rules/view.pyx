@@ -5,8 +5,8 @@ import numpy as np
 from libc.math cimport sqrt
 from libc.string cimport memcpy
 
-from ..iterate cimport RULE_MEMORY, Iterate, gap_above
-from .formulas cimport local_smoothness, sharp_smoothness
+from ..iterate cimport RULE_MEMORY, Iterate
+from .formulas cimport local_smoothness_at, sharp_smoothness_at
 
 
 cdef class IterateView:
@@ -105,12 +105,11 @@ cdef class IterateView:
 
     def K_t(self, eta):
         """The local smoothness constant of Xu et al. (2025) of a step of size eta, an upper bound."""
-        return local_smoothness(self._at().K, self.it.sigma_max_sq.hi, self.it.sigma_max_W.hi, gap_above(self.it), eta)
+        return local_smoothness_at(self._at(), eta)
 
     def K_t_sharp(self, eta):
         """The sharper local smoothness constant of a step of size eta, an upper bound."""
-        return sharp_smoothness(self._at().K, self.it.sigma_max_sq.hi, self.it.sigma_max_W.hi, self.it.G_max.hi,
-                                self.it.G_norm, eta)
+        return sharp_smoothness_at(self._at(), eta)
 
     @property
     def W1(self):
