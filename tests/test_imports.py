@@ -20,7 +20,7 @@ ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "published", "rules", "descent"],
-    "linalg": ["rounding", "lanes", "blas", "passes", "quartic", "compress", "factorization"],
+    "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
     "losses": ["loss", "quadratic", "rowwise", "function", "labels", "proof", "curvature", "least_squares",
                "conditioning", "problems", "newton", "classification", "custom", "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
