@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import mpmath
 import pytest
 from hypothesis import settings
 
@@ -36,3 +37,9 @@ def probe(tmp_path_factory):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def sixty_digits():
+    with mpmath.workdps(60):
+        yield

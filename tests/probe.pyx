@@ -2,7 +2,8 @@
 """A way into the kernels: their compiled functions, called from Python one by one.
 
 The tests compile this when they need it (conftest.py). Functions of `.pyx` files are those that the library was built
-with; what is inline in a `.pxd` is compiled here, from the same source.
+with; what is inline in a `.pxd` is compiled here, from the same source. One module for all folders: compiling it costs
+seconds, nearly all of them for what every part would need again, NumPy and the declarations of an iterate.
 """
 
 import numpy as np
