@@ -13,6 +13,7 @@ from .experiments import EXPERIMENTS
 from .losses.classification import LogisticLoss, SoftmaxLoss
 from .losses.problems import SquaredLoss
 from .network import Network
+from .plots import save_figure
 from .run.run import Interrupted, Run
 from .run.training import train
 from .spectral.modes import MODES
@@ -252,7 +253,7 @@ def _save(run, folder):
     run.save(path["run.npz"])
     written, missing = [path["history.csv"], path["run.npz"]], ""
     try:
-        run.plot().savefig(path["overview.png"], dpi=200)
+        save_figure(run.plot(), path["overview.png"])
         written.append(path["overview.png"])
     except ImportError as error:
         missing = f" No figure: {error}."

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import scipy.linalg
 
+from .files import replace_file
 from .linalg.compress import triangular_factor
 from .linalg.factorization import factorize
 from .network_bases import Factor, Haar, Padding, Rows
@@ -181,13 +182,32 @@ class Network:
 
     @classmethod
     def from_files(cls, path1, path2):
-        """Return the network whose layers are in two files, .npy or text."""
+        """Return the network whose layers are in two files, .npy or text.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be read, or is no regular file.
+        ValueError
+            If one holds no matrix of finite real numbers, or they have no common width.
+
+        """
         return cls(read_matrix(path1, vector_as_column=False), read_matrix(path2, vector_as_column=False))
 
     def save_layers(self, path1, path2):
-        """Write the wide layers to two .npy files."""
-        np.save(path1, self.W1)
-        np.save(path2, self.W2)
+        """Write the wide layers to two .npy files, each replaced at once or not at all.
+
+        A name that does not end with .npy is given that ending.
+
+        Raises
+        ------
+        OSError
+            If one cannot be written, or is no regular file.
+
+        """
+        for path, layer in ((path1, self.W1), (path2, self.W2)):
+            name = os.fsdecode(path).removesuffix(".npy") + ".npy"
+            replace_file(name, lambda file, layer=layer: np.save(file, layer))
 
     @property
     def n(self):

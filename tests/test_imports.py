@@ -13,7 +13,7 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "iterate", "losses",
+ORDER = ["validation", "threads", "versions", "files", "npy", "tables", "reference", "linalg", "iterate", "losses",
          "network_bases", "network", "spectral", "rules", "descent", "guarantees", "run", "steps", "data",
          "plots", "experiments", "cli"]
 

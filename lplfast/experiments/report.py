@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..plots import STYLE, pyplot
+from ..files import replace_file
+from ..plots import STYLE, pyplot, save_figure
 
 __all__ = ["Finding", "Report", "spread"]
 
@@ -60,24 +61,30 @@ class Report:
     def write(self, folder):
         """Write NAME.csv, NAME.png and NAME.pdf into an existing folder; return their paths.
 
+        Each is replaced at once or not at all.
+
         Raises
         ------
+        OSError
+            If one cannot be written, or is no regular file.
         ImportError
             If matplotlib is not installed; the table is written before.
 
         """
         path = {kind: os.path.join(folder, f"{self.name}.{kind}") for kind in ("csv", "png", "pdf")}
-        with open(path["csv"], "w", encoding="ascii", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(self.table)
-            columns = [np.asarray(column).tolist() for column in self.table.values()]
-            for row in zip(*columns, strict=True):
-                writer.writerow("" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row)
+        replace_file(path["csv"], self._write_table, encoding="ascii")
         with pyplot().rc_context(STYLE):
             figure = self.draw(self.table)
-            figure.savefig(path["png"], dpi=200)
-            figure.savefig(path["pdf"])
+            save_figure(figure, path["png"])
+            save_figure(figure, path["pdf"])
         return list(path.values())
+
+    def _write_table(self, file):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(self.table)
+        columns = [np.asarray(column).tolist() for column in self.table.values()]
+        for row in zip(*columns, strict=True):
+            writer.writerow("" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row)
 
     def __str__(self):
         return "\n".join([f"{self.name}: claim / measured / holds or does not hold",

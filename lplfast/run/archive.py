@@ -5,26 +5,21 @@ nothing that a file asks for is larger than the file itself, and every size is k
 """
 
 import json
-import math
 import os
-import re
 import struct
-import tempfile
 import zipfile
 
 import numpy as np
 
+from ..files import open_file, replace_file
+from ..npy import read_header, read_numbers
 from .entries import AnotherFormatError, check_header, check_members, check_values, nested, sizes_of
 from .schema import ENTRIES, FORMAT
 
 __all__ = ["load_entries", "save_entries"]
 
-# what NumPy writes before little-endian numbers or text
-HEADER = re.compile(rb"\{'descr': '<(\w{2,12})', 'fortran_order': False, 'shape': \(([\d, ]{0,60})\), \} *\n")
-MAGIC = b"\x93NUMPY\x01\x00"
-
-# How many bytes are read at once.
-PIECE = 2**24
+# A directory of so many bytes has room for ten times the entries that there are.
+LONGEST_DIRECTORY = 2**16
 
 # What reading a damaged or a hostile file may raise, the file system apart. RuntimeError is of encrypted entries.
 DAMAGE = (ValueError, EOFError, MemoryError, OverflowError, RuntimeError, struct.error, zipfile.BadZipFile)
@@ -36,17 +31,16 @@ def save_entries(path, entries):
     Raises
     ------
     OSError
-        If it cannot be written; it names `path`.
+        If it cannot be written, or is no regular file; it names `path`.
 
     """
-    path = os.fspath(path)
-    try:
-        _write(path, entries)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        # not the temporary file, of which nobody knows
-        raise OSError(error.errno, error.strerror, path) from error
+    arrays = {name: value for name, value in entries.items() if isinstance(value, np.ndarray)}
+    members = {name: _plain(ENTRIES[name], value) for name, value in entries.items() if name not in arrays}
+    # somebody's rule may have options that are no JSON
+    about = json.dumps(nested({"format": FORMAT, **members}), default=repr)
+    arrays = {name: np.asarray(array, dtype=_little(ENTRIES[name].dtype), order="C") for name, array in arrays.items()}
+    about = np.array(about, dtype=_little(f"U{len(about)}"))
+    replace_file(path, lambda file: np.savez(file, about=about, **arrays))
 
 
 def load_entries(path):
@@ -60,8 +54,8 @@ def load_entries(path):
         If it is not a saved run, or one of another format.
 
     """
-    path = os.fspath(path)
-    with open(path, "rb") as file:
+    path = os.fsdecode(path)
+    with open_file(path) as file:
         try:
             return _read(file)
         except AnotherFormatError as error:
@@ -69,27 +63,6 @@ def load_entries(path):
         except DAMAGE as error:
             raise ValueError(f"{path}: expected a run saved by Run.save, got something else or a damaged file: "
                              f"{error or type(error).__name__}") from error
-
-
-def _write(path, entries):
-    arrays = {name: value for name, value in entries.items() if isinstance(value, np.ndarray)}
-    members = {name: _plain(ENTRIES[name], value) for name, value in entries.items() if name not in arrays}
-    # somebody's rule may have options that are no JSON
-    about = json.dumps(nested({"format": FORMAT, **members}), default=repr)
-    arrays = {name: np.asarray(array, dtype=_little(ENTRIES[name].dtype), order="C") for name, array in arrays.items()}
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".lplfast-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, about=np.array(about, dtype=_little(f"U{len(about)}")), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)     # mkstemp's files are for the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _little(dtype):
@@ -106,6 +79,7 @@ def _plain(entry, value):
 
 def _read(file):
     size = os.fstat(file.fileno()).st_size
+    _check_directory(file, size)
     with zipfile.ZipFile(file) as archive:
         stored = _stored(archive, size)
         if "about" not in stored:
@@ -114,12 +88,28 @@ def _read(file):
         sizes, arrays = sizes_of(members), {}
         for name, info in stored.items():
             with archive.open(info) as stream:
-                dtype, shape = _header(name, stream)
-                check_header(name, dtype, shape, sizes)
-                arrays[name] = _body(name, stream, info, shape)
+                descr, shape = _header(name, stream)
+                check_header(name, descr[1:], shape, sizes)
+                arrays[name] = _body(name, stream, info, descr, shape)
     check_values(members, arrays)
     members.pop("format")
     return nested({**members, **arrays})
+
+
+def _check_directory(file, size):
+    """Refuse an archive whose directory is long, before anything is made of each of its entries, or is not at its end.
+
+    Where its length is said: in the last 22 bytes or, for archives beyond 4 GiB, in the 56 before the last 42.
+    """
+    file.seek(max(size - 98, 0))
+    last = file.read(98)
+    if len(last) < 22 or last[-22:-18] != b"PK\5\6" or last[-2:] != b"\0\0":
+        raise ValueError("expected an archive to its last byte, got another end")
+    lengths = [int.from_bytes(last[-10:-6], "little")]
+    if last[-42:-38] == b"PK\6\7":
+        lengths = [int.from_bytes(last[-58:-50], "little")]
+    if max(lengths) > LONGEST_DIRECTORY:
+        raise ValueError(f"expected a directory of at most {LONGEST_DIRECTORY} bytes, got {max(lengths)}")
 
 
 def _stored(archive, size):
@@ -128,41 +118,37 @@ def _stored(archive, size):
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
         if name == info.filename or name in stored:
-            raise ValueError(f"{ascii(name)[:60]}: expected one array of the name, got another or no array")
+            raise ValueError(f"{_printable(name)}: expected one array of the name, got another or no array")
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise ValueError(f"{ascii(name)[:60]}: expected an entry that is not compressed, got a compressed one")
+            raise ValueError(f"{_printable(name)}: expected an entry that is not compressed, got a compressed one")
         stored[name], total = info, total + info.file_size
     if total > size:
         raise ValueError(f"expected entries of at most {size} bytes together, the size of the file, got {total}")
     return stored
 
 
+def _printable(name):
+    return ascii(name)[1:-1][:60]
+
+
 def _header(name, stream):
     """Return the dtype and the shape of an array, after the bytes that say them."""
-    start = stream.read(len(MAGIC) + 2)
-    if len(start) == len(MAGIC) + 2 and start.startswith(MAGIC):
-        found = HEADER.fullmatch(stream.read(int.from_bytes(start[-2:], "little")))
-        if found:
-            shape = tuple(int(length) for length in found[2].replace(b" ", b"").split(b",") if length)
-            return found[1].decode("ascii"), shape
-    raise ValueError(f"{name}: expected an array in C order as NumPy writes it, got another header")
+    try:
+        descr, fortran, shape = read_header(stream)
+    except ValueError as error:
+        raise ValueError(f"{_printable(name)}: {error}") from error
+    if fortran or not descr.startswith("<"):
+        raise ValueError(f"{_printable(name)}: expected little-endian numbers in C order, got another order")
+    return descr, shape
 
 
-def _bytes(name, stream, info, wanted):
-    """Return the rest of an entry, of which so many bytes are expected; the end of it brings zipfile's own check."""
-    left = info.file_size - stream.tell()
-    if left != wanted:
-        raise ValueError(f"{name}: expected {wanted} bytes, got {left}")
-    content = np.empty(wanted, np.uint8)
-    for at in range(0, wanted, PIECE):
-        content[at:at + PIECE] = np.frombuffer(stream.read(min(PIECE, wanted - at)), np.uint8)
-    return content
-
-
-def _body(name, stream, info, shape):
-    dtype = np.dtype(ENTRIES[name].dtype)
-    content = _bytes(name, stream, info, dtype.itemsize * math.prod(shape))
-    return content.view(_little(dtype)).astype(dtype, copy=False).reshape(shape)
+def _body(name, stream, info, descr, shape):
+    """Return the rest of an entry; the end of it brings zipfile's own check."""
+    try:
+        content = read_numbers(stream, descr, shape, info.file_size - stream.tell())
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return content.astype(ENTRIES[name].dtype, copy=False).reshape(shape)
 
 
 def _about(archive, info):
@@ -177,7 +163,13 @@ def _about(archive, info):
 def _text(archive, info):
     """Return the one text in an entry: characters of four bytes."""
     with archive.open(info) as stream:
-        dtype, shape = _header("about", stream)
-        if not re.fullmatch(r"U\d+", dtype) or shape:
-            raise ValueError(f"about: expected one text, got shape {shape} of {dtype}")
-        return _bytes("about", stream, info, 4 * int(dtype[1:])).tobytes().decode("utf-32-le").rstrip("\0")
+        descr, shape = _header("about", stream)
+        if descr[1] != "U" or shape:
+            raise ValueError(f"about: expected one text, got shape {shape} of {descr[1:]}")
+        # the characters as numbers: NumPy's own would be beyond Unicode in a damaged file
+        descr, shape = "<u4", (int(descr[2:]),)
+        try:
+            codes = read_numbers(stream, descr, shape, info.file_size - stream.tell())
+        except ValueError as error:
+            raise ValueError(f"about: {error}") from error
+    return codes.tobytes().decode("utf-32-le").rstrip("\0")

@@ -47,7 +47,7 @@ def flat(parts, prefix=""):
         elif name in PREFIXES:
             raise ValueError(f"{name}: expected an object, got {_short(value)}")
         else:
-            raise ValueError(f"{ascii(name)[1:60]}: expected no entry of this name, got one")
+            raise ValueError(f"{ascii(name)[1:-1][:60]}: expected no entry of this name, got one")
 
 
 def check_members(about):
@@ -78,7 +78,7 @@ def check_header(name, dtype, shape, sizes):
 
     """
     if name not in ARRAYS:
-        raise ValueError(f"{ascii(name)[1:60]}: expected no array of this name, got one")
+        raise ValueError(f"{ascii(name)[1:-1][:60]}: expected no array of this name, got one")
     entry = ARRAYS[name]
     expected = np.dtype(entry.dtype).str[1:]
     symbols = f"({', '.join(entry.shape)}{',' if len(entry.shape) == 1 else ''})"

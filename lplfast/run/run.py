@@ -1,11 +1,11 @@
 """What a training run returns: its history, how it ended, and whether every inequality held."""
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..files import replace_file
 from ..guarantees.audit import audit, theorems_failed
 from ..guarantees.initial import InitialGuarantee
 from ..network import Network
@@ -211,12 +211,22 @@ class Run:
         return pd.DataFrame(self.history)
 
     def to_csv(self, path):
-        """Write the history as comma-separated values, 17 significant digits, NaN as an empty field."""
-        table = np.column_stack(list(self.history.values()))
-        with open(os.fspath(path), "w", encoding="ascii", newline="\n") as file:
-            file.write(",".join(self.history) + "\n")
-            for row in table:
-                file.write(",".join("" if math.isnan(x) else repr(x) for x in row.tolist()) + "\n")
+        """Write the history as comma-separated values, 17 significant digits, NaN as an empty field.
+
+        An existing file is replaced at once or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, or is no regular file; it names `path`.
+
+        """
+        replace_file(path, self._write_history, encoding="ascii")
+
+    def _write_history(self, file):
+        file.write(",".join(self.history) + "\n")
+        for row in np.column_stack(list(self.history.values())):
+            file.write(",".join("" if math.isnan(x) else repr(x) for x in row.tolist()) + "\n")
 
     def plot(self):
         """Return a matplotlib Figure: gap and its bound, step size, mu_t and K_t over the iterations."""
