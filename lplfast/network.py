@@ -1,19 +1,17 @@
 """The two layers, at any width: their compression to width at most n + m, and the way back."""
 
-import math
 import os
-import sys
 
 import numpy as np
 import scipy.linalg
 
 from .files import replace_file
-from .linalg.compress import triangular_factor
 from .linalg.factorization import factorize
-from .network_bases import Factor, Haar, Padding, Rows
+from .network_bases import Haar, Padding, basis_from, compressed
+from .network_draws import normal_factor, normal_layers
 from .tables import read_matrix
 from .threads import single_threaded_blas
-from .validation import as_count, as_generator, as_matrix, as_number
+from .validation import as_count, as_generator, as_matrix
 
 __all__ = ["Network"]
 
@@ -87,32 +85,14 @@ class Network:
 
         """
         n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
-        std1, std2 = _deviations(std)
-        rng = as_generator(rng)
-        size = 8 * (n + m) * h
-        too_wide = (f"h: expected layers that fit in memory, got {size:.3g} bytes of them; "
-                    f"Network.gaussian_implicit({n}, {h}, {m}) draws a network of that width without its wide layers")
-        if size > sys.maxsize or size > _memory():
-            raise MemoryError(too_wide)
-        try:
-            wide = rng.standard_normal((n + m, h))
-        except MemoryError as error:
-            raise MemoryError(too_wide) from error
-        with np.errstate(over="ignore"):
-            wide[:n] *= std1
-            wide[n:] *= std2
-        if not np.isfinite(wide).all():
-            raise ValueError(f"std: expected layers within float64, got {std!r}")
-        return cls.__new__(cls)._set(n, wide=wide)
+        return cls.__new__(cls)._set(n, wide=normal_layers(n, h, m, std, as_generator(rng)))
 
     @classmethod
     def gaussian_implicit(cls, n, h, m, *, std=1.0, rng=None):
         """Return a network with independent normal entries, of any width, without the wide matrices.
 
-        Bartlett's decomposition: the triangular factor of an (h, n+m) matrix of independent N(0, 1) entries has
-        independent entries, N(0, 1) right of the diagonal and the root of a chi-squared variable of h - i + 1
-        degrees of freedom on it, i = 1, 2, ... Everything that training depends on has exactly the distribution of
-        `gaussian`; asked for `.W1` or `.W2`, the network draws an independent orthonormal basis of that width.
+        Everything that training depends on has exactly the distribution of `gaussian` (Bartlett's decomposition);
+        asked for `.W1` or `.W2`, the network draws an independent orthonormal basis of that width.
 
         Parameters
         ----------
@@ -132,18 +112,8 @@ class Network:
         n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
         if h <= n + m:
             return cls.gaussian(n, h, m, std=std, rng=rng)
-        std1, std2 = _deviations(std)
-        rng = as_generator(rng)
-        k = n + m
-        R = np.triu(rng.standard_normal((k, k)), 1)
-        R[np.diag_indices(k)] = np.sqrt(rng.chisquare(float(h) - np.arange(k)))
-        small = np.ascontiguousarray(R.T)
-        with np.errstate(over="ignore"):
-            small[:n] *= std1
-            small[n:] *= std2
-        if not np.isfinite(small).all():
-            raise ValueError(f"std: expected layers within float64, got {std!r}")
-        return cls.__new__(cls)._set(n, small=small, basis=Haar(h, rng.integers(2**63, size=4)))
+        small, seed = normal_factor(n, h, m, std, as_generator(rng))
+        return cls.__new__(cls)._set(n, small=small, basis=Haar(h, seed))
 
     @classmethod
     def balanced(cls, W, h):
@@ -285,52 +255,84 @@ class Network:
             return Network.__new__(Network)._set(self.n, wide=stack)
         return Network.__new__(Network)._set(self.n, small=stack, basis=self._basis)
 
-    def to_arrays(self):
-        """Return everything this network is made of as a dict of arrays: what `from_arrays` takes."""
+    def to_arrays(self, *, self_contained=True):
+        """Return everything this network is made of as a dict of arrays: what `from_arrays` takes.
+
+        Parameters
+        ----------
+        self_contained : bool
+            Whether a network that was compressed from wide layers takes along the basis that leads back to them, which
+            is as large as they are; or only a digest of the layers that it is made of.
+
+        Raises
+        ------
+        ValueError
+            If it is to be self-contained, and was itself made without that basis.
+
+        """
         arrays = {"n": np.array(self.n), "width": np.array(self.width)}
         if self._basis is not None and self._small is not None:
             arrays["small"] = self._small
-            arrays.update(self._basis.to_arrays())
+            arrays.update(self._basis.to_arrays(self_contained=self_contained))
         else:
             arrays["wide"] = self._any()
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays):
-        """Return the network that `to_arrays` has taken apart."""
-        network = cls.__new__(cls)
-        if "wide" in arrays:
-            return network._set(int(arrays["n"]), wide=arrays["wide"])
-        if "basis" in arrays:
-            basis = Rows(arrays["basis"])
-        elif "seed" in arrays:
-            basis = Haar(int(arrays["width"]), arrays["seed"])
-        else:
-            basis = Padding(int(arrays["width"]))
-        return network._set(int(arrays["n"]), small=arrays["small"], basis=basis)
+    def from_arrays(cls, arrays, *, initial=None):
+        """Return the network that `to_arrays` has taken apart.
+
+        Parameters
+        ----------
+        arrays : dict of arrays
+            What `to_arrays` returned.
+        initial : Network, optional
+            The network that training began from, for arrays that are not self-contained; not looked at for others.
+            Without it, the wide layers cannot be asked for.
+
+        Raises
+        ------
+        ValueError
+            If the layers of `initial` are others than those of which the arrays have the digest.
+
+        """
+        wide, n = arrays.get("wide"), int(arrays["n"])
+        if wide is not None:
+            return cls.__new__(cls)._set(n, wide=wide)
+        origin = arrays.get("origin") if initial is not None else None
+        basis = basis_from(arrays) if origin is None else initial._basis_of(origin)
+        return cls.__new__(cls)._set(n, small=arrays["small"], basis=basis)
+
+    def _basis_of(self, origin):
+        """Return the basis, if it has this digest."""
+        self.stack()
+        if not np.array_equal(getattr(self._basis, "origin", None), origin):
+            raise ValueError(f"network: expected the one that the run began from, to the last bit, got {self!r} with "
+                             "other layers")
+        return self._basis
+
+    def __reduce__(self):
+        # what use has made of the rest stays behind, so that it makes no difference to a pickle, or to a digest of one
+        if self._basis is None or getattr(self._basis, "wide", None) is self._wide is not None:
+            return _network, (type(self), self._n, self._any() if self._basis is None else self._wide, None, None)
+        return _network, (type(self), self._n, None, self._small, self._basis)
 
     def _any(self):
         return self._wide if self._small is None else self._small
 
     def _compress(self):
-        k, h = self._wide.shape
-        if h <= k:
-            self._small = self._wide
-            return
-        # scaled so that no norm overflows
-        peak = max(self._wide.max(), -self._wide.min())
-        scale = 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
-        with single_threaded_blas(), np.errstate(over="ignore"):
-            small = triangular_factor(self._wide, scale) / scale
-        if not np.isfinite(small).all():
-            small = self._wide      # columns of norms beyond float64 stay spread out
-        else:
-            # before `_small`, which other threads look at
-            self._basis = Factor(self._wide, scale)
+        small, basis = compressed(self._wide)
+        # before `_small`, which other threads look at
+        self._basis = basis
         self._small = small
 
     def __repr__(self):
         return f"Network(n={self.n}, h={self.width}, m={self.m})"
+
+
+def _network(cls, n, wide, small, basis):
+    """Return the network that a pickle has taken apart."""
+    return cls.__new__(cls)._set(n, wide=wide, small=small, basis=basis)
 
 
 def _within_float64(name, found):
@@ -344,20 +346,3 @@ def _read_only(array):
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _deviations(std):
-    """Return the standard deviations of both layers."""
-    try:
-        std1, std2 = (std, std) if np.ndim(std) == 0 else std
-    except (TypeError, ValueError):
-        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}") from None
-    return as_number("std", std1), as_number("std", std2)
-
-
-def _memory():
-    """Return how many bytes of memory this machine has; infinity if that cannot be told."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):   # not on this system
-        return math.inf

@@ -1,17 +1,53 @@
 """The ways back from a compressed network to its full width: orthonormal bases, kept or made again.
 
-Each has the `width` h, widens a small stack (n + m, k) to `(n + m, h)`, and says what it is made of. docs/theory.md,
-section 5.
+Each has the `width` h, widens a small stack (n + m, k) to `(n + m, h)`, and says what it is made of: all of it, or its
+`origin`, a digest, where that is as large as the wide layers and they are kept elsewhere. docs/theory.md, section 5.
 """
+
+import functools
+import hashlib
 
 import numpy as np
 
 from .linalg.compress import orthonormal_rows, triangular_factor
 from .threads import single_threaded_blas
 
-__all__ = ["Factor", "Haar", "Padding", "Rows"]
+__all__ = ["Haar", "Padding", "basis_from", "compressed"]
 
 COLUMNS_PER_PRODUCT = 4096
+
+# How many numbers are digested at once: Ctrl-C is looked at in between.
+NUMBERS_PER_DIGEST = 2**21
+
+
+def compressed(wide):
+    """Return a stack of at most n + m columns that training at full width follows, and the basis that leads back.
+
+    The stack itself, and no basis, where it is no wider than that, or its norms leave float64.
+    """
+    k, h = wide.shape
+    if h <= k:
+        return wide, None
+    # scaled so that no norm overflows
+    peak = max(wide.max(), -wide.min())
+    scale = 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
+    with single_threaded_blas(), np.errstate(over="ignore"):
+        small = triangular_factor(wide, scale) / scale
+    if not np.isfinite(small).all():
+        return wide, None       # columns of norms beyond float64 stay spread out
+    return small, Factor(wide, scale)
+
+
+def basis_from(arrays):
+    """Return the basis of a network that was taken apart into arrays, of which it has the width."""
+    width = int(arrays["width"])
+    if "basis" in arrays:
+        return Rows(arrays["basis"])
+    if "seed" in arrays:
+        return Haar(width, arrays["seed"])
+    if "origin" in arrays:
+        return Absent(width, arrays["origin"])
+    return Padding(width)
 
 
 class Factor:
@@ -23,9 +59,17 @@ class Factor:
     def __init__(self, wide, scale):
         self.wide, self.scale = wide, scale
 
-    def to_arrays(self):
+    @functools.cached_property
+    def origin(self):
+        """A digest of the wide layers."""
+        return _digest("layers", self.wide)
+
+    def to_arrays(self, *, self_contained=True):
         """Return what this basis is made of."""
-        return {"basis": self.rows()}
+        return {"basis": self.rows()} if self_contained else {"origin": self.origin}
+
+    def __reduce__(self):
+        return Factor, (self.wide, self.scale)
 
     @property
     def width(self):
@@ -49,9 +93,17 @@ class Rows:
     def __init__(self, rows):
         self.rows = rows
 
-    def to_arrays(self):
+    @functools.cached_property
+    def origin(self):
+        """A digest of the rows."""
+        return _digest("rows", self.rows)
+
+    def to_arrays(self, *, self_contained=True):
         """Return what this basis is made of."""
-        return {"basis": self.rows}
+        return {"basis": self.rows} if self_contained else {"origin": self.origin}
+
+    def __reduce__(self):
+        return Rows, (self.rows,)
 
     @property
     def width(self):
@@ -69,7 +121,7 @@ class Haar:
     def __init__(self, width, seed):
         self.width, self.seed = width, seed
 
-    def to_arrays(self):
+    def to_arrays(self, *, self_contained=True):
         """Return what this basis is made of."""
         return {"seed": self.seed}
 
@@ -88,7 +140,7 @@ class Padding:
     def __init__(self, width):
         self.width = width
 
-    def to_arrays(self):
+    def to_arrays(self, *, self_contained=True):
         """Return what this basis is made of."""
         return {}
 
@@ -99,10 +151,50 @@ class Padding:
         return wide
 
 
+class Absent:
+    """A basis of which only the digest is here: what it is made of is kept elsewhere."""
+
+    def __init__(self, width, origin):
+        self.width, self.origin = width, origin
+
+    def to_arrays(self, *, self_contained=True):
+        """Return the digest; a ValueError where everything is asked for."""
+        if self_contained:
+            raise self._missing()
+        return {"origin": self.origin}
+
+    def widen(self, small):
+        """Raise a ValueError that says what is needed to widen anything."""
+        raise self._missing()
+
+    def _missing(self):
+        return ValueError(f"network: expected its wide layers, of width {self.width}, got a checkpoint, which leaves "
+                          "them out; load it with Run.load(path, network=...), the network that the run began from. "
+                          "Its product and what training needs are here without")
+
+
+def _digest(kind, array):
+    """Return the SHA-256 of a matrix as four integers."""
+    found = hashlib.sha256(f"{kind} {array.shape}".encode())
+    flat = array.reshape(-1)
+    for at in range(0, flat.size, NUMBERS_PER_DIGEST):
+        found.update(flat[at:at + NUMBERS_PER_DIGEST].astype("<f8", copy=False))
+    return np.frombuffer(found.digest(), "<i8").astype(np.int64)
+
+
 def _product(small, rows, *, out):
-    """Return small @ rows, block by block, so that `out` may be `rows`."""
-    with single_threaded_blas():
+    """Return small @ rows, block by block, so that `out` may be `rows`.
+
+    Raises
+    ------
+    ValueError
+        If a number leaves float64, as it does from no orthonormal rows but those of a file that somebody has changed.
+
+    """
+    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         for at in range(0, rows.shape[1], COLUMNS_PER_PRODUCT):
             columns = slice(at, at + COLUMNS_PER_PRODUCT)
-            out[:, columns] = small @ rows[:, columns]
+            out[:, columns] = block = small @ rows[:, columns]
+            if not np.isfinite(block).all():
+                raise ValueError("network: expected wide layers within float64, got some beyond")
     return out

@@ -36,10 +36,14 @@ def _column(run, name):
     return run.history["iteration"], run.history[name]
 
 
+# matplotlib leaves float64 where it makes margins and ticks for numbers from beyond
+DRAWN = 1e-200, 1e200
+
+
 def _draw(run, name, ax, **style):
     """Draw a positive column against the iteration, leaving out what a log scale cannot show."""
     t, y = _column(run, name)
-    shown = np.isfinite(y) & (y > 0)
+    shown = (y > DRAWN[0]) & (y < DRAWN[1])
     ax.plot(t[shown], y[shown], **style)
 
 
@@ -65,7 +69,7 @@ def plot_gap(run, ax=None):
     _draw(run, "gap_bound", ax, color=VERMILLION, ls="--", label="guaranteed bound")
     _draw(run, "gap", ax, color=BLUE, label="measured")
     gap, floor = _column(run, "gap")[1], run.history.get("floor")
-    if floor is not None and 0 < np.nanmin(gap) < 1e3 * floor[-1]:
+    if floor is not None and 0 < np.nanmin(gap) < 1e3 * float(floor[-1]):
         _draw(run, "floor", ax, color=BLACK, ls=":", lw=0.8, label="rounding floor")
     ax.legend(loc="best")
     return _finish(ax, r"gap $L(t)-\ell^*$")

@@ -166,17 +166,39 @@ cdef class State:
         return np.concatenate([self.memory, *previous, self._layers().ravel()])
 
     def restore(self, saved, *, same_rule=True):
-        """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
+        """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory.
+
+        Raises
+        ------
+        ValueError
+            If it is of another size, or something in it that counts is no count. Whatever else is in it is taken, and
+            brackets that are none make constants that are none.
+
+        """
         cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
         expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
         if saved.ndim != 1 or saved.size < expected or (same_rule and saved.size != expected):
             raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")
         self.memory = saved[:kept]
+        self._check_counts()
         self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
         if not same_rule:
             memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
         elif self.rule.needs_previous:
             self._view(self.it.g_old)[:] = saved[kept:kept + layers].reshape(self._layers().shape)
+
+    def _check_counts(self):
+        """Refuse a memory with counts that are none: they are shown as integers, and steps go on from theirs."""
+        cdef Memory* memory = self.it.memory
+        counts = {"t": memory.t, "redone": memory.redone, "renewals": memory.renewals,
+                  "eigenproblems": memory.eigenproblems, "evaluations": memory.evaluations,
+                  "gradients": memory.gradients, "backtracks": memory.backtracks, "narrow": memory.narrow}
+        for name, check in zip(CHECKS, (memory.pl, memory.descent, memory.rate, memory.drift, memory.bound)):
+            counts.update({f"{name} {key}": value for key, value in check.items() if key != "smallest"})
+        for name, count in counts.items():
+            # beyond 2^53 a double cannot count on
+            if not 0.0 <= count < 2.0**53 or count != int(count):
+                raise ValueError(f"state: expected an integer >= 0, below 2^53, for {name}, got {count!r}")
 
     @property
     def counters(self):

@@ -1,6 +1,6 @@
 """Whether to go on from an iterate, and if not, why. What rounding may hide: docs/theory.md, section 7."""
 
-from libc.math cimport fabs, fmax, isfinite, sqrt
+from libc.math cimport INFINITY, fabs, fmax, isfinite, sqrt
 
 from ..iterate cimport Iterate, Memory
 from ..linalg.rounding cimport U
@@ -67,7 +67,8 @@ cdef inline int stopping_status(const Iterate* it, const Limits* limits) noexcep
         return CONVERGED
     if it.gap <= fmax(it.floor, unsure + lost):
         return FLOOR_REACHED
-    if it.gap > limits.max_growth * memory.gap_0:
+    # no limit is none, whatever a state says that the first gap was
+    if limits.max_growth < INFINITY and it.gap > limits.max_growth * memory.gap_0:
         return DIVERGED
     if it.grad_sq == 0.0:
         # where l* is not known, this may be it

@@ -99,12 +99,14 @@ def audit(checks, history, guarantee=None, *, estimated=False):
 def _decreases(history, contraction):
     """Return the claim that the gap falls at the rate that was guaranteed before the first step."""
     t, gap = history["iteration"], history["gap"]
-    with np.errstate(divide="ignore", invalid="ignore"):     # a contraction of 1; and 0 times -inf, at t = 0
+    # a contraction of 1, and 0 times -inf, at t = 0; whatever else may be in a file that somebody has changed
+    with np.errstate(all="ignore"):
         bound = gap[0] * np.where(t > 0, np.exp(t * np.log1p(-min(contraction, 1.0))), 1.0)
-    # what rounding may have done to the gap in all the steps so far, and to the power
-    allowance = history["rounding"] + 1e-15 * (1 + t) * bound
-    slack = 1 - gap / np.where(bound > 0, bound, 1.0)
-    return _claim("initial_rate", history, slack, gap > bound + allowance, allowance > bound - gap)
+        # what rounding may have done to the gap in all the steps so far, and to the power
+        allowance = history["rounding"] + 1e-15 * (1 + t) * bound
+        slack = 1 - gap / np.where(bound > 0, bound, 1.0)
+        violated, uninformative = gap > bound + allowance, allowance > bound - gap
+    return _claim("initial_rate", history, slack, violated, uninformative)
 
 
 def _bounded(history, bounds):
@@ -113,11 +115,12 @@ def _bounded(history, bounds):
     It is made of iterates whose loss is at most the first. The columns are the safe ends of brackets: the other ends
     are `bracket_width` away.
     """
-    low, high = bounds.after(history["drift"])
-    width = 1 + history["bracket_width"]
-    with np.errstate(invalid="ignore", over="ignore"):     # no lower bound on s_min: 0 times infinity
+    # no lower bound on s_min: 0 times infinity; whatever else may be in a file that somebody has changed
+    with np.errstate(all="ignore"):
+        low, high = bounds.after(history["drift"])
+        width = 1 + history["bracket_width"]
         least = np.where(history["sigma_min_sq"] > 0, history["sigma_min_sq"] * width, np.inf)
-    slack = np.minimum(1 - low / least, 1 - history["sigma_max_sq"] / width / high)
+        slack = np.minimum(1 - low / least, 1 - history["sigma_max_sq"] / width / high)
     applies = history["loss"] <= history["loss"][0]
     slack = np.where(applies, slack, np.inf)
     # both sides are computed to some u, rounded outward; nothing is checked where the other end is not known

@@ -127,6 +127,11 @@ class Classification(Problem):
         sums = (N + 4) * U * (size.T @ (abs(P - self._targets) + R))
         return float(np.linalg.norm(self._weight * (size.T @ R + sums) + 4 * U * self.l2 * absolute))
 
+    def __getstate__(self):
+        # solved first, whether that was asked for before or not: nobody who is sent this has to do it again
+        kernel = self.kernel
+        return {**super().__getstate__(), "_kernel": kernel}
+
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g})"
 

@@ -118,6 +118,10 @@ class Problem:
         W = as_shaped("W", W, self.shape)
         return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
 
+    def __getstate__(self):
+        # what is worked out on demand stays behind, so that use makes no difference to a pickle, or to a digest of one
+        return {name: value for name, value in sorted(vars(self).items()) if name != "fingerprint"}
+
     def __repr__(self):
         return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "
                 f"minimum={self.minimum:.4g})")

@@ -62,10 +62,12 @@ def rule_parts(rule):
 def rule_again(parts):
     """Return the rule that `rule_parts` has taken apart; its class may be anybody's, but has to be imported.
 
+    No other code of the class than its constructor is run, and only classes that are rules and imported already count.
+
     Raises
     ------
     ValueError
-        If there is no such class.
+        If there is no such class, or it does not take the options.
 
     Examples
     --------
@@ -75,15 +77,15 @@ def rule_again(parts):
     """
     name = parts["class"]
     if name == CallableRule.__name__:
-        raise ValueError(f"step_size: the run was made with a function, {parts['options']['function']}; expected it "
-                         "again, or another rule to go on with")
+        raise ValueError(f"step_size: the run was made with a function, {parts['options'].get('function')!s:.200}; "
+                         "expected it again, or another rule to go on with")
     # the last one of the name: in a notebook, a class is made again and again
     for rule in reversed([rule for rule in _subclasses(Rule) if rule.__name__ == name]):
         try:
-            return rule(**parts["options"])
-        except TypeError as error:
-            raise ValueError(f"step_size: expected {name} to take what its `options` say, {parts['options']!r}, got "
-                             f"{error}: say which rule to go on with") from error
+            return rule_from(rule(**parts["options"]))
+        except (TypeError, OverflowError) as error:     # OverflowError: an integer for which C has no room
+            raise ValueError(f"step_size: expected {name} to take what its `options` say, {parts['options']!r:.200}, "
+                             f"got {error}: say which rule to go on with") from error
     raise ValueError(f"step_size: expected the rule of the run that is continued, {name}, got nothing of that name: "
                      "import it, or say which rule to go on with")
 

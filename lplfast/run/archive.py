@@ -4,6 +4,7 @@ It is read without NumPy's reader: nothing is evaluated, unpickled or decompress
 nothing that a file asks for is larger than the file itself, and every size is known before anything is read.
 """
 
+import errno
 import json
 import os
 import struct
@@ -60,7 +61,10 @@ def load_entries(path):
             return _read(file)
         except AnotherFormatError as error:
             raise ValueError(f"{path}: {error}") from None
-        except DAMAGE as error:
+        except (OSError, *DAMAGE) as error:
+            # of a disk that fails there is more to say than of an offset that no file can have
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             raise ValueError(f"{path}: expected a run saved by Run.save, got something else or a damaged file: "
                              f"{error or type(error).__name__}") from error
 

@@ -1,4 +1,4 @@
-"""A file that a run under way is written to."""
+"""A file that a run under way is written to, without the wide layers that it began from: these do not change."""
 
 import os
 import time
@@ -16,7 +16,7 @@ class Checkpoint:
 
     def begin(self, run):
         """Write the first time: a path that cannot be written is an error now, and not when there is much to lose."""
-        run.save(self.path)
+        run.save(self.path, self_contained=False)
         self.due = time.perf_counter() + self.every
 
     def save_if_due(self, driver):
@@ -28,6 +28,6 @@ class Checkpoint:
     def write(self, run):
         """Write a run; a disk that is full for a while must not cost it."""
         try:
-            run.save(self.path)
+            run.save(self.path, self_contained=False)
         except OSError as error:
             warnings.warn(f"checkpoint: not written, what was there is kept: {error}", RuntimeWarning, stacklevel=5)

@@ -112,8 +112,18 @@ def check_values(members, arrays):
         if ARRAYS[name].finite and not np.isfinite(array).all():
             raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     if "history/iteration" in arrays:
-        _agree("history/iteration", arrays["history/iteration"][-1].item(), members["iterations"], "its last entry ")
+        _check_iterations(arrays["history/iteration"], members)
     _check_network(members, arrays)
+
+
+def _check_iterations(found, members):
+    """Refuse a history whose rows are not one in so many, and the last."""
+    every, last = members["continuation/options/record_every"], members["iterations"]
+    expected = np.append(every * np.arange(found.size - 1, dtype=np.float64), last)
+    if not np.array_equal(found, expected):
+        at = int(np.flatnonzero(found != expected)[0])
+        raise ValueError(f"history/iteration: expected {expected[at]:.0f} in row {at}, one in {every} up to iterations "
+                         f"= {last}, got {found[at]!r}")
 
 
 def _check_network(members, arrays):
@@ -122,13 +132,17 @@ def _check_network(members, arrays):
         _agree(f"network/{name}", int(arrays[f"network/{name}"]), members[f"facts/{name}"])
     if ("network/wide" in arrays) == ("network/small" in arrays):
         raise ValueError("network: expected either wide or small, got both or neither")
-    if "network/wide" in arrays and ("network/basis" in arrays or "network/seed" in arrays):
-        raise ValueError("network/basis, network/seed: expected neither beside network/wide, got one")
-    if "network/basis" in arrays and "network/seed" in arrays:
-        raise ValueError("network/basis, network/seed: expected at most one of them, got both")
-    if "network/small" in arrays and arrays["network/small"].shape[1] > members["facts/width"]:
-        raise ValueError(f"network/small: expected at most width = {members['facts/width']} columns, got "
-                         f"{arrays['network/small'].shape[1]}")
+    bases = [name for name in ("network/basis", "network/seed", "network/origin") if name in arrays]
+    if "network/wide" in arrays and bases:
+        raise ValueError(f"{bases[0]}: expected none beside network/wide, got one")
+    if len(bases) > 1:
+        raise ValueError(f"{', '.join(bases)}: expected at most one of them, got {len(bases)}")
+    width, run_width, rows = members["facts/width"], members["facts/run_width"], members["facts/n"] + members["facts/m"]
+    if "network/wide" in arrays and run_width != width:
+        raise ValueError(f"facts/run_width: expected width = {width} beside network/wide, got {run_width}")
+    if bases and not run_width == rows < width:
+        raise ValueError(f"{bases[0]}: expected it for layers compressed to width n + m = {rows} from "
+                         f"more, got {run_width} from {width}")
     if "network/seed" in arrays and arrays["network/seed"].min() < 0:
         raise ValueError("network/seed: expected integers >= 0, got a negative one")
 
@@ -158,6 +172,9 @@ def _check_format(about):
                              "version, or start anew from its layers: Network.from_arrays takes the file's entries "
                              "network/...")
 
+
+# What a rule's options may be nested.
+LEVELS = 20
 
 KINDS = {
     "text": (str, "text"),
@@ -193,7 +210,28 @@ def _member(name, value):
         raise ValueError(f"{entry.name}: expected {expected}{' or null' if nullable else ''}, got {_short(value)}")
     if entry.finite and not np.isfinite(value):
         raise ValueError(f"{entry.name}: expected a finite number, got {value}")
+    if kind == "text" and not _is_unicode(value):
+        raise ValueError(f"{entry.name}: expected text, got half a character in it: {_short(value)}")
+    if kind == "object":
+        _check_depth(entry.name, value)
     return value
+
+
+def _is_unicode(text):
+    """Whether it can be printed or written anywhere: JSON has half characters, which nothing else knows."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_depth(name, value, left=LEVELS):
+    """Refuse what is nested so deeply that a walk through it might not come back."""
+    if not left:
+        raise ValueError(f"{name}: expected at most {LEVELS} levels of objects and lists, got more")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(name, inner, left - 1)
 
 
 def _check_groups(found, entries):

@@ -117,7 +117,7 @@ def _max_iter(facts):
 def _left(facts):
     """Return how many digits of the gap are left to be gained, and the iterations at the present pace, or None."""
     history = facts.history
-    if not (facts.tol > 0 and {"iteration", "gap"} <= history.keys() and len(history["gap"]) > 1):
+    if not (facts.tol > 0 and facts.first > 0 and {"iteration", "gap"} <= history.keys() and len(history["gap"]) > 1):
         return None
     # the pace of the last quarter: the first steps of a run are faster
     t, gap = history["iteration"], history["gap"]

@@ -74,7 +74,7 @@ def _check_history(max_iter, options):
 
 
 def _check_origin(problem, run):
-    """Refuse to go on with a run on another problem, or from a state that means something else here."""
+    """Refuse to go on with a run on another problem, or from a state that means something else here or lacks a part."""
     went_on = run.continuation
     if went_on.layout != LAYOUT:
         raise ValueError(f"run: expected one of this version of lplfast, got one of {run.facts.versions['lplfast']} "
@@ -83,3 +83,6 @@ def _check_origin(problem, run):
         raise ValueError(f"problem: expected the one that the run was trained on, {run.facts.problem}, to the last "
                          f"bit, got {problem!r}. Make it from the same data and options, or start anew from the "
                          "layers: train(problem, run.network)")
+    if went_on.start is None and not problem.sees_everything:
+        raise ValueError(f"run: expected the first layer at t = 0, of which {problem!r} cannot see a part, got a run "
+                         "without. Start anew from its layers: train(problem, run.network)")

@@ -234,38 +234,63 @@ class Run:
 
         return overview(self)
 
-    def save(self, path):
+    def save(self, path, *, self_contained=True):
         """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file. Of a symbolic link, what it leads to is written; an existing file passes on its permissions.
+        self_contained : bool
+            Whether the file is enough for everything. If not, and the network was compressed from wide layers, it has
+            the compressed ones and a digest of the wide ones that the run began from, which `load` is then to be
+            given: some `(n + m)^2` numbers instead of `(n + m) h`. Checkpoints are such files.
 
         Raises
         ------
         OSError
-            If it cannot be written; it names `path`.
+            If it cannot be written, or is no regular file; it names `path`.
+        ValueError
+            If it is to be self-contained, and the run was itself loaded without its initial network.
 
         """
         parts = {**{name: getattr(self, name) for name in ("status", "message", "iterations", "checks", "counters")},
                  "facts": dict(self.facts), "guarantee": self.guarantee.to_dict(),
                  "continuation": {**self.continuation.to_dict(), **self.continuation.to_arrays()},
-                 "history": self.history, "network": self.network.to_arrays()}
+                 "history": self.history, "network": self.network.to_arrays(self_contained=self_contained)}
         save_entries(path, dict(flat(parts)))
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path, *, network=None):
         """Return the run saved at `path`. Nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        network : Network, optional
+            The network that the run began from, to the last bit; not looked at where the file is self-contained. A
+            checkpoint of a wide network leaves its wide layers out, and makes them again from these. Without it
+            everything else is there, and training goes on; only `run.network.W1` and `.W2`, and saving
+            self-contained, are then errors.
 
         Raises
         ------
         OSError
-            If the file cannot be read.
+            If the file cannot be read, or is no regular file.
+        TypeError
+            If `network` is no Network.
         ValueError
             If it is not a saved run: the message names the entry, what was expected and what is there
-            (docs/files.md); or if it is one of another format.
+            (docs/files.md); if it is one of another format; or if it began from another network.
 
         """
+        if network is not None and not isinstance(network, Network):
+            raise TypeError(f"network: expected the Network that the run began from, got {type(network).__name__}")
         parts = load_entries(path)
         continuation = {"start": None, **parts.pop("continuation")}
         history = {name: parts["history"][name] for name in continuation["options"]["record"]}
-        return cls(**{**parts, "history": history, "network": Network.from_arrays(parts["network"]),
+        return cls(**{**parts, "history": history, "network": Network.from_arrays(parts["network"], initial=network),
                       "facts": RunInfo(**parts["facts"]), "continuation": Continuation(**continuation),
                       "guarantee": InitialGuarantee.from_dict(parts["guarantee"])})
 

@@ -11,7 +11,7 @@ from ..descent.state import CHECKS
 
 __all__ = ["ALTERNATIVES", "ARRAYS", "ENTRIES", "FORMAT", "MEMBERS", "PREFIXES", "SCHEMA"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Entry(NamedTuple):
@@ -35,7 +35,7 @@ def _entry(name, dtype, meaning, shape=(), *, finite=False, group=""):
 
 
 SCHEMA = (
-    _entry("format", "integer", "format of the file, 2"),
+    _entry("format", "integer", "format of the file, 3"),
     _entry("status", "text", "how the run ended"),
     _entry("message", "text", "the same in a sentence"),
     _entry("iterations", "integer", "steps taken"),
@@ -91,12 +91,13 @@ SCHEMA = (
     _entry("network/width", "int64", "columns of W1, rows of W2"),
     _entry("network/wide", "float64", "the layers at the end, the stack [W1; W2.T]", ("n + m", "width"), finite=True,
            group="wide"),
-    _entry("network/small", "float64", "or the same in fewer coordinates", ("n + m", "k"), finite=True,
+    _entry("network/small", "float64", "or the same in fewer coordinates", ("n + m", "run_width"), finite=True,
            group="small"),
-    _entry("network/basis", "float64", "the orthonormal basis that they refer to", ("k", "width"), finite=True,
+    _entry("network/basis", "float64", "the orthonormal basis that they refer to", ("run_width", "width"), finite=True,
            group="basis"),
-    _entry("network/seed", "int64", "or the seed that it is drawn with; with neither, the first k axes", ("4",),
-           group="seed"),
+    _entry("network/seed", "int64", "or the seed that it is drawn with", ("4",), group="seed"),
+    _entry("network/origin", "int64", "or the SHA-256 of the initial layers that it is made of; with none of these "
+           "three, the first axes", ("4",), group="origin"),
     _entry("continuation/state", "float64", "memory and layers of the compiled loop", ("numbers",)),
     _entry("continuation/start", "float64", "W1 at t = 0, if the problem cannot see all of it", ("n", "run_width"),
            finite=True, group="start"),

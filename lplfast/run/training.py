@@ -61,7 +61,9 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol
         See `callback`.
     checkpoint : path, optional
         A file that the run so far is written to: at the start, then every `checkpoint_every` seconds, and at the end.
-        It is replaced at once or not at all: whatever happens, it can be loaded, and the run be continued.
+        It is replaced at once or not at all: whatever happens, it can be loaded, and the run be continued. Layers that
+        were compressed are in it as that: `Run.load(checkpoint, network=network)` makes the wide ones again from the
+        network that the run began from, which is for the caller to keep, or to make again to the last bit.
     checkpoint_every : float
         See `checkpoint`. A run that is killed loses at most these seconds, a step, and the time that writing takes.
     progress : bool

@@ -190,7 +190,7 @@ def test_checkpoints_at_the_start_under_way_and_at_the_end(tmp_path):
                 callback_every=10)
     assert seen[0] == 0
     assert 2 < len(set(seen)) <= len(seen)
-    assert same(Run.load(path), run)
+    assert same(Run.load(path, network=network), run)
     assert os.listdir(tmp_path) == ["run.npz"]
     with pytest.raises(FileNotFoundError):
         train(problem, network, checkpoint=tmp_path / "nowhere" / "run.npz")
@@ -217,7 +217,7 @@ from run import test_continuation as tests
 from lplfast import Run, train
 path = sys.argv[1]
 problem, network, rule = tests.killed_case()
-start = Run.load(path) if len(sys.argv) > 2 else network
+start = Run.load(path, network=network) if len(sys.argv) > 2 else network
 print("ready", flush=True)
 train(problem, start, rule, max_iter=10**9, tol=0.0, record_every=10_000, checkpoint=path,
       checkpoint_every=tests.INTERVAL)
@@ -252,7 +252,7 @@ def test_killed_at_random_moments(tmp_path):
     assert len(late) > 10
     assert max(late) < INTERVAL + DELAY
     problem, network, rule = killed_case()
-    stopped = Run.load(path)
+    stopped = Run.load(path, network=network)
     end = stopped.iterations + 1000
     whole = train(problem, network, rule, max_iter=end, tol=0.0, record_every=10_000)
     assert same(train(problem, stopped, max_iter=end), whole)
