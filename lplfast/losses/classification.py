@@ -1,11 +1,12 @@
 """Losses for labels: logistic regression for m binary ones, softmax regression for one of m classes."""
 
-import functools
+import os
 import threading
 
 import numpy as np
 import scipy
 
+from ..interrupts import look_up
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction
@@ -24,6 +25,16 @@ U = float(np.finfo(float).eps) / 2
 SOLVING = threading.RLock()
 
 
+def _after_fork():
+    """Leave in the child no lock that another thread of the parent holds."""
+    global SOLVING
+    SOLVING = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Classification(Problem):
     """A sum over rows x of `log-partition(x (W + offset)) - <label, x (W + offset)>`, and a ridge.
 
@@ -38,7 +49,7 @@ class Classification(Problem):
         if not abs(X).max() < HUGE / max(X.shape):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
                              "rescale X")
-        self.shape, self.basis = (n, targets.shape[1]), None
+        self.shape, self.basis, self._kernel = (n, targets.shape[1]), None, None
         self.l2 = as_number("l2", l2, positive=True)
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
@@ -56,8 +67,12 @@ class Classification(Problem):
     @property
     def kernel(self):
         """The compiled loss; the first access solves for the minimizer."""
-        with SOLVING:
-            return self._kernel
+        if self._kernel is None:
+            with SOLVING:
+                if self._kernel is None:
+                    with single_threaded_blas():
+                        self._kernel = self._solve()
+        return self._kernel
 
     @property
     def minimum(self):
@@ -88,11 +103,6 @@ class Classification(Problem):
     def conditioning(self):
         """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
         return describe_conditioning(self) + "."
-
-    @functools.cached_property
-    def _kernel(self):
-        with single_threaded_blas():
-            return self._solve()
 
     def _solve(self):
         V, _ = newton(self)
@@ -194,6 +204,7 @@ class SoftmaxLoss(Classification):
         H = np.zeros((m, n, m, n))
         for j in range(m):
             for k in range(j):
+                look_up()
                 block = self._weight * (X.T @ (X * (P[:, j] * P[:, k])[:, np.newaxis]))
                 H[j, :, k], H[k, :, j] = -block, -block.T
                 # p_j (1 - p_j), summed up from the other classes: 1 - p_j itself has no digits where p_j is nearly 1
