@@ -11,6 +11,7 @@ from lplfast import Local, MatrixFactorization, Problem, SquaredLoss
 from lplfast.descent.descent import Descent
 from lplfast.losses.function import PythonLoss
 from lplfast.losses.loss import Loss, digest
+from lplfast.losses.pseudo_huber import PseudoHuber
 from lplfast.losses.rowwise import Logistic, Softmax
 from lplfast.spectral.exact import Exact
 
@@ -97,6 +98,7 @@ def kernels():
         "factorization": MatrixFactorization([[1.0, 2.0]]).kernel,
         "ridge": SquaredLoss([[1.0, 2.0], [3.0, 5.0]], [1.0, 0.0], l2=0.1).kernel,
         "softmax": Softmax(X, logits, W, **rows), "logistic": Logistic(X, logits, W, **rows),
+        "pseudo-huber": PseudoHuber(X, logits, W, delta=0.5, blur=1e-8, **rows),
         "python": PythonLoss(value_and_gradient, (2, 3), mu=0.0, K=1.0, minimum=0.0, lower_bound=-1.0,
                              uncertainty=0.5)}
 
@@ -165,7 +167,7 @@ def test_the_loop_refuses_a_stack_of_another_shape(shape):
     ("factorization", [1.0], (5**0.5, 5**0.5, 1)),
     # trace and determinant of X.T X + l2 I are 39.2 and 1 + 39 l2 + l2^2
     ("ridge", [19.6 - (19.6**2 - 4.91) ** 0.5, 19.6 + (19.6**2 - 4.91) ** 0.5], None),
-    ("softmax", None, None), ("logistic", None, None), ("python", None, None)])
+    ("softmax", None, None), ("logistic", None, None), ("pseudo-huber", None, None), ("python", None, None)])
 def test_a_loss_says_whether_it_is_quadratic_and_what_its_targets_are(name, hessian, target):
     kernel = kernels()[name]
     assert kernel.quadratic == (hessian is not None)

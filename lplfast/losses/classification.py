@@ -182,11 +182,9 @@ class LogisticLoss(Classification):
 
     def hessian(self, V):
         """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        X, n = self._X, self.shape[0]
-        Z = X @ V
+        Z = self._X @ V
         # 1 - p of logits z is p of -z, with all its digits
-        variances = self._probabilities(Z) * self._probabilities(-Z)
-        return np.array([self._weight * (X.T @ (X * v[:, np.newaxis])) + self.l2 * np.eye(n) for v in variances.T])
+        return self._hessian_by_columns(self._probabilities(Z) * self._probabilities(-Z))
 
     def _probabilities(self, Z):
         E = np.exp(-abs(Z))

@@ -116,6 +116,11 @@ class RowLoss(Problem):
         """Return the Hessian at V times U."""
         return self._weight * (self._X.T @ self._bent(self._X @ V, self._X @ U)) + self.l2 * U
 
+    def _hessian_by_columns(self, curvatures):
+        """Return the Hessian where each output is on its own, of the second derivatives, shape (N, m): (m, n, n)."""
+        X, ridge = self._X, self.l2 * np.eye(self.shape[0])
+        return np.array([self._weight * (X.T @ (X * column[:, np.newaxis])) + ridge for column in curvatures.T])
+
     def _gradient_rounding(self, V):
         """Bound what rounding may have done to the gradient at V, entry by entry."""
         N, size, absolute = len(self._X), abs(self._X), abs(V)
