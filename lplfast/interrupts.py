@@ -11,7 +11,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 _thread = threading.local()
 
 
-class Cancelled(BaseException):  # noqa: N818: it is no error
+class Cancelled(BaseException):  # noqa: N818
     """The run that this thread works for has been cancelled; no `except Exception` may stop it."""
 
 

@@ -21,6 +21,7 @@ SIGNATURES = {
     "MatrixFactorization": "(Y, *, offset=None)",
     "Network": "(W1, W2)",
     "Problem": "(kernel, *, rows=None, basis=None, minimizer=None)",
+    "PseudoHuberLoss": "(X, Y, *, delta, l2, reduction='sum', offset=None)",
     "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
     "check_loss": "(problem, *, points=(), rng=0)",
