@@ -1,6 +1,5 @@
 """Where long work looks up: whether Ctrl-C was pressed, and whether the run that the work is for has been cancelled."""
 
-import contextlib
 import threading
 
 __all__ = ["SECONDS_BETWEEN_LOOKS", "Cancelled", "cancellable", "look_up"]
@@ -11,17 +10,23 @@ SECONDS_BETWEEN_LOOKS = 0.1
 _thread = threading.local()
 
 
-class Cancelled(BaseException):  # noqa: N818
+class Cancelled(BaseException):
     """The run that this thread works for has been cancelled; no `except Exception` may stop it."""
 
 
-@contextlib.contextmanager
-def cancellable(cancelled):
-    """Let what this thread does inside look up by `cancelled()`, a function."""
-    _thread.cancelled = cancelled
-    try:
-        yield
-    finally:
+class cancellable:
+    """Context manager: let what this thread does inside look up by `cancelled()`, a function.
+
+    A class, since a generator of contextlib sets an attribute of the exception that leaves it, which not all allow.
+    """
+
+    def __init__(self, cancelled):
+        self.cancelled = cancelled
+
+    def __enter__(self):
+        _thread.cancelled = self.cancelled
+
+    def __exit__(self, *exc):
         _thread.cancelled = None
 
 

@@ -32,7 +32,7 @@ INSIDE = {
                 "descent"],
     "guarantees": ["constants", "imbalance", "bounds", "rates", "initial", "audit"],
     "run": ["requirements", "options", "outcome", "schema", "entries", "archive", "info", "run", "plan", "checkpoint",
-            "driver", "training", "many"],
+            "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
 }
 
