@@ -5,6 +5,7 @@ import json
 import time
 
 from . import calls, environment, losses, many, products, rivals, scaling
+from .compiled import compiled
 
 BENCHMARKS = {"bare": products.tables, "rivals": rivals.tables, "calls": calls.tables, "scaling": scaling.tables,
               "losses": losses.tables, "many": many.tables}
@@ -20,6 +21,10 @@ def main():
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"expected names among {', '.join(BENCHMARKS)}, got {', '.join(unknown)}")
+    try:
+        compiled()  # now, and not after minutes of measuring
+    except ImportError as error:
+        parser.error(str(error))
 
     started, load = time.perf_counter(), environment.load()
     tables = []

@@ -9,8 +9,11 @@ __all__ = ["compiled"]
 
 @functools.cache
 def compiled():
-    """Build `bare.pyx` and return the module."""
-    import pyximport
+    """Build `bare.pyx` and return the module; ImportError names what to install where there is no Cython."""
+    try:
+        import pyximport
+    except ImportError as error:
+        raise ImportError('the benchmarks need Cython: pip install -e ".[bench]"') from error
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         hooks = pyximport.install(build_dir=folder, language_level=3)

@@ -110,31 +110,41 @@ cdef struct Memory:
     double[RULE_MEMORY] rule    # a rule's own; zeros at t = 0
 
 
+# The fields in groups, by who writes them: each is complete before the next begins, at every iterate anew.
 cdef struct Iterate:
+    # --- State, once a run ------------------------------------------------------------------------------------------
     # shapes: W1 (n, k), W2t = W2.T (m, k), W and G (n, m), g1 like W1, g2t like W2t
     int n
     int k
     int m
-    double* W1
-    double* W2t
-    double* W
-    double* G
-    double* W_old       # W and G one step ago
-    double* G_old
-    double* g1
-    double* g2t
-    double* g_old       # [g1; g2t] one step ago, for the rules that ask for it; zeros at t = 0
-    # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G, the
-    # tangent kernel (least, greatest)
-    double* directions
     # the constants of the loss; if it is a quadratic, the (n,) diagonal of its Hessian and the same for each entry of
     # W, (n, m), else NULL
     double mu
     double K
     const double* hessian
     double* weights
-    # the loss here: gap = loss - minimum (NaN if the minimum is unknown), which gap_error may have to be added to;
-    # at floor = K eps_W^2 or below, the rounding of W1 W2 alone could be the whole gap
+    Memory* memory
+    # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G, the
+    # tangent kernel (least, greatest); Spectral writes into it
+    double* directions
+
+    # --- Descent._move, with a step: which of two arrays hold what --------------------------------------------------
+    double* W1
+    double* W2t
+    double* g1
+    double* g2t
+    double* g_old       # [g1; g2t] one step ago, for the rules that ask for it; zeros at t = 0
+    double* W
+    double* G
+    double* W_old       # W and G one step ago
+    double* G_old
+    # Frobenius norms, as computed; a step has them for nothing
+    double W1_norm
+    double W2_norm
+
+    # --- evaluate and layer_gradients: the loss here, and what rounding may have done to it -------------------------
+    # gap = loss - minimum (NaN if the minimum is unknown), which gap_error may have to be added to; at
+    # floor = K eps_W^2 or below, the rounding of W1 W2 alone could be the whole gap
     double loss
     double gap
     double gap_error
@@ -147,34 +157,34 @@ cdef struct Iterate:
     double G_error
     double lost         # what underflow may have taken from the loss: by its size alone
     # Frobenius norms, as computed, but G_norm, which is an upper bound; grad_sq = ||g1||^2 + ||g2||^2
-    double W1_norm
-    double W2_norm
     double W_norm
     double G_norm
     double g1_norm
     double g2_norm
     double grad_sq
-    # s_min(T)^2 = s_min(W1)^2 + s_min(W2)^2 and s_max(T)^2, s_max(W), ||G||_2: written by `Spectral.publish`
+
+    # --- Spectral: what the step before has moved, and brackets of singular values here -----------------------------
+    # at most, in the spectral norm: W1 W2, and the Gram matrices of both layers together
+    double product_step
+    double gram_step
+    # s_min(T)^2 = s_min(W1)^2 + s_min(W2)^2 and s_max(T)^2, s_max(W), ||G||_2
     Bracket sigma_min_sq
     Bracket sigma_max_sq
     Bracket sigma_max_W
     Bracket G_max
     # how much K_t grows with s_max(W), as a part of its first two terms
     double K_t_share_of_sigma_max_W
-    # what the last step moved, at most: W1 W2, and the Gram matrices of both layers together, in the spectral norm;
-    # written by `Spectral.drift`
-    double product_step
-    double gram_step
     # the tangent kernel of a quadratic loss: lo is below its spectrum, hi above; hi is NaN for other losses, and lo
     # the local PL constant mu s_min(T)^2
     Bracket nu
+
+    # --- Descent._prepare_ray and Rule.choose: where a step leads, and which one is taken ---------------------------
     # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves, else NULL
     double* tau
     double* B
     # the step size, set by the rule; where a search fails, why
     double eta
     int failure
-    Memory* memory
 
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:

@@ -9,7 +9,7 @@ import scipy.linalg
 
 from .linalg.compress import triangular_factor
 from .linalg.factorization import factorize
-from .network_bases import Factor, Haar, Padding, Rows
+from .network_bases import Factor, Haar, Padding, Rows, draw_normal
 from .tables import read_matrix
 from .threads import single_threaded_blas
 from .validation import as_count, as_generator, as_matrix, as_number
@@ -94,7 +94,7 @@ class Network:
         if size > sys.maxsize or size > _memory():
             raise MemoryError(too_wide)
         try:
-            wide = rng.standard_normal((n + m, h))
+            wide = draw_normal(rng, (n + m, h))
         except MemoryError as error:
             raise MemoryError(too_wide) from error
         with np.errstate(over="ignore"):

@@ -6,12 +6,16 @@ section 5.
 
 import numpy as np
 
+from .interrupts import look_up
 from .linalg.compress import orthonormal_rows, triangular_factor
 from .threads import single_threaded_blas
 
-__all__ = ["Factor", "Haar", "Padding", "Rows"]
+__all__ = ["Factor", "Haar", "Padding", "Rows", "draw_normal"]
 
 COLUMNS_PER_PRODUCT = 4096
+
+# How many random numbers are drawn in one call, which no Ctrl-C ends.
+NUMBERS_PER_DRAW = 2**22
 
 
 class Factor:
@@ -75,7 +79,7 @@ class Haar:
 
     def widen(self, small):
         """Return the stack of layers at full width."""
-        wide = np.random.default_rng(self.seed.tolist()).standard_normal((small.shape[0], self.width))
+        wide = draw_normal(np.random.default_rng(self.seed.tolist()), (small.shape[0], self.width))
         with single_threaded_blas():
             signs = np.sign(np.diag(triangular_factor(wide, 1.0)))
         # Haar measure: the triangular factor has a positive diagonal
@@ -99,10 +103,21 @@ class Padding:
         return wide
 
 
+def draw_normal(rng, shape):
+    """Return what `rng.standard_normal(shape)` does, drawn piece by piece."""
+    numbers = np.empty(shape)
+    flat = numbers.ravel()
+    for at in range(0, flat.size, NUMBERS_PER_DRAW):
+        look_up()
+        rng.standard_normal(out=flat[at:at + NUMBERS_PER_DRAW])
+    return numbers
+
+
 def _product(small, rows, *, out):
     """Return small @ rows, block by block, so that `out` may be `rows`."""
     with single_threaded_blas():
         for at in range(0, rows.shape[1], COLUMNS_PER_PRODUCT):
+            look_up()
             columns = slice(at, at + COLUMNS_PER_PRODUCT)
             out[:, columns] = small @ rows[:, columns]
     return out

@@ -6,8 +6,8 @@ import operator
 
 import numpy as np
 
-__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_flag", "as_generator", "as_matrix",
-           "as_number", "as_offset", "as_reduction", "as_shaped"]
+__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_flag", "as_fraction",
+           "as_generator", "as_matrix", "as_number", "as_offset", "as_reduction", "as_shaped"]
 
 REDUCTIONS = ("sum", "mean")
 
@@ -118,8 +118,8 @@ def as_reduction(reduction):
 
 
 def as_choice(name, value, choices):
-    """Return `value` if it is one of the choices, or raise ValueError."""
-    if value not in tuple(choices):
+    """Return `value` if it is one of the choices, all strings, or raise ValueError."""
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
 
@@ -158,6 +158,22 @@ def as_number(name, value, *, positive=False, signed=False):
     if not math.isfinite(number) or (number < 0.0 and not signed) or (positive and number == 0.0):
         raise ValueError(f"{name}: expected {expected}, got {_short(value)}")
     return number
+
+
+def as_fraction(name, value):
+    """Return `value` as a float between 0 and 1, both excluded.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number.
+    ValueError
+        If it is not between 0 and 1.
+    """
+    value = as_number(name, value, signed=True)
+    if not 0.0 < value < 1.0:
+        raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+    return value
 
 
 def as_count(name, value, *, least=1):

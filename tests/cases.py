@@ -141,6 +141,12 @@ def _duplicated_units(rng, n, h, m):
     return Network(W1, W2)
 
 
+def labels(rng, kind, N, m):
+    if kind is LogisticLoss:
+        return rng.integers(0, 2, (N, m))
+    return np.append(np.arange(m), rng.integers(0, m, N - m))
+
+
 # name -> function of (rng, n, h, m)
 NETWORKS = {
     "gaussian": lambda rng, n, h, m: Network.gaussian(n, h, m, std=h**-0.25, rng=rng),
@@ -161,6 +167,13 @@ def small_loss(rng, Y, h, *, distance=0.1):
     network = Network.balanced(Y + distance * rng.standard_normal(Y.shape) / np.sqrt(Y.size), h)
     scale = 1 + 0.5 * rng.random(h)
     return Network(network.W1 * scale, network.W2 / scale[:, np.newaxis])
+
+
+def start(seed=0, n=5, h=40, m=4):
+    """Return a factorization and layers near its solution, which every rule applies to."""
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((n, m))
+    return Y, MatrixFactorization(Y), small_loss(rng, Y, h)
 
 
 # name -> function of (problem, network): the rule, and its twin, a function of (constants, t)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import mpmath
 import pytest
 from hypothesis import settings
 
@@ -25,9 +26,9 @@ def probe(tmp_path_factory):
     """
     folder = pathlib.Path(os.environ.get("LPLFAST_PROBE") or tmp_path_factory.mktemp("probe"))
     source = shutil.copy2(pathlib.Path(__file__).with_name("probe.pyx"), folder)
+    package = pathlib.Path(lplfast.__file__).parent
     # as quickly as can be: it calls what is compiled already; but with the arithmetic of setup.py
-    environment = {**os.environ, "CFLAGS": "-O0 -g0 -ffp-contract=off",
-                   "PYTHONPATH": str(pathlib.Path(lplfast.__file__).parent.parent)}
+    environment = {**os.environ, "CFLAGS": f"-O0 -g0 -ffp-contract=off -I{package}", "PYTHONPATH": str(package.parent)}
     done = subprocess.run([sys.executable, "-m", "Cython.Build.Cythonize", "-i", "-q", source], cwd=folder,
                           env=environment, capture_output=True, text=True, check=False)
     built = list(folder.glob("probe.*.so"))
@@ -36,3 +37,9 @@ def probe(tmp_path_factory):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def sixty_digits():
+    with mpmath.workdps(60):
+        yield

@@ -62,3 +62,22 @@ def bounds_the_spectrum(H, mu, K, *, within=None):
     if within is None:
         return true
     return true and not is_positive(H - mu * within * one) and not is_positive(K / within * one - H)
+
+
+def true_extremes(A):
+    """Return the least and greatest eigenvalue of A A^T to 60 digits; the least is 0 for more rows than columns."""
+    with mpmath.workdps(60):
+        A = mpmath.matrix(A.tolist())
+        values = mpmath.eigsy(A * A.T if A.rows <= A.cols else A.T * A, eigvals_only=True)
+        return (mpmath.mpf(0) if A.rows > A.cols else max(mpmath.mpf(0), min(values))), max(values)
+
+
+def truth(W1, W2):
+    """Return sigma_min_sq, sigma_max_sq and s_max(W1 W2) to 60 digits."""
+    (low1, high1), (low2, high2) = true_extremes(W1), true_extremes(W2.T)
+    with mpmath.workdps(60):
+        W = mpmath.matrix(W1.tolist()) * mpmath.matrix(W2.tolist())
+        rows = [[W[i, j] for j in range(W.cols)] for i in range(W.rows)]
+        W = mpmath.matrix(rows)
+        top = max(mpmath.eigsy(W * W.T, eigvals_only=True))
+        return low1 + low2, high1 + high2, mpmath.sqrt(max(top, mpmath.mpf(0)))

@@ -2,12 +2,13 @@
 """A way into the kernels: their compiled functions, called from Python one by one.
 
 The tests compile this when they need it (conftest.py). Functions of `.pyx` files are those that the library was built
-with; what is inline in a `.pxd` is compiled here, from the same source.
+with; what is inline in a `.pxd` is compiled here, from the same source. One module for all folders: compiling it costs
+seconds, nearly all of them for what every part would need again, NumPy and the declarations of an iterate.
 """
 
 import numpy as np
 
-from lplfast.linalg cimport blas, passes, quartic, rounding
+from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
@@ -77,7 +78,7 @@ def symmetric_times(double[:, ::1] A, double[::1] x):
 def cholesky(A):
     """L with A = L @ L.T; None if there is none."""
     cdef double[:, ::1] L = _copy(A)
-    if blas.cholesky(<int> L.shape[0], &L[0, 0]):
+    if factors.cholesky(<int> L.shape[0], &L[0, 0]):
         return None
     return np.tril(L) if L.shape[0] < FEW_ROWS else np.triu(L).T
 
@@ -86,8 +87,8 @@ def cholesky_solve(A, b):
     """A^-1 @ b"""
     cdef double[:, ::1] L = _copy(A)
     cdef double[::1] x = _copy(b)
-    assert not blas.cholesky(<int> L.shape[0], &L[0, 0])
-    blas.cholesky_solve(<int> L.shape[0], &L[0, 0], &x[0])
+    assert not factors.cholesky(<int> L.shape[0], &L[0, 0])
+    factors.cholesky_solve(<int> L.shape[0], &L[0, 0], &x[0])
     return np.asarray(x)
 
 

@@ -16,11 +16,13 @@ CIMPORTS = {module: re.findall(r"`(\w+)`", names)
 
 
 def test_every_file_has_its_line():
-    listed = re.findall(r"^\| `([\w/]+\.(?:py|pyx|pxd))` \|", TEXT, flags=re.MULTILINE)
-    files = {path.relative_to(PACKAGE) for suffix in ("py", "pyx", "pxd") for path in PACKAGE.rglob(f"*.{suffix}")
+    listed = re.findall(r"^\| `([\w/]+\.(?:py|pyx|pxd|h))` \|", TEXT, flags=re.MULTILINE)
+    files = {path.relative_to(PACKAGE) for suffix in ("py", "pyx", "pxd", "h") for path in PACKAGE.rglob(f"*.{suffix}")
              if not path.stem.startswith("__")}
-    # a .pxd says what others know of its .pyx: one line for both
-    files = {path.as_posix() for path in files if path.suffix != ".pxd" or path.with_suffix(".pyx") not in files}
+    # a .pxd says what others know of its .pyx, and Cython of its .h: one line for both
+    files = {path.as_posix() for path in files
+             if not (path.suffix == ".pxd" and path.with_suffix(".pyx") in files)
+             and not (path.suffix == ".h" and path.with_suffix(".pxd") in files)}
     assert sorted(listed) == sorted(files)
 
 

@@ -1,11 +1,15 @@
 """Benchmarks time what they say: a rival that computes something else is refused; documents show what was stored."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from bench import __main__ as command
 from bench import bits, publish, rivals, scaling
 from bench.agreement import DisagreementError, check_certified, check_exact
 from bench.cases import Case
+from bench.compiled import compiled
 from bench.numpy_rival import GramDescent, SvdDescent
 from bench.table import Row
 from bench.timing import Rounds
@@ -130,3 +134,12 @@ def test_bits_tell_runs_apart(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "squared/near/sharp/certified" in said
     assert "squared/wide/sharp/certified" not in said
+
+
+def test_without_cython_the_extra_is_named(monkeypatch, capsys):
+    compiled.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyximport", None)  # what an import then finds is that there is none
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    assert 'pip install -e ".[bench]"' in capsys.readouterr().err

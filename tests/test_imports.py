@@ -13,14 +13,14 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "threads", "versions", "tables", "reference", "linalg", "iterate", "losses",
-         "network_bases", "network", "spectral", "rules", "descent", "guarantees", "run", "steps", "data",
+ORDER = ["validation", "clock", "interrupts", "threads", "versions", "tables", "reference", "linalg", "iterate",
+         "losses", "network_bases", "network", "spectral", "rules", "descent", "guarantees", "run", "steps", "data",
          "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "published", "rules", "descent"],
-    "linalg": ["rounding", "lanes", "blas", "passes", "quartic", "compress", "factorization"],
+    "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
     "losses": ["loss", "quadratic", "rowwise", "pseudo_huber", "function", "labels", "proof", "curvature",
                "least_squares", "conditioning", "problems", "newton", "row_loss", "classification", "robust", "custom",
                "catalogue", "checking"],
@@ -28,7 +28,7 @@ INSIDE = {
                  "modes"],
     "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",
               "catalogue", "registry"],
-    "descent": ["clock", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
+    "descent": ["history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
     "guarantees": ["constants", "imbalance", "bounds", "rates", "initial", "audit"],
     "run": ["requirements", "options", "outcome", "schema", "entries", "archive", "info", "run", "plan", "checkpoint",

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from lplfast import MatrixFactorization, Network, train
-from lplfast.linalg.compress import orthonormal_rows, triangular_factor
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (3, 7, 4), (3, 6, 4), (3, 500, 4), (1, 1, 1), (5, 2, 3)], ids=str)
@@ -26,29 +25,6 @@ def test_compression_keeps_every_gram_matrix_and_comes_back(shape):
     assert np.allclose(back.W2, W2, rtol=0, atol=1e-14 * np.linalg.norm(Z))
     assert np.array_equal(network.W1, W1)
     assert back.width == h
-
-
-@pytest.mark.parametrize("shape", [(1, 2), (2, 5000), (7, 1024), (7, 1025), (40, 1000), (40, 3000), (300, 1201),
-                                   (300, 2000)], ids=str)
-@pytest.mark.parametrize("scale", [1.0, 2.0**-500])
-def test_the_kernels_are_a_thin_qr_decomposition(shape, scale):
-    # around every switch: blocks of 1024 rows, or of four times the columns; panels of 8
-    k, h = shape
-    stack = np.random.default_rng(k).standard_normal((k, h))
-    if k > 2:
-        stack[1] = stack[0]     # of deficient rank
-    R, Q = triangular_factor(stack / scale, scale).T, orthonormal_rows(stack / scale, scale)
-    twin = np.linalg.qr(stack.T, "r")
-    assert np.array_equal(R, np.triu(R))
-    # both are those of a stack that is off by some u in each column, so they agree as far as it determines R
-    assert np.allclose(R.T @ R, twin.T @ twin, rtol=0, atol=1e-15 * h * k)
-    assert np.allclose(np.linalg.norm(R, axis=0), np.linalg.norm(stack, axis=1), rtol=1e-13)
-    assert np.allclose(Q @ Q.T, np.eye(k), rtol=0, atol=1e-15 * h)
-    assert np.allclose(R.T @ Q, stack, rtol=0, atol=1e-15 * h)
-    assert np.array_equal(orthonormal_rows(stack / scale, scale), Q)
-    unaligned = np.empty(stack.size + 1)[1:].reshape(stack.shape)
-    unaligned[:] = stack / scale
-    assert np.array_equal(orthonormal_rows(unaligned, scale), Q)
 
 
 def test_compression_and_the_way_back_take_one_copy_of_the_layers():
@@ -215,3 +191,13 @@ def test_a_network_for_the_transposed_problem_is_told_so():
 def test_layers_beyond_memory_point_to_those_that_are_not_kept(width):
     with pytest.raises(MemoryError, match=rf"h: expected .*Network.gaussian_implicit\(20, {width}, 20\)"):
         Network.gaussian(20, width, 20)
+
+
+def test_products_beyond_float64():
+    assert np.allclose(Network.balanced([[1e308] * 2] * 2, 4).product, 1e308, rtol=1e-14)
+    wide = Network([[1e200]], [[1e200]])
+    with pytest.raises(OverflowError, match="product: expected numbers within float64"):
+        _ = wide.product
+    with pytest.raises(OverflowError, match="imbalance_eigenvalues: expected numbers within float64"):
+        Network([[1e200]], [[1.0]]).imbalance_eigenvalues()
+    assert np.allclose(Network([[1e-200]], [[0.0]]).imbalance_eigenvalues(), 0.0)

@@ -1,4 +1,7 @@
-"""The wheel, and what another project compiles against it: the example in docs/examples/cython_loss."""
+"""The wheel, and what another project compiles against it: the example in docs/examples/cython_loss.
+
+LPLFAST_WHEEL names a wheel to test; without it, one is built.
+"""
 
 import os
 import pathlib
@@ -28,7 +31,7 @@ def test_another_project_subclasses_a_loss_and_a_rule_by_cimport(tmp_path):
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "build", "*.so", "*.c", "*.egg-info", ".venv"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-build-isolation",
            "--no-deps", "--target", site]
-    run(*pip, source, cwd=tmp_path)
+    run(*pip, os.environ.get("LPLFAST_WHEEL") or source, cwd=tmp_path)
     # the site folder comes first in the path, before the checkout that this Python has installed
     run(*pip, source / EXAMPLE.relative_to(ROOT), cwd=tmp_path, PYTHONPATH=str(site))
 

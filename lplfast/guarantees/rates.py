@@ -12,6 +12,7 @@ from ..rules.guaranteed import Local, Sharp
 from ..rules.rule import Rule
 from ..spectral.modes import spectral_from
 from ..spectral.spectral import ROUNDING, Spectral
+from ..validation import as_fraction
 from .bounds import InitialBounds, initial_bounds
 
 __all__ = ["GuaranteedRate", "guaranteed_rate", "rate_of"]
@@ -63,8 +64,7 @@ class GuaranteedRate:
         >>> GuaranteedRate(0.1, 0.9, None, 0, 0, 0, 0, False, "").iterations_to(1e-6)
         6
         """
-        if not 0.0 < factor < 1.0:
-            raise ValueError(f"factor: expected a number between 0 and 1, got {factor!r}")
+        factor = as_fraction("factor", factor)
         if self.vacuous:
             return math.inf
         if self.contraction >= 1.0:

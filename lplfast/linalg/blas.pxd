@@ -5,88 +5,14 @@ Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swappe
 
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
-from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
-
-from .lanes cimport LANES    # and with it the macros
 
 # Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
 cdef enum:
     SMALL = 1000
 
-# Below this many rows symmetric matrices are worked on in plain loops, too: about as fast, and OpenBLAS takes a lock in
-# each of these calls, in which two threads of small problems would meet.
-cdef extern from *:
-    """
-    #define LPL_FEW_ROWS 24
-
-    LPL_ANY_CPU void lpl_small_nt(int n, int k, int m, const double* A, const double* B, double* C) {
-        ptrdiff_t i, j, l;
-        for (i = 0; i < n; i++, A += k)
-            for (j = 0; j < m; j++) {
-                const double* b = B + j * k;
-                double sum = 0.0;
-                lpl_lanes s = {0};
-                for (l = 0; l + LPL_LANES <= k; l += LPL_LANES)
-                    s += LPL_AT(A + l) * LPL_AT(b + l);
-                for (; l < k; l++)
-                    sum += A[l] * b[l];
-                *C++ = sum + LPL_ADD_UP(s);
-            }
-    }
-
-    /* C = A @ B, where row i of A begins at A + i * row and has its entries `step` apart; the last lanes may overlap */
-    #define LPL_SMALL(row, step) \\
-        ptrdiff_t i, j, l, last; \\
-        for (i = 0; i < n; i++, A += row, C += m) { \\
-            for (j = 0; j < m && m >= LPL_LANES; j += LPL_LANES) { \\
-                lpl_lanes s = {0}; \\
-                last = j + LPL_LANES <= m ? j : m - LPL_LANES; \\
-                for (l = 0; l < k; l++) \\
-                    s += A[l * (step)] * LPL_AT(B + l * m + last); \\
-                LPL_PUT(C + last) = s; \\
-            } \\
-            for (; j < m; j++) { \\
-                double sum = 0.0; \\
-                for (l = 0; l < k; l++) \\
-                    sum += A[l * (step)] * B[l * m + j]; \\
-                C[j] = sum; \\
-            } \\
-        }
-
-    LPL_ANY_CPU void lpl_small_nn(int n, int k, int m, const double* A, const double* B, double* C) { LPL_SMALL(k, 1) }
-
-    LPL_ANY_CPU void lpl_small_tn(int n, int k, int m, const double* A, const double* B, double* C) { LPL_SMALL(1, n) }
-
-    /* With whole lanes in rows of their own: column j is subtracted from all later ones; its entries above the diagonal
-       are 0 and change nothing. */
-    LPL_ANY_CPU int lpl_small_cholesky(int n, double* A) {
-        double L[LPL_FEW_ROWS * LPL_FEW_ROWS], column[LPL_FEW_ROWS];
-        ptrdiff_t i, j, l;
-        for (i = 0; i < n; i++)
-            for (l = 0; l < LPL_FEW_ROWS; l++)
-                L[i * LPL_FEW_ROWS + l] = l <= i ? A[i * n + l] : 0.0;
-        for (j = 0; j < n; j++) {
-            double pivot = L[j * LPL_FEW_ROWS + j], inverse;
-            if (!(pivot > 0.0))
-                return (int) j + 1;
-            pivot = sqrt(pivot);
-            inverse = 1.0 / pivot;
-            A[j * n + j] = pivot;
-            for (i = 0; i < LPL_FEW_ROWS; i++)
-                column[i] = 0.0;
-            for (i = j + 1; i < n; i++)
-                A[i * n + j] = column[i] = L[i * LPL_FEW_ROWS + j] * inverse;
-            for (i = j + 1; i < n; i++)
-                for (l = j / LPL_LANES * LPL_LANES; l <= i; l += LPL_LANES)
-                    LPL_PUT(L + i * LPL_FEW_ROWS + l) = (LPL_AT(L + i * LPL_FEW_ROWS + l)
-                                                         - column[i] * LPL_AT(column + l));
-        }
-        return 0;
-    }
-    """
+cdef extern from "linalg/products.h":
     const int FEW_ROWS "LPL_FEW_ROWS"
-    int small_cholesky "lpl_small_cholesky"(int n, double* A) noexcept nogil
     void small_nt "lpl_small_nt"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
     void small_nn "lpl_small_nn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
     void small_tn "lpl_small_tn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
@@ -178,29 +104,6 @@ cdef inline void symmetric_times(int n, const double* A, const double* x, double
         small_nn(1, n, n, x, A, y)
     else:
         dsymv(b"l", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
-
-
-cdef inline int cholesky(int n, double* A) noexcept nogil:
-    """The factor of A = L @ L.T, over A: L in the row-major lower triangle, of n >= FEW_ROWS rows L.T in the upper one,
-    at which LAPACK is faster. Nothing else is touched. Nonzero if there is none."""
-    cdef int info = 0
-    if n < FEW_ROWS:
-        return small_cholesky(n, A)
-    dpotrf(b"l", &n, A, &n, &info)
-    return info
-
-
-cdef inline void cholesky_solve(int n, const double* L, double* x) noexcept nogil:
-    """x = (L @ L.T)^-1 @ x, L from `cholesky`."""
-    cdef int info = 0, one = 1, i
-    if n >= FEW_ROWS:
-        dpotrs(b"l", &n, &one, <double*> L, &n, x, &n, &info)
-        return
-    for i in range(n):
-        x[i] = (x[i] - short_dot(i, L + i * n, x)) / L[i * n + i]
-    for i in range(n - 1, -1, -1):
-        x[i] /= L[i * n + i]
-        subtract(i, x[i], L + i * n, x)
 
 
 cdef inline void matvec_t(int n, int k, const double* A, const double* x, double* y) noexcept nogil:

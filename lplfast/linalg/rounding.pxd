@@ -9,7 +9,7 @@ cdef extern from *:
     #define LPL_TINY 1e-280
     """
     const double U "LPL_UNIT_ROUNDOFF"
-    const Py_ssize_t BLOCK "LPL_BLOCK"      # what `sums.pxd` adds up before it adds to the total
+    const Py_ssize_t BLOCK "LPL_BLOCK"      # what `passes.h` adds up before it adds to the total
     # what a product of two doubles may lose to underflow, whether that is gradual or flushed to 0: the least normal
     # number; and what a number whose square has been lost to it may be
     const double LEAST "LPL_LEAST"
@@ -24,5 +24,5 @@ cdef inline double underflow(Py_ssize_t size) noexcept nogil:
 
 
 cdef inline double sum_error(Py_ssize_t size) noexcept nogil:
-    """How many u of the sum of the absolute values a sum of products, of `sums.pxd`, is off by at most."""
+    """How many u of the sum of the absolute values a sum of products, of `passes.h`, is off by at most."""
     return min(size, BLOCK) / 8 + size / BLOCK + 16

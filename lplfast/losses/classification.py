@@ -3,6 +3,7 @@
 import numpy as np
 import scipy
 
+from ..interrupts import look_up
 from ..validation import as_matrix
 from .labels import as_binary, as_distributions
 from .row_loss import RowLoss
@@ -97,6 +98,7 @@ class SoftmaxLoss(Classification):
         H = np.zeros((m, n, m, n))
         for j in range(m):
             for k in range(j):
+                look_up()
                 block = self._weight * (X.T @ (X * (P[:, j] * P[:, k])[:, np.newaxis]))
                 H[j, :, k], H[k, :, j] = -block, -block.T
                 # p_j (1 - p_j), summed up from the other classes: 1 - p_j itself has no digits where p_j is nearly 1

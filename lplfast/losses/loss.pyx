@@ -7,6 +7,7 @@ import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, isfinite
 
+from ..validation import as_number
 from ..linalg.blas cimport dot, largest_at
 from ..linalg.passes cimport weighted_cross, weighted_square
 from ..linalg.quartic cimport Quartic, fall, first_minimiser
@@ -75,15 +76,12 @@ cdef class Loss:
 
     minimizer = None
 
-    def __init__(self, shape, *, double mu, double K, double minimum=math.nan):
+    def __init__(self, shape, *, mu, K, double minimum=math.nan):
         n, m = shape
         if not (0 < n < 2**31 and 0 < m < 2**31):
             raise ValueError(f"shape: expected two positive 32-bit integers, got {shape!r}")
-        if not 0.0 <= mu < math.inf:
-            raise ValueError(f"mu: expected a finite number >= 0, got {mu!r}")
-        if not 0.0 < K < math.inf:
-            raise ValueError(f"K: expected a finite number > 0, got {K!r}")
-        self.n, self.m, self.mu, self.K, self.minimum = n, m, mu, K, minimum
+        self.n, self.m, self.minimum = n, m, minimum
+        self.mu, self.K = as_number("mu", mu), as_number("K", K, positive=True)
 
     @property
     def shape(self):

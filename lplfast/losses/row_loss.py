@@ -3,7 +3,7 @@
 docs/theory.md, section 12.
 """
 
-import functools
+import os
 import threading
 
 import numpy as np
@@ -24,6 +24,16 @@ U = float(np.finfo(float).eps) / 2
 SOLVING = threading.RLock()
 
 
+def _after_fork():
+    """Leave in the child no lock that another thread of the parent holds."""
+    global SOLVING
+    SOLVING = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class RowLoss(Problem):
     """A sum over rows x of a convex function of x (W + offset), and a ridge.
 
@@ -40,7 +50,7 @@ class RowLoss(Problem):
         if not abs(X).max() < HUGE / max(X.shape):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
                              "rescale X")
-        self.shape, self.basis = (n, targets.shape[1]), None
+        self.shape, self.basis, self._kernel = (n, targets.shape[1]), None, None
         self.l2 = as_number("l2", l2, positive=True)
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
@@ -58,8 +68,12 @@ class RowLoss(Problem):
     @property
     def kernel(self):
         """The compiled loss; the first access solves for the minimizer."""
-        with SOLVING:
-            return self._kernel
+        if self._kernel is None:
+            with SOLVING:
+                if self._kernel is None:
+                    with single_threaded_blas():
+                        self._kernel = self._solve()
+        return self._kernel
 
     @property
     def minimum(self):
@@ -90,11 +104,6 @@ class RowLoss(Problem):
     def conditioning(self):
         """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
         return describe_conditioning(self) + "."
-
-    @functools.cached_property
-    def _kernel(self):
-        with single_threaded_blas():
-            return self._solve()
 
     def _solve(self):
         V, _ = newton(self)

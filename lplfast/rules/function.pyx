@@ -1,5 +1,6 @@
 """A step-size rule that is a Python function of the iterate."""
 
+from ..validation import as_callable
 from .rule cimport Rule
 from .view cimport IterateView
 
@@ -16,9 +17,7 @@ cdef class CallableRule(Rule):
     """
 
     def __init__(self, function):
-        if not callable(function):
-            raise TypeError(f"function: expected a callable, got {function!r}")
-        self.function = function
+        self.function = as_callable("function", function)
         self.asks = self.needs_previous = True
 
     @property

@@ -2,7 +2,7 @@
 
 from libc.math cimport fmax, fmin, hypot, pow, sqrt
 
-from ..validation import as_number
+from ..validation import as_choice, as_number
 from .signature import signature
 from ..linalg.blas cimport gram_columns
 from ..spectral.eigenvalues cimport eigenvalues, lapack_work, positive_part
@@ -118,9 +118,7 @@ cdef class Xu2023(Rule):
     needs = ("target", "alpha")
 
     def __init__(self, bound="rho", *, c1=0.5, c2=1.5):
-        if not isinstance(bound, str) or bound not in BOUNDS:
-            raise ValueError(f"bound: expected one of {', '.join(map(repr, BOUNDS))}, got {bound!r}")
-        self.bound, self.kind = bound, BOUNDS.index(bound)
+        self.bound, self.kind = as_choice("bound", bound, BOUNDS), BOUNDS.index(bound)
         self.c1, self.c2 = as_number("c1", c1, positive=True), as_number("c2", c2, positive=True)
         if not self.c1 < 1.0 < self.c2:
             raise ValueError(f"c1, c2: expected c1 < 1 < c2, got {c1!r} and {c2!r}")

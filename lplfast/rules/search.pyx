@@ -3,7 +3,7 @@ matrices, whatever the width. What happens along it is asked of the loss: no rul
 
 from libc.math cimport NAN, fabs, fmin, isfinite
 
-from ..validation import as_number
+from ..validation import as_fraction
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
 from .formulas cimport sharp_step_at
@@ -156,11 +156,7 @@ cdef class Armijo(Rule):
     __signature__ = signature('*, c=0.5, shrink=0.5')
 
     def __init__(self, *, c=0.5, shrink=0.5):
-        self.c = as_number("c", c, positive=True)
-        self.shrink = as_number("shrink", shrink, positive=True)
-        for name, value in self.options.items():
-            if not value < 1.0:
-                raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+        self.c, self.shrink = as_fraction("c", c), as_fraction("shrink", shrink)
         self.needs_tau = self.needs_B = True
 
     @property

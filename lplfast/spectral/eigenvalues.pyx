@@ -8,7 +8,8 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
-from ..linalg.blas cimport FEW_ROWS, cholesky, cholesky_solve, dot, matvec_t, norm, symmetric_times
+from ..linalg.blas cimport FEW_ROWS, dot, matvec_t, norm, symmetric_times
+from ..linalg.cholesky cimport cholesky, cholesky_solve
 from ..iterate cimport Bracket
 from ..linalg.rounding cimport U
 

@@ -1,5 +1,6 @@
 """The ways of finding singular values, by name."""
 
+from ..validation import as_choice
 from .certified import Certified
 from .exact import Exact
 from .power import Power
@@ -32,7 +33,4 @@ def spectral_from(constants=None, *, tolerance=0.01):
         return constants
     if constants is not None and not isinstance(constants, str):
         raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
-    name = "certified" if constants is None else str(constants)
-    if name not in MODES:
-        raise ValueError(f"constants: expected one of {', '.join(map(repr, MODES))}, got {name!r}")
-    return MODES[name](tolerance=tolerance)
+    return MODES[as_choice("constants", "certified" if constants is None else constants, MODES)](tolerance=tolerance)

@@ -40,6 +40,7 @@ points that contain nothing. docs/theory.md, section 6, derives every allowance.
 
 from libc.math cimport fmax, sqrt
 
+from ..validation import as_fraction
 from ..iterate cimport gap_above
 from ..linalg.rounding cimport U
 from .brackets cimport first_layer, gradient, product, renew_largest, renew_layer, second_layer
@@ -94,12 +95,10 @@ cdef class Spectral:
         If the tolerance is not a number between 0 and 1; if it is not one of the subclasses that is called.
     """
 
-    def __init__(self, *, double tolerance=0.01):
+    def __init__(self, *, tolerance=0.01):
         if type(self) is Spectral:
             raise TypeError("Spectral: expected Certified, Exact or Power to be called, got their base class")
-        if not 0.0 < tolerance < 1.0:
-            raise ValueError(f"tolerance: expected a number between 0 and 1, got {tolerance!r}")
-        self.tolerance = tolerance
+        self.tolerance = as_fraction("tolerance", tolerance)
 
     def __repr__(self):
         return f"{type(self).__name__}(tolerance={self.tolerance!r})"

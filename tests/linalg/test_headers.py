@@ -1,0 +1,128 @@
+"""The C headers by themselves: each header compiles alone and without a warning, with eight lanes and with one.
+
+One lane is what a compiler without vector types gets; nothing else here would ever compile it.
+"""
+
+import ctypes
+import pathlib
+import shlex
+import subprocess
+import sysconfig
+
+import numpy as np
+import pytest
+
+import lplfast
+
+U = 2.0**-53
+PACKAGE = pathlib.Path(lplfast.__file__).parent
+HEADERS = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.h"))
+BLOCK = 32  # small, so that few numbers make several
+FLAGS = ["-std=gnu99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi", "-Werror", f"-I{PACKAGE}",
+         f"-DLPL_BLOCK={BLOCK}"]
+ONE_LANE = ["-DLPL_ONE_LANE"]
+
+# around every switch: whole lanes, four chains of them, blocks, and what is left over
+SIZES = [1, 7, 8, 9, 31, 32, 33, 40, 75, 200]
+
+
+def compiled(source, target, *more):
+    """Compile a line of C; an error shows what the compiler said."""
+    command = [*shlex.split(sysconfig.get_config_var("CC")), *FLAGS, *more, "-x", "c", "-", "-o", str(target)]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return target
+
+
+@pytest.fixture(scope="module", params=[[], ONE_LANE], ids=["eight lanes", "one lane"])
+def kernels(request, tmp_path_factory):
+    """Every function of linalg/*.h, in a library of its own."""
+    source = "".join(f'#include "{name}"\n' for name in HEADERS if name.startswith("linalg/"))
+    target = tmp_path_factory.mktemp("headers") / "kernels.so"
+    return ctypes.CDLL(str(compiled(source, target, "-shared", "-fPIC", "-DLPL_ANY_CPU=", *request.param)))
+
+
+def call(function, *arguments, result=None):
+    """Call with lengths as ptrdiff_t, dimensions as int, arrays as pointers."""
+    function.restype = result
+    made = [ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else a for a in arguments]
+    return function(*made)
+
+
+def length(array):
+    return ctypes.c_ssize_t(array.size)
+
+
+@pytest.mark.parametrize("lanes", [[], ONE_LANE], ids=["eight lanes", "one lane"])
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_needs_no_other_and_compiles_without_a_warning(name, lanes, tmp_path):
+    compiled(f'#include "{name}"\nint nothing;\n', tmp_path / "alone.o", "-c", *lanes)
+
+
+def test_a_block_has_to_be_said(tmp_path):
+    with pytest.raises(AssertionError, match="expected LPL_BLOCK"):
+        compiled('#include "linalg/passes.h"\n', tmp_path / "alone.o", "-c", "-ULPL_BLOCK", "-fmax-errors=1")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_passes(kernels, size):
+    rng = np.random.default_rng(size)
+    d, x, y, z = rng.standard_normal((4, size))
+    # the order of a sum of `size` terms is free: 2 size u of the absolute values, and a few for the terms
+    allowed = (2 * size + 16) * U
+    double = ctypes.c_double
+    assert call(kernels.lpl_square_sum, length(x), x, result=double) == pytest.approx(x @ x, rel=allowed, abs=0)
+    found = call(kernels.lpl_distance_sq, length(x), x, y, result=double)
+    assert found == pytest.approx((x - y) @ (x - y), rel=allowed)
+    to = np.empty(size)
+    found = call(kernels.lpl_move, length(x), x, double(0.3), y, to, result=double)
+    assert np.array_equal(to, x - 0.3 * y)
+    assert found == call(kernels.lpl_square_sum, length(to), to, result=double)
+    g, x_sq, g_sq = np.empty(size), np.empty(1), np.empty(1)
+    found = call(kernels.lpl_slope, length(x), d, x, y, g, x_sq, g_sq, result=double)
+    assert np.array_equal(g, d * (x - y))
+    assert abs(found - d @ (x - y) ** 2) <= allowed * (abs(d) @ (x - y) ** 2)
+    assert x_sq[0] == pytest.approx(x @ x, rel=allowed)
+    assert g_sq[0] == pytest.approx(g @ g, rel=allowed)
+    terms, absolute = d * (x - y) * ((x - z) + (y - z)), np.empty(1)
+    found = call(kernels.lpl_fall, length(x), d, x, y, z, absolute, result=double)
+    assert abs(found - terms.sum()) <= allowed * abs(terms).sum()
+    assert absolute[0] == pytest.approx(abs(terms).sum(), rel=allowed)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("quadratic", [True, False])
+def test_a_motion(kernels, size, quadratic):
+    rng = np.random.default_rng(size)
+    W, W_new, G, d = rng.standard_normal((4, size))
+    M, hessian = W_new - W, d if quadratic else np.zeros(size)
+    found = np.empty(5)
+    call(kernels.lpl_measure, length(W), W, W_new, G, d if quadratic else None, found)
+    terms = np.array([M * M, G * M, abs(G * M), hessian * M * M, (hessian * M) ** 2])
+    assert (abs(found - terms.sum(1)) <= (2 * size + 16) * U * abs(terms).sum(1)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 7, 3), (3, 8, 9), (5, 9, 17), (4, 20, 8)], ids=str)
+def test_small_products(kernels, shape):
+    n, k, m = shape
+    rng = np.random.default_rng(shape)
+    A, B, C = rng.standard_normal((n, k)), rng.standard_normal((k, m)), np.empty((n, m))
+    allowed = 2 * (k + 2) * U * (abs(A) @ abs(B))
+    for name, left, right in (("nn", A, B), ("tn", A.T.copy(), B), ("nt", A, B.T.copy())):
+        call(getattr(kernels, f"lpl_small_{name}"), n, k, m, left, right, C)
+        assert (abs(C - A @ B) <= allowed).all(), name
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 23])
+def test_a_small_cholesky_factor(kernels, n):
+    A = np.random.default_rng(n).standard_normal((n, n + 9))
+    M = A @ A.T
+    L = M.copy()
+    assert call(kernels.lpl_small_cholesky, n, L, result=ctypes.c_int) == 0
+    upper = np.triu_indices(n, 1)
+    assert np.array_equal(L[upper], M[upper])  # nothing else is touched
+    L = np.tril(L)
+    # (n + 3) u of |L||L.T| for the factor, n u for the product here
+    assert (abs(L @ L.T - M) <= (2 * n + 4) * U * (abs(L) @ abs(L).T)).all()
+    M[n - 1, n - 1] = -1.0
+    assert call(kernels.lpl_small_cholesky, n, M.copy(), result=ctypes.c_int) == n

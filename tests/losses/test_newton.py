@@ -1,0 +1,126 @@
+"""Minimizers of losses of labels: found to rounding, however bad the data, and as far off as is said."""
+
+import mpmath
+import numpy as np
+import pytest
+from cases import labels
+
+from lplfast import LogisticLoss, Network, SoftmaxLoss, train
+
+
+def test_large_problems_are_solved_by_conjugate_gradients():
+    rng = np.random.default_rng(0)
+    problem = LogisticLoss(rng.standard_normal((20, 3100)), labels(rng, LogisticLoss, 20, 1), l2=1.0)
+    assert problem.minimum_error < 1e-12 * problem.minimum
+
+
+def data_of(shape, scale):
+    """Return X and labels of three classes that make trouble for Newton's method; where X > 0, of two."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6, 10) if shape == "wide" else (40, 5))
+    X = {"duplicated": np.c_[X, X[:, :2]], "graded": X * 10.0 ** np.arange(-4, -4 + 2 * X.shape[1], 2)}.get(shape, X)
+    classes = X[:, :3].argmax(axis=1) if shape == "separable" else labels(rng, SoftmaxLoss, len(X), 3)
+    return scale * X, classes
+
+
+@pytest.mark.parametrize("shape", ["plain", "separable", "wide", "duplicated", "graded"])
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape):
+    for scale in (1.0, 1e2, 1e4, 1e6):
+        X, classes = data_of(shape, scale)
+        for l2 in (1.0, 1e-4, 1e-8, 1e-10):
+            problem = kind(X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
+            V = np.array(problem.minimizer)
+            # what is left of the gradient is not above the proved bound on its rounding
+            assert np.linalg.norm(problem.value_and_gradient(V)[1]) <= 2 * problem._gradient_rounding(V), (scale, l2)
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["direct", "conjugate gradients"])
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkeypatch):
+    if large:
+        monkeypatch.setattr("lplfast.losses.newton.LARGEST", 1)
+    X, classes = data_of("plain", 1.0)
+    for scale in (1e-150, 1e20, 1e147):
+        for l2 in (1e-100, 1.0) if large else (1e-320, 1e-100, 1.0, 1e300):
+            problem = kind(scale * X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
+            start = np.linalg.norm(problem.value_and_gradient(np.zeros(problem.shape))[1])
+            assert np.isfinite(problem.minimum)
+            assert problem.kernel.uncertainty <= start * (1 + 1e-6)
+            assert problem.minimizer_error >= 0
+
+
+@pytest.mark.parametrize(("shape", "scale", "l2"), [
+    ("plain", 1e4, 1e-8), ("plain", 1e6, 1e-10), ("separable", 1e4, 1e-6), ("wide", 1e2, 1e-8),
+    ("duplicated", 1e4, 1e-8), ("graded", 1.0, 1e-8)])
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_the_true_minimizer_is_within_what_is_said_of_it(kind, shape, scale, l2):
+    mpmath = pytest.importorskip("mpmath")
+    X, classes = data_of(shape, scale)
+    X, classes = X[:8, -3:], np.append([0, 1, 2], classes[3:8])
+    problem = kind(X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
+    N, n, m = len(X), 3, problem.shape[1]
+    with mpmath.workdps(100):
+        rows = mpmath.matrix(X.tolist())
+
+        def value_gradient_hessian(V):
+            value, gradient, H = mpmath.mpf(0), mpmath.mpf(l2) * V, mpmath.mpf(l2) * mpmath.eye(n * m)
+            for i in range(N):
+                z = [mpmath.fsum(rows[i, a] * V[a * m + j] for a in range(n)) for j in range(m)]
+                E = [mpmath.exp(s) for s in z]
+                total = mpmath.fsum(E) + (1 if m == 1 else 0)
+                p, target = [e / total for e in E], int(classes[i] > 0) if m == 1 else int(classes[i])
+                value += mpmath.log(total) - (target * z[0] if m == 1 else z[target])
+                for j in range(m):
+                    residual = p[j] - (target if m == 1 else int(j == target))
+                    for a in range(n):
+                        gradient[a * m + j] += rows[i, a] * residual
+                        for k in range(m):
+                            weight = p[j] * (int(j == k) - p[k])
+                            for b in range(n):
+                                H[a * m + j, b * m + k] += weight * rows[i, a] * rows[i, b]
+            return value + mpmath.mpf(l2) / 2 * mpmath.fsum(v * v for v in V), gradient, H
+
+        V = mpmath.matrix([float(v) for v in np.array(problem.minimizer).ravel()])
+        value, gradient, H = value_gradient_hessian(V)
+        found = value
+        # with 100 digits the plain method does, to a gradient that says the distance to 6 digits of what is claimed
+        while mpmath.norm(gradient) > l2 * problem.minimizer_error * mpmath.mpf(10) ** -6:
+            step, t = mpmath.lu_solve(H, gradient), mpmath.mpf(1)
+            while value_gradient_hessian(V - t * step)[0] > value - t / 10 * (gradient.T * step)[0]:
+                t /= 2
+            V = V - t * step
+            value, gradient, H = value_gradient_hessian(V)
+        true = np.array([float(v) for v in V]).reshape(n, m)
+        assert np.linalg.norm(problem.minimizer - true) <= problem.minimizer_error
+        assert abs(float(found - value)) <= problem.minimum_error
+
+
+def test_a_loss_that_nearly_has_no_minimizer_is_trained_all_the_same():
+    X, classes = data_of("plain", 1e4)
+    problem = SoftmaxLoss(X, classes, l2=1e-8)
+    run = train(problem, Network.gaussian(5, 20, 3, std=1e-3, rng=0), max_iter=20)
+    assert run.violations == 0
+    assert run.history["loss"][-1] < run.history["loss"][0]
+
+
+def test_the_minimizer_is_as_far_off_as_rounding_in_its_gradient_says():
+    # with a large ridge the distance is the gradient over mu; Newton's method ends where that is no more than rounding,
+    # so the gradient as computed says too little in many cases
+    beyond = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, Y, l2 = rng.standard_normal((4, 2)), np.array([0.0, 1.0, *rng.integers(0, 2, 2)]), 8.0
+        problem = LogisticLoss(X, Y, l2=l2)
+        found = np.array(problem.minimizer)
+        with mpmath.workdps(40):
+            x, y, w = (mpmath.matrix(part.tolist()) for part in (X, Y, found))
+            for _ in range(4):      # Newton's method, from 1e-16
+                p = (x * w).apply(lambda z: 1 / (1 + mpmath.exp(-z)))
+                tilt = mpmath.diag([q * (1 - q) for q in p])
+                w -= mpmath.lu_solve(x.T * tilt * x + l2 * mpmath.eye(2), x.T * (p - y) + l2 * w)
+            distance = mpmath.norm(w - mpmath.matrix(found.tolist()))
+        assert distance <= problem.minimizer_error
+        computed = np.linalg.norm(problem.value_and_gradient(found)[1])
+        beyond += distance > (1 + 1e-6) * computed / problem.mu
+    assert beyond >= 3

@@ -1,0 +1,50 @@
+"""Runs compared bit for bit, and processes that are interrupted."""
+
+import contextlib
+import signal
+import subprocess
+import time
+
+# The loop looks for signals every 0.1 s and the promise is 0.3 s; the rest is for a busy machine.
+SECONDS = 1.0
+
+
+def same(ours, theirs):
+    """Whether two runs agree in everything but the time they took."""
+    assert ours.status == theirs.status
+    assert ours.message == theirs.message
+    assert ours.checks == theirs.checks
+    assert ours.counters == theirs.counters
+    assert ours.history.keys() == theirs.history.keys()
+    for name, column in ours.history.items():
+        if name != "time":
+            assert column.tobytes() == theirs.history[name].tobytes(), name
+    state = ours.continuation.state.copy()
+    state[1] = theirs.continuation.state[1]     # seconds
+    assert state.tobytes() == theirs.continuation.state.tobytes()
+    assert ours.network.W1.tobytes() == theirs.network.W1.tobytes()
+    assert ours.network.W2.tobytes() == theirs.network.W2.tobytes()
+    return True
+
+
+@contextlib.contextmanager
+def started(command, **options):
+    """Start a process that minds Ctrl-C, even where these tests run in the background of a shell and do not."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupted(process, ready, seconds):
+    """Wait for a line that starts with `ready`, and so many seconds more; send Ctrl-C; return when it was sent."""
+    for line in process.stdout:
+        if line.startswith(ready):
+            break
+    time.sleep(seconds)
+    sent = time.time()
+    process.send_signal(signal.SIGINT)
+    return sent

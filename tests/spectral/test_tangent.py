@@ -1,0 +1,76 @@
+"""Bounds on the extremes of the tangent kernel: found, drifted, and of second order (docs/theory.md, section 6)."""
+
+import mpmath
+import numpy as np
+import pytest
+from units import DRAWS, positive, root, sizes, tracked
+
+pytestmark = pytest.mark.usefixtures("sixty_digits")
+
+U = 2.0**-53
+
+
+def test_bounds_on_the_tangent_kernel_that_have_drifted_are_outward(probe):
+    rng, better = np.random.default_rng(6), 0
+    for _ in range(DRAWS):
+        lo, least, most, K, mu = sizes(rng, 5, decades=1)
+        most, hi, drift = least + most, lo + sizes(rng, 1)[0], least * 10.0 ** rng.uniform(-8, 0.2)
+        below, above = 10.0 ** rng.uniform(-6, 1), 10.0 ** rng.uniform(-1, 6)
+        point = probe.Point(2, 3, 2, mu=mu, K=K, sigma_min_sq=(below, below), sigma_max_sq=(above, above),
+                            hessian=[mu, K])
+        point.memory = {"tangent": {"lo": lo, "hi": hi, "gram_drift": drift, "least": least, "most": most}}
+        point.publish_tangent()
+        drift, exact = mpmath.mpf(drift), mpmath.mpf(lo)
+        low = max(mpmath.mpf(mu) * below, exact * positive(1 - drift / least))
+        high = min(mpmath.mpf(K) * above, hi * (1 + drift / most), hi + K * drift)
+        found = point.bracket("nu")
+        # 1 - E / least may cancel: its units are those of 1
+        assert max(mpmath.mpf(mu) * below * (1 - 4 * U), exact * (positive(1 - drift / least * (1 + 4 * U)) - 8 * U)
+                   ) <= found[0] <= low
+        assert high <= found[1] <= high * (1 + 12 * U)
+        better += found[0] > mu * below
+    assert 0.2 * DRAWS < better < DRAWS
+
+
+def test_second_order_is_an_upper_bound(probe):
+    rng = np.random.default_rng(10)
+    for _ in range(DRAWS):
+        B, d = rng.standard_normal((2, 3)), sizes(rng, 2)
+        point = probe.Point(2, 4, 3, K=max(d), hessian=d, g1_norm=2.0, g2_norm=3.0, G_norm=1.5, G_max=(1.0, 1.25),
+                            sigma_max_W=(0.0, rng.choice([2.0, 9.0])))
+        without = point.second_order()
+        truth = root(max(d)) * min(6, mpmath.mpf(1.25) * point.bracket("sigma_max_W")[1] * 1.5)
+        assert truth <= without <= truth * (1 + 24 * U)
+        point.B = B
+        truth = mpmath.sqrt(mpmath.fsum(mpmath.mpf(d[i]) * mpmath.mpf(b) ** 2 for i in (0, 1) for b in B[i].tolist()))
+        assert truth <= point.second_order() <= truth * (1 + 30 * U)
+        # its square has underflowed
+        point.B = B * 1e-150
+        assert point.second_order() == without
+
+
+def test_the_tangent_kernel_is_bracketed(probe):
+    rng = np.random.default_rng(14)
+    for n in (2, 3):
+        for by_lapack in (False, True):
+            for _ in range(5):
+                W1, d = rng.standard_normal((n, n + 2)), rng.uniform(0.5, 2, n)
+                p_lo, p_hi = np.sort(rng.uniform(0.1, 3, 2)).tolist()
+                least, greatest = (float(x) for x in np.linalg.svd(W1)[1][[-1, 0]] ** 2)
+                point = probe.Point(n, n + 2, 2, K=d.max(), mu=d.min(), hessian=d, W1=W1,
+                                    W1_norm=float(np.linalg.norm(W1)), sigma_max_sq=(0.0, 1e9))
+                point.memory = {
+                    "layer1": {"min_sq": tracked(0.99 * least, 1.01 * least), "max_sq": tracked(greatest, greatest)},
+                    "layer2": {"min_sq": tracked(p_lo, p_lo), "max_sq": tracked(p_hi, p_hi)}}
+                point.renew_tangent(by_lapack, 1e-3)
+                roots = mpmath.diag([root(x) for x in d.tolist()])
+                exact = mpmath.matrix(W1.tolist())
+                low, high = (mpmath.eigsy(roots * (exact * exact.T + p * mpmath.eye(n)) * roots, eigvals_only=True)
+                             for p in (p_lo, p_hi))
+                found = point.memory["tangent"]
+                assert min(low) * (1 - 3e-3) <= found["lo"] <= min(low)
+                assert max(high) <= found["hi"] <= max(high) * (1 + 3e-3)
+                # what drift is compared with must not be too large
+                base = mpmath.mpf(0.99 * least)
+                assert (base + p_lo) * (1 - 4 * U) <= found["least"] <= base + p_lo
+                assert (base + p_hi) * (1 - 4 * U) <= found["most"] <= base + p_hi
