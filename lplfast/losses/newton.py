@@ -50,7 +50,7 @@ def newton(function, *, warm=200, steps=100):
                 V_new = V - t * direction
                 value_new, gradient_new = function.value_and_gradient(V_new)
                 if (value_new <= value - 1e-4 * t * slope if by_value else
-                        np.linalg.norm(gradient_new) <= (1 - t / 2) * norm < np.inf):
+                        np.linalg.norm(gradient_new) <= (1 - t / 2) * norm < np.inf > value_new):
                     break
                 t /= 2
             else:

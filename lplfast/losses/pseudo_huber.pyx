@@ -62,6 +62,10 @@ cdef class PseudoHuber(Rowwise):
         Where the loss turns from a square into an absolute value.
     """
 
+    cdef double[:, ::1] residuals
+    cdef double[:, ::1] cosines         # 1 / sqrt(1 + residual^2)
+    cdef readonly double delta
+
     def __init__(self, X, residuals, W_star, *, double delta, double mu, double K, double minimum, double weight=1.0,
                  double l2, double uncertainty=0.0, double blur=0.0):
         # the second derivative is (1 + (r / delta)^2)^(-3/2)

@@ -25,7 +25,8 @@ class PseudoHuberLoss(RowLoss):
     Y : (N, m) or (N,) array_like
         Targets.
     delta : float
-        The residual, > 0 and in the units of Y, from which on an entry counts as an outlier.
+        The residual, > 0 and in the units of Y, from which on an entry counts as an outlier. Below some 1e-6 of the
+        residuals the loss has hardly a curve left for Newton's method to follow: `minimizer_error` then is large.
     l2 : float
         Ridge penalty, > 0; not divided by N. Without one nothing far out is strongly convex.
     reduction : {"sum", "mean"}
@@ -43,8 +44,8 @@ class PseudoHuberLoss(RowLoss):
     Raises
     ------
     TypeError, ValueError
-        On anything but finite real matrices of fitting shapes and positive numbers; if squares of X, of delta, or of Y
-        in units of delta leave float64.
+        On anything but finite real matrices of fitting shapes and positive numbers; if squares of X, of delta, of Y in
+        units of delta, or of the gradient leave float64.
 
     Examples
     --------
@@ -68,6 +69,11 @@ class PseudoHuberLoss(RowLoss):
             raise ValueError("Y, delta: expected targets whose squares in units of delta are float64 numbers, got up "
                              f"to {abs(Y).max():.3g} and delta = {self.delta:.3g}; raise delta")
         super().__init__(X, Y.copy(), l2=l2, reduction=reduction, offset=offset, curvature=1.0)
+        # what rows pull with at W = 0, together
+        pull = min(self.delta, abs(Y).max()) * abs(X).max() * len(X)
+        if not pull < HUGE:
+            raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
+                             f"{pull:.3g}; rescale X or Y")
 
     @property
     def blocks(self):
@@ -93,7 +99,7 @@ class PseudoHuberLoss(RowLoss):
         return outputs / self.delta + 3 * U * abs(self._residuals(Z))
 
     def _second_derivatives(self, x):
-        return 1 / np.hypot(1.0, x) ** 3
+        return (1 / np.hypot(1.0, x)) ** 3
 
     def _row_losses(self, Z):
         x = abs(self._residuals(Z))

@@ -149,6 +149,22 @@ def test_the_true_minimizer_is_within_what_is_said_of_it(scale, delta, l2):
     assert problem.kernel.uncertainty < 1e-9 * np.linalg.norm(problem.value_and_gradient(np.zeros((2, 1)))[1])
 
 
+def test_no_scale_of_data_delta_or_ridge_breaks_the_solver():
+    rng = np.random.default_rng(8)
+    X, Y = rng.standard_normal((20, 3)), rng.standard_normal((20, 2))
+    for scale in (1e-150, 1.0, 1e100):
+        for targets, delta in ((1.0, 1e-100), (1.0, 1e-3), (1.0, 1e100), (1e120, 1e10), (1e-100, 1.0)):
+            for l2 in (1e-320, 1.0, 1e300):
+                if min(delta, targets) * scale > 1e140:
+                    continue
+                problem = PseudoHuberLoss(scale * X, targets * Y, delta=delta, l2=l2)
+                start = np.linalg.norm(problem.value_and_gradient(np.zeros((3, 2)))[1])
+                assert np.isfinite(problem.minimum)
+                # what the solver is left with where it gets nowhere, and rounding
+                assert problem.kernel.uncertainty <= start * (1 + 1e-4)
+                assert problem.minimizer_error >= 0
+
+
 @pytest.mark.parametrize("size", [1e-8, 1e-3, 1.0, 1e3])
 def test_rounding_is_no_more_than_it_says(size):
     rng = np.random.default_rng(17)
@@ -269,7 +285,9 @@ def test_pickled_saved_and_continued_to_the_same_bits(tmp_path):
 @pytest.mark.parametrize(("options", "words"), [
     ({"delta": 0.0}, "delta: expected"), ({"delta": -1.0}, "delta: expected"), ({"delta": np.nan}, "delta: expected"),
     ({"delta": 1e-200}, "rescale Y"), ({"delta": 1e200}, "rescale Y"), ({"l2": 0.0}, "l2: expected"),
-    ({"Y": np.full((3, 1), 1e100), "delta": 1e-100}, "raise delta"), ({"Y": np.ones((4, 1))}, "Y: expected 3 rows"),
+    ({"Y": np.full((3, 1), 1e100), "delta": 1e-100}, "raise delta"),
+    ({"X": np.full((3, 2), 1e100), "Y": np.full((3, 1), 1e60), "delta": 1e60}, "rescale X or Y"),
+    ({"Y": np.ones((4, 1))}, "Y: expected 3 rows"),
     ({"X": np.full((3, 2), 1e200)}, "X: expected"), ({"reduction": "max"}, "reduction: expected"),
     ({"Y": np.full((3, 1), np.inf)}, "Y: expected finite")])
 def test_bad_arguments_are_refused(options, words):
