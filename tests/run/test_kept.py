@@ -80,9 +80,9 @@ def test_a_callback_stops_its_own_run_alone():
 
 
 MEMORY = """
-import resource, sys
+import resource, sys, warnings
 import numpy as np
-from lplfast import MatrixFactorization, Network, train
+from lplfast import MatrixFactorization, Network, Run, train
 
 problem = MatrixFactorization(np.eye(2))
 network = Network.gaussian(2, 4, 2, std=0.5, rng=0)
@@ -92,12 +92,18 @@ steps = 200_000
 room = int(sys.argv[1]) * 8 * 28 * steps // 100      # in hundredths of the history
 resource.setrlimit(resource.RLIMIT_AS, (used + room, resource.RLIM_INFINITY))
 try:
-    run = train(problem, network, 1e-9, max_iter=steps, tol=0.0)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        run = train(problem, network, 1e-9, max_iter=steps, tol=0.0, **dict(zip(["checkpoint"], sys.argv[2:])),
+                    checkpoint_every=0.02)
     print("ended", run.status, run.iterations)
 except MemoryError as error:
     run = error.run
     print("raised", run.status, run.iterations)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+for path in sys.argv[2:]:
+    assert any("not written" in str(warning.message) for warning in warned)
+    assert Run.load(path).iterations == steps
 assert len(run.history["gap"]) == run.iterations + 1
 assert np.isfinite(run.history["gap"]).all()
 whole = train(problem, network, 1e-9, max_iter=run.iterations, tol=0.0)
@@ -112,3 +118,11 @@ def test_memory_that_runs_out_costs_no_step(room, outcome):
     done = subprocess.run([sys.executable, "-c", MEMORY, str(room)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith(outcome)
+
+
+def test_a_checkpoint_that_does_not_fit_costs_a_warning(tmp_path):
+    # of a run under way, what is written is a copy; of one that has ended it is the run itself
+    done = subprocess.run([sys.executable, "-c", MEMORY, "250", str(tmp_path / "run.npz")], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("ended max_iter 200000")
