@@ -228,12 +228,18 @@ cdef class Logistic(CrossEntropy):
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:
-        cdef double s = 0.0
+        # row by row, as many roundings as the allowance of `evaluate` is for
+        cdef double s = 0.0, row
         cdef double[2] pair
-        cdef Py_ssize_t i, at = first * self.m
-        for i in range(<Py_ssize_t> rows * self.m):
-            pair[0], pair[1] = 0.0, D[i]
-            s += tilt(2, &self.logs[at + i, 0], &self.probabilities[at + i, 0], pair, spare, off)
-            D[i] = pair[1]
-        R_sq[0] += dot(<Py_ssize_t> rows * self.m, D, D)
+        cdef Py_ssize_t i, j, at = 0
+        for i in range(rows):
+            row = 0.0
+            for j in range(self.m):
+                pair[0], pair[1] = 0.0, D[at]
+                row += tilt(2, &self.logs[first * self.m + at, 0], &self.probabilities[first * self.m + at, 0], pair,
+                            spare, off)
+                D[at] = pair[1]
+                at += 1
+            s += row
+        R_sq[0] += dot(at, D, D)
         return s
