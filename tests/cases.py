@@ -158,6 +158,7 @@ NETWORKS = {
     "duplicated-units": _duplicated_units,
 }
 
+
 def _named(name):
     return lambda problem, network: (BY_NAME[name](), reference.RULES[name]())
 
