@@ -32,6 +32,7 @@ def problems():
         "factorization": lplfast.MatrixFactorization(square),
         "logistic": lplfast.LogisticLoss(X, (Y > 0) * 1.0, l2=0.1),
         "softmax": lplfast.SoftmaxLoss(X, classes, l2=0.1, reduction="mean", offset=offset),
+        "pseudo-huber": lplfast.PseudoHuberLoss(X, 10 * Y, delta=0.5, l2=0.1),
         "custom": lplfast.CustomLoss(lambda W: (float(((W - square) ** 2).sum()), 2 * (W - square)), shape=(6, 4),
                                      mu=2.0, K=2.0, minimum=0.0, minimizer=square),
         "unknown-minimum": lplfast.CustomLoss(lambda W: (float(np.cosh(W).sum()), np.sinh(W)), shape=(6, 4), mu=1.0,

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import platform
 import re
@@ -15,7 +16,7 @@ KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a 
          stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def replace_file(path, write, *, encoding=None):
+def replace_file(path, write):
     """Make or replace a file at once or not at all: whatever happens, what was there is there, or all of the new one.
 
     It is written beside `path` under another name, and then renamed. An existing file passes on its permissions; of a
@@ -28,9 +29,7 @@ def replace_file(path, write, *, encoding=None):
     path : path
         The file.
     write : callable
-        Is given the open file, of bytes or with an `encoding` of text, and writes everything.
-    encoding : str, optional
-        That of a text.
+        Is given the open file, and writes all its bytes.
 
     Raises
     ------
@@ -41,7 +40,7 @@ def replace_file(path, write, *, encoding=None):
     """
     path = os.fsdecode(path)
     try:
-        _replace(os.path.realpath(path), write, encoding)
+        _replace(os.path.realpath(path), write)
     except OSError as error:
         if error.errno is None:
             raise
@@ -72,24 +71,28 @@ def _without_waiting(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _replace(target, write, encoding):
+def _replace(target, write):
     permissions = _permissions(target)
     folder, prefix = os.path.dirname(target), _prefix(target)
     _clear(folder, prefix)
     temporary = os.path.join(folder, f"{prefix}{os.getpid()}-{secrets.token_hex(8)}")
-    # everything from before the file is made until after it is renamed: an interrupt may come at any line
+    # an interrupt may come at any line, and as a call returns: the file is there before it is opened, to be closed, and
+    # from before that until after it has been renamed, what is raised removes it
+    raw, file = io.FileIO.__new__(io.FileIO), io.BufferedWriter.__new__(io.BufferedWriter)
     try:
-        text = {} if encoding is None else {"encoding": encoding, "newline": "\n"}
         # before it has the permissions of the old file, nobody else may read it
-        private = permissions is not None
-        with open(temporary, "xb" if encoding is None else "x", opener=_private if private else None, **text) as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if private:
+        raw.__init__(temporary, "xb", opener=None if permissions is None else _private)
+        file.__init__(raw)
+        write(file)
+        file.flush()
+        os.fsync(raw.fileno())
+        file.close()
+        if permissions is not None:
             os.chmod(temporary, permissions)
         os.replace(temporary, target)
     except BaseException:
+        with contextlib.suppress(OSError):
+            raw.close()
         # not there any more, if what was raised came after the last line
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -9,15 +9,19 @@ import hashlib
 
 import numpy as np
 
+from .interrupts import look_up
 from .linalg.compress import orthonormal_rows, triangular_factor
 from .threads import single_threaded_blas
 
-__all__ = ["Haar", "Padding", "basis_from", "compressed"]
+__all__ = ["Haar", "Padding", "basis_from", "compressed", "draw_normal"]
 
 COLUMNS_PER_PRODUCT = 4096
 
-# How many numbers are digested at once: Ctrl-C is looked at in between.
+# How many numbers are digested at once, which no Ctrl-C ends.
 NUMBERS_PER_DIGEST = 2**21
+
+# How many random numbers are drawn in one call, which no Ctrl-C ends.
+NUMBERS_PER_DRAW = 2**22
 
 
 def compressed(wide):
@@ -127,7 +131,7 @@ class Haar:
 
     def widen(self, small):
         """Return the stack of layers at full width."""
-        wide = np.random.default_rng(self.seed.tolist()).standard_normal((small.shape[0], self.width))
+        wide = draw_normal(np.random.default_rng(self.seed.tolist()), (small.shape[0], self.width))
         with single_threaded_blas():
             signs = np.sign(np.diag(triangular_factor(wide, 1.0)))
         # Haar measure: the triangular factor has a positive diagonal
@@ -178,8 +182,19 @@ def _digest(kind, array):
     found = hashlib.sha256(f"{kind} {array.shape}".encode())
     flat = array.reshape(-1)
     for at in range(0, flat.size, NUMBERS_PER_DIGEST):
+        look_up()
         found.update(flat[at:at + NUMBERS_PER_DIGEST].astype("<f8", copy=False))
     return np.frombuffer(found.digest(), "<i8").astype(np.int64)
+
+
+def draw_normal(rng, shape):
+    """Return what `rng.standard_normal(shape)` does, drawn piece by piece."""
+    numbers = np.empty(shape)
+    flat = numbers.ravel()
+    for at in range(0, flat.size, NUMBERS_PER_DRAW):
+        look_up()
+        rng.standard_normal(out=flat[at:at + NUMBERS_PER_DRAW])
+    return numbers
 
 
 def _product(small, rows, *, out):
@@ -193,6 +208,7 @@ def _product(small, rows, *, out):
     """
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         for at in range(0, rows.shape[1], COLUMNS_PER_PRODUCT):
+            look_up()
             columns = slice(at, at + COLUMNS_PER_PRODUCT)
             out[:, columns] = block = small @ rows[:, columns]
             if not np.isfinite(block).all():

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 
+from .network_bases import draw_normal
 from .validation import as_number
 
 __all__ = ["normal_factor", "normal_layers"]
@@ -29,7 +30,7 @@ def normal_layers(n, h, m, std, rng):
     if size > sys.maxsize or size > _memory():
         raise MemoryError(too_wide)
     try:
-        wide = rng.standard_normal((n + m, h))
+        wide = draw_normal(rng, (n + m, h))
     except MemoryError as error:
         raise MemoryError(too_wide) from error
     return _scaled(wide, n, std, std1, std2)

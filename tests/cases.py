@@ -11,6 +11,7 @@ from lplfast import (
     LogisticLoss,
     MatrixFactorization,
     Network,
+    PseudoHuberLoss,
     SoftmaxLoss,
     SquaredLoss,
     reference,
@@ -83,6 +84,13 @@ def _softmax(rng, n, m, *, certain=True, **options):
     return SoftmaxLoss(X, P, **options), reference.softmax_loss(X, P, **options)
 
 
+def _pseudo_huber(rng, n, m, **options):
+    X, Y = _data(rng, n + 5, n, m, 3.0)
+    Y[0] *= 100         # an outlier
+    options = {"delta": 0.5, "l2": 0.05, **options}
+    return PseudoHuberLoss(X, Y, **options), reference.pseudo_huber_loss(X, Y, **options)
+
+
 def _custom(rng, n, m):
     _, twin = _logistic(rng, n, m)
     problem = CustomLoss(lambda W: (twin.value(W), twin.gradient(W)), shape=(n, m), mu=twin.mu, K=twin.K,
@@ -110,6 +118,9 @@ CONVEX = {
     "softmax-offset": lambda rng, n, m: _softmax(rng, n, m, offset=rng.standard_normal((n, m)), reduction="mean",
                                                  certain=False),
     "custom": _custom,
+    "pseudo-huber": _pseudo_huber,
+    "pseudo-huber-offset": lambda rng, n, m: _pseudo_huber(rng, n, m, offset=rng.standard_normal((n, m)),
+                                                           reduction="mean"),
 }
 PROBLEMS = {**QUADRATIC, **CONVEX}
 
@@ -146,6 +157,7 @@ NETWORKS = {
     "one-zero": _one_zero,
     "duplicated-units": _duplicated_units,
 }
+
 
 def _named(name):
     return lambda problem, network: (BY_NAME[name](), reference.RULES[name]())

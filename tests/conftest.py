@@ -10,6 +10,7 @@ import sys
 import mpmath
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 import lplfast
 
@@ -42,4 +43,11 @@ def probe(tmp_path_factory):
 @pytest.fixture
 def sixty_digits():
     with mpmath.workdps(60):
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_blas_thread():
+    """For tests that compare with much of NumPy's own: on small matrices, threads that wait cost more than they do."""
+    with threadpool_limits(1, "blas"):
         yield

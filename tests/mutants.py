@@ -27,8 +27,8 @@ BOUNDS, RATES, PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DA
 ALLOWANCES = " ".join(f"tests/{name}.py" for name in (
     "spectral/test_drift", "spectral/test_brackets", "spectral/test_eigenvalues", "spectral/test_tangent",
     "spectral/test_imbalance", "descent/test_allowances", "losses/test_allowances"))
-OF_LOSSES, SOLVED, FACTORED = (f"tests/{name}.py" for name in (
-    "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization"))
+OF_LOSSES, SOLVED, FACTORED, HUBER = (f"tests/{name}.py" for name in (
+    "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber"))
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
     "linalg/test_passes", "linalg/test_quartic", "losses/test_ray", "rules/test_guaranteed", "rules/test_search",
     "rules/test_formulas"))
@@ -93,7 +93,8 @@ MUTANTS = [
     ("lplfast/linalg/quartic.pxd", "C = 1.5 * q.c", "C = 1.4 * q.c", ROOTS),
     ("lplfast/linalg/quartic.pxd", "C * C - 3.0 * B * D", "C * C + 3.0 * B * D", ROOTS),
     ("lplfast/linalg/quartic.pxd", "high = first ", "high = second ", ROOTS),
-    ("lplfast/rules/guaranteed.pyx", "it.sigma_max_W.hi, gap_above(it))", "it.sigma_max_W.hi, it.gap)", GUARANTEED),
+    ("lplfast/rules/formulas.pxd", "local_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it))",
+     "local_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.gap)", GUARANTEED),
     ("lplfast/rules/guaranteed.pyx", "eta = 0.5 * it.nu.lo / q", "eta = 1.0 * it.nu.lo / q", GUARANTEED),
     ("lplfast/rules/guaranteed.pyx", "2.0 - eta * it.nu.hi) - q", "1.0 - eta * it.nu.hi) - q", GUARANTEED),
     ("lplfast/losses/loss.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", RAY),
@@ -102,10 +103,15 @@ MUTANTS = [
     ("lplfast/rules/search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", SEARCH),
     ("lplfast/losses/rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", OF_LOSSES),
     ("lplfast/losses/rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", OF_LOSSES),
+    ("lplfast/losses/pseudo_huber.pyx", "cy * (cy / far)", "cy * (cy * far)", HUBER),
+    ("lplfast/losses/pseudo_huber.pyx", "residuals[i] * cy, far, near", "residuals[i] * cy, far, far", HUBER),
+    ("lplfast/losses/pseudo_huber.pyx", "blur=blur, steepest", "blur=0.0, steepest", f"{HUBER} -k stored_off"),
+    ("lplfast/losses/pseudo_huber.pyx", "steepest=1.0", "steepest=0.0", f"{HUBER} -k gradient_say"),
+    ("lplfast/losses/robust.py", "steepest * off)", "0 * off)", f"{HUBER} -k rounds_no"),
     ("lplfast/losses/rowwise.pyx", "(E_norm + 0.5 * self.uncertainty", "(E_norm - 0.5 * self.uncertainty", OF_LOSSES),
     (DESCENT, "step.first_order) * (1.0 + 8.0 * U)", "step.first_order) * (1.0 - 8.0 * U)", ALLOWANCES),
     ("lplfast/linalg/rounding.pxd", "min(size, BLOCK) / 8", "min(size, BLOCK) / 9", PASSES),
-    ("lplfast/losses/classification.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
+    ("lplfast/losses/row_loss.py", "+ 2 * self._gradient_rounding(V)", "+ 0 * self._gradient_rounding(V)",
      "tests/losses/test_newton.py -k minimizer_is_as_far"),
     ("lplfast/network_bases.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
     ("lplfast/losses/problems.py", '"basis": self.basis', '"basis": None',

@@ -12,7 +12,7 @@ from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
-from lplfast.losses.loss cimport Loss, Ray, Value
+from lplfast.losses.loss cimport Loss, Ray, Value, forget
 from lplfast.rules.rule cimport Rule
 
 FEW_ROWS = blas.FEW_ROWS
@@ -397,6 +397,16 @@ cdef class Weighted(Loss):
 
     cdef const double* curvature(self) noexcept nogil:
         return &self.d[0]
+
+
+def said(Loss loss, double[:, ::1] W):
+    """What `evaluate` says at W of how far off value and gradient may be."""
+    cdef Value value
+    cdef double[:, ::1] G = np.empty(loss.shape)
+    cdef double[::1] scratch = room(1 + loss.scratch())
+    forget(&value)
+    loss.evaluate(&W[0, 0], &value, &G[0, 0], &scratch[0])
+    return {"gap_error": value.gap_error, "rounding": value.rounding, "gradient_error": value.gradient_error}
 
 
 def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, double eta):

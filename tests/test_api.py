@@ -21,6 +21,7 @@ SIGNATURES = {
     "MatrixFactorization": "(Y, *, offset=None)",
     "Network": "(W1, W2)",
     "Problem": "(kernel, *, rows=None, basis=None, minimizer=None)",
+    "PseudoHuberLoss": "(X, Y, *, delta, l2, reduction='sum', offset=None)",
     "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
     "check_loss": "(problem, *, points=(), rng=0)",
@@ -33,7 +34,7 @@ SIGNATURES = {
              "callback_every=1, checkpoint=None, checkpoint_every=60.0, progress=False)",
     "train_many": "(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, grad_tol=None, "
                   "max_growth=None, max_time=None, constants=None, compress=None, record=None, record_every=None, "
-                  "progress=False)",
+                  "callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, progress=False)",
 }
 
 # what is returned, or only subclassed or caught: its attributes count

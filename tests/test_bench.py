@@ -110,6 +110,7 @@ def test_what_was_missed_or_lost_is_bold():
         assert f"**{publish.short(row.ratio)}x**" in part
 
 
+@pytest.mark.slow
 def test_the_figure_has_every_size_that_was_stored(tmp_path):
     _, tables = publish.load()
     for path in scaling.draw(tables, tmp_path):

@@ -17,7 +17,7 @@ from lplfast import MatrixFactorization, Network, Run, train
 from lplfast.data import read_data
 from lplfast.files import open_file, replace_file
 from lplfast.plots import save_figure
-from lplfast.run import archive
+from lplfast.run import archive, stored
 
 SOURCE = pathlib.Path(lplfast.__file__).parent
 RUN = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]), max_iter=3)
@@ -152,7 +152,7 @@ def lines_traced(call, paths, at=None, error=None):
                                    OSError(errno.ENOSPC, "x"), MemoryError()], ids=repr)
 @pytest.mark.parametrize("there", [True, False])
 def test_an_exception_at_any_line_leaves_one_whole_file(error, there, tmp_path):
-    path, paths = tmp_path / "run.npz", {str(SOURCE / "files.py"), archive.__file__}
+    path, paths = tmp_path / "run.npz", {str(SOURCE / "files.py"), archive.__file__, stored.__file__}
     RUN.save(path)
     new = path.read_bytes()
 

@@ -13,25 +13,26 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "threads", "versions", "files", "npy", "tables", "reference", "linalg", "iterate", "losses",
-         "network_bases", "network_draws", "network", "spectral", "rules", "descent", "guarantees", "run", "steps",
-         "data", "plots", "experiments", "cli"]
+ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "tables", "reference", "linalg",
+         "iterate", "losses", "network_bases", "network_draws", "network", "spectral", "rules", "descent", "guarantees",
+         "run", "steps", "data", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "published", "rules", "descent"],
     "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
-    "losses": ["loss", "quadratic", "rowwise", "function", "labels", "proof", "curvature", "least_squares",
-               "conditioning", "problems", "newton", "classification", "custom", "catalogue", "checking"],
+    "losses": ["loss", "quadratic", "rowwise", "pseudo_huber", "function", "labels", "proof", "curvature",
+               "least_squares", "conditioning", "problems", "newton", "row_loss", "classification", "robust", "custom",
+               "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
     "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",
               "catalogue", "registry"],
-    "descent": ["clock", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
+    "descent": ["history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
     "guarantees": ["constants", "imbalance", "bounds", "rates", "initial", "audit"],
-    "run": ["requirements", "options", "outcome", "schema", "entries", "archive", "info", "run", "plan", "checkpoint",
-            "driver", "training", "many"],
+    "run": ["requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run", "plan",
+            "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
 }
 

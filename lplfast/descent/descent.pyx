@@ -54,7 +54,7 @@ from ..linalg.rounding cimport LEAST, U
 from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
 from ..spectral.spectral cimport EXACT_WIDTH
 from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
-from .clock cimport seconds
+from ..clock cimport seconds
 from .contraction cimport guaranteed_contraction
 from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
 from .history cimport Row, column_count, fill_iterate_row

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import math
 import os
 from collections.abc import Callable
@@ -72,19 +73,22 @@ class Report:
 
         """
         path = {kind: os.path.join(folder, f"{self.name}.{kind}") for kind in ("csv", "png", "pdf")}
-        replace_file(path["csv"], self._write_table, encoding="ascii")
+        replace_file(path["csv"], lambda file: file.write(self._csv().encode("ascii")))
         with pyplot().rc_context(STYLE):
             figure = self.draw(self.table)
             save_figure(figure, path["png"])
             save_figure(figure, path["pdf"])
         return list(path.values())
 
-    def _write_table(self, file):
-        writer = csv.writer(file, lineterminator="\n")
+    def _csv(self):
+        """Return the table as comma-separated values."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.table)
         columns = [np.asarray(column).tolist() for column in self.table.values()]
         for row in zip(*columns, strict=True):
             writer.writerow("" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row)
+        return text.getvalue()
 
     def __str__(self):
         return "\n".join([f"{self.name}: claim / measured / holds or does not hold",

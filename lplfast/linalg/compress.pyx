@@ -3,12 +3,18 @@
 The stack `[W1; W2.T]` is (k, h), row-major, with h > k: in LAPACK's eyes its transpose Z (h, k). A block of rows of Z
 that fits into the cache is copied, and merged into R by Householder reflectors: `[R; block] = Q' [R'; 0]`. Why that
 changes no trajectory: docs/theory.md, section 5.
+
+A wide stack takes minutes: every 0.1 s the loops over blocks come back to Python, which may have been interrupted.
 """
 
 import numpy as np
 
+from ..interrupts import SECONDS_BETWEEN_LOOKS, look_up
+
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_lapack cimport dgemqrt, dgeqrt, dtpmqrt, dtpqrt
+
+from ..clock cimport seconds
 
 # Rows of Z in a block: at least four times its columns, and few enough for the cache if those are some 40.
 cdef Py_ssize_t BLOCK_ROWS = 1024
@@ -37,49 +43,67 @@ cdef void store(Py_ssize_t h, Py_ssize_t k, double* rows, Py_ssize_t size, const
         memcpy(rows + j * h, block + j * size, size * sizeof(double))
 
 
-cdef void factorize(Py_ssize_t h, int k, const double* Z, double scale, double* kept, double* panels, double* R,
-                    double* block, double* work) noexcept nogil:
-    """R = the triangular factor of scale * Z.T, row-major lower: R[j, i] = R_ij.
+# The arrays of a factorization, and how far it has come: columns of Z before `at` are in R.
+cdef struct Factorization:
+    Py_ssize_t h
+    int k
+    const double* Z
+    double scale
+    double* kept        # receives the reflectors, laid out like Z, with `panels` their triangular factors; or is NULL
+    double* panels
+    double* R
+    double* block
+    double* work
+    Py_ssize_t at
 
-    `kept`, if it is not NULL, receives the reflectors, laid out like Z, and `panels` their triangular factors.
-    """
-    cdef Py_ssize_t at = 0, rows = block_rows(k), i, j
-    cdef int size, zero = 0, info = 0, panel = min(PANEL, k)
-    while at < h:
+
+cdef void factorize(Factorization* f, double until) noexcept nogil:
+    """Go on with R = the triangular factor of scale * Z.T, row-major lower: R[j, i] = R_ij, until then or the end."""
+    cdef Py_ssize_t h = f.h, at = f.at, rows = block_rows(f.k), i, j
+    cdef int k = f.k, size, zero = 0, info = 0, panel = min(PANEL, k)
+    cdef double* R = f.R
+    cdef double* block = f.block
+    cdef double* panels = f.panels if f.kept == NULL else f.panels + at // rows * panel * k
+    while at < h and seconds() < until:
         size = <int> min(rows, h - at)
-        load(h, k, Z + at, size, scale, block)
+        load(h, k, f.Z + at, size, f.scale, block)
         if at == 0:
-            dgeqrt(&size, &k, &panel, block, &size, panels, &panel, work, &info)
+            dgeqrt(&size, &k, &panel, block, &size, panels, &panel, f.work, &info)
             for j in range(k):
                 for i in range(k):
                     R[j * k + i] = block[j * size + i] if i <= j else 0.0
         else:
-            dtpqrt(&size, &k, &zero, &panel, R, &k, block, &size, panels, &panel, work, &info)
-        if kept != NULL:
-            store(h, k, kept + at, size, block)
+            dtpqrt(&size, &k, &zero, &panel, R, &k, block, &size, panels, &panel, f.work, &info)
+        if f.kept != NULL:
+            store(h, k, f.kept + at, size, block)
             panels += panel * k
         at += size
+    f.at = at
 
 
-cdef void expand(Py_ssize_t h, int k, double* kept, double* panels, double* C, double* block, double* result,
-                 double* work) noexcept nogil:
-    """kept = (Q C).T: the reflectors in `kept` are replaced by their product's first k columns times C (k, k)."""
-    cdef Py_ssize_t rows = block_rows(k), count = (h + rows - 1) // rows, at = (count - 1) * rows, j
-    cdef int size, zero = 0, info = 0, panel = min(PANEL, k)
-    panels += (count - 1) * panel * k
-    while at >= 0:
+cdef void expand(Factorization* f, double* C, double* result, double until) noexcept nogil:
+    """Go on with kept = (Q C).T: the reflectors are replaced by their product's first k columns times C (k, k).
+
+    From the last block to the first: those up to `at` are left.
+    """
+    cdef Py_ssize_t h = f.h, rows = block_rows(f.k), at = (f.at - 1) // rows * rows, j
+    cdef int k = f.k, size, zero = 0, info = 0, panel = min(PANEL, k)
+    cdef double* block = f.block
+    cdef double* panels = f.panels + at // rows * panel * k
+    while f.at > 0 and seconds() < until:
         size = <int> min(rows, h - at)
-        load(h, k, kept + at, size, 1.0, block)
+        load(h, k, f.kept + at, size, 1.0, block)
         memset(result, 0, <Py_ssize_t> size * k * sizeof(double))
         if at == 0:
             for j in range(k):
                 memcpy(result + j * size, C + j * k, k * sizeof(double))
-            dgemqrt(b"l", b"n", &size, &k, &k, &panel, block, &size, panels, &panel, result, &size, work, &info)
+            dgemqrt(b"l", b"n", &size, &k, &k, &panel, block, &size, panels, &panel, result, &size, f.work, &info)
         else:
             dtpmqrt(b"l", b"n", &size, &k, &k, &zero, &panel, block, &size, panels, &panel, C, &k, result, &size,
-                    work, &info)
-        store(h, k, kept + at, size, result)
+                    f.work, &info)
+        store(h, k, f.kept + at, size, result)
         panels -= panel * k
+        f.at = at
         at -= rows
 
 
@@ -89,9 +113,20 @@ def triangular_factor(const double[:, ::1] stack not None, double scale):
     factor = np.empty((k, k))
     cdef double[:, ::1] R = factor
     cdef double[::1] block = np.empty(block_rows(k) * k), panels = np.empty(PANEL * k), work = np.empty(PANEL * k)
-    with nogil:
-        factorize(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0], &work[0])
+    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0],
+                                         &work[0], 0)
+    _factorize(&f)
     return factor
+
+
+cdef int _factorize(Factorization* f) except -1:
+    """R of all of Z, with a look at interrupts now and then."""
+    cdef double pause = SECONDS_BETWEEN_LOOKS
+    while f.at < f.h:
+        with nogil:
+            factorize(f, seconds() + pause)
+        look_up()
+    return 0
 
 
 def orthonormal_rows(const double[:, ::1] stack not None, double scale):
@@ -101,7 +136,12 @@ def orthonormal_rows(const double[:, ::1] stack not None, double scale):
     cdef double[:, ::1] Q = rows, R = np.empty((k, k)), identity = np.eye(k)
     cdef double[:, ::1] panels = np.empty(((h + size - 1) // size, PANEL * k))
     cdef double[::1] block = np.empty(size * k), result = np.empty(size * k), work = np.empty(PANEL * k)
-    with nogil:
-        factorize(h, <int> k, &stack[0, 0], scale, &Q[0, 0], &panels[0, 0], &R[0, 0], &block[0], &work[0])
-        expand(h, <int> k, &Q[0, 0], &panels[0, 0], &identity[0, 0], &block[0], &result[0], &work[0])
+    cdef double pause = SECONDS_BETWEEN_LOOKS
+    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], scale, &Q[0, 0], &panels[0, 0], &R[0, 0], &block[0],
+                                         &work[0], 0)
+    _factorize(&f)
+    while f.at > 0:
+        with nogil:
+            expand(&f, &identity[0, 0], &result[0], seconds() + pause)
+        look_up()
     return rows

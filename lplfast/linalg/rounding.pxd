@@ -8,7 +8,7 @@ cdef extern from *:
     #define LPL_LEAST_NORM 0x1p-511
     #define LPL_TINY 1e-280
     """
-    const double U "LPL_UNIT_ROUNDOFF"
+    const double U "LPL_UNIT_ROUNDOFF"      # u of the literature; by a longer name, allowances would not fit a line
     const Py_ssize_t BLOCK "LPL_BLOCK"      # what `passes.h` adds up before it adds to the total
     # what a product of two doubles may lose to underflow, whether that is gradual or flushed to 0: the least normal
     # number; and what a number whose square has been lost to it may be

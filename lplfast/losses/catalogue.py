@@ -3,5 +3,7 @@
 from .classification import LogisticLoss, SoftmaxLoss
 from .custom import CustomLoss
 from .problems import MatrixFactorization, Problem, SquaredLoss
+from .robust import PseudoHuberLoss
 
-__all__ = ["CustomLoss", "LogisticLoss", "MatrixFactorization", "Problem", "SoftmaxLoss", "SquaredLoss"]
+__all__ = ["CustomLoss", "LogisticLoss", "MatrixFactorization", "Problem", "PseudoHuberLoss", "SoftmaxLoss",
+           "SquaredLoss"]

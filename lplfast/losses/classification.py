@@ -1,139 +1,38 @@
 """Losses for labels: logistic regression for m binary ones, softmax regression for one of m classes."""
 
-import functools
-import threading
-
 import numpy as np
 import scipy
 
-from ..linalg.factorization import factorize
-from ..threads import single_threaded_blas
-from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction
-from .conditioning import describe_conditioning
-from .curvature import largest_curvature
+from ..interrupts import look_up
+from ..validation import as_matrix
 from .labels import as_binary, as_distributions
-from .newton import newton
-from .problems import Problem
+from .row_loss import RowLoss
 from .rowwise import Logistic, Softmax
 
 __all__ = ["LogisticLoss", "SoftmaxLoss"]
 
 U = float(np.finfo(float).eps) / 2
 
-# One problem is solved at a time: two threads that ask for the same one get the same answer, once.
-SOLVING = threading.RLock()
 
-
-class Classification(Problem):
+class Classification(RowLoss):
     """A sum over rows x of `log-partition(x (W + offset)) - <label, x (W + offset)>`, and a ridge.
 
-    Its minimizer has no closed form: it is computed when it is first asked for, by `newton`, and known to
-    `minimizer_error`. A subclass says what a row's distribution is.
+    A subclass says what a row's distribution is, `_probabilities`, and what changes of the logits make of it.
     """
 
-    def __init__(self, X, targets, *, l2, reduction, offset, curvature):
-        N, n = X.shape
-        if targets.shape[0] != N:
-            raise ValueError(f"{self.targets_name}: expected {N} rows as in X, got {targets.shape[0]}")
-        if not abs(X).max() < HUGE / max(X.shape):
-            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
-                             "rescale X")
-        self.shape, self.basis = (n, targets.shape[1]), None
-        self.l2 = as_number("l2", l2, positive=True)
-        self.reduction = as_reduction(reduction)
-        self._X, self._targets = X.copy(), targets
-        self._offset = as_offset(offset, self.shape)
-        self._weight = 1 / N if reduction == "mean" else 1.0
-        with single_threaded_blas():
-            found, top_sq = factorize(X), largest_curvature(X)
-        self.rank = found.rank
-        self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
-        with np.errstate(over="ignore", divide="ignore"):
-            self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
-        self.mu = self.l2
-        self.K = float(self._weight * curvature * top_sq + self.l2) * (1 + 8 * U)
+    def _compiled(self, V, W_star, **constants):
+        return self.kind(self._X, self._X @ V, W_star, **constants)
 
-    @property
-    def kernel(self):
-        """The compiled loss; the first access solves for the minimizer."""
-        with SOLVING:
-            return self._kernel
+    def _slopes(self, Z):
+        return self._probabilities(Z) - self._targets
 
-    @property
-    def minimum(self):
-        """l*, an upper bound: l at `minimizer`. The first access solves for it."""
-        return self.kernel.minimum
+    def _slopes_rounding(self, Z, logits):
+        # of the logits, and of the probabilities some 8 u more
+        P = self._probabilities(Z)
+        return self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + scipy.special.entr(P))
 
-    @property
-    def minimizer(self):
-        """The minimizer W, up to `minimizer_error`. The first access solves for it."""
-        return self.kernel.minimizer
-
-    @property
-    def minimizer_error(self):
-        """A bound on the distance from `minimizer` to the true one: ||gradient|| / mu, rounding included."""
-        return self.kernel.uncertainty / self.mu
-
-    @property
-    def minimum_error(self):
-        """What `minimum` may exceed l* by: ||gradient at minimizer||^2 / (2 mu), rounding included."""
-        return self.kernel.uncertainty**2 / (2 * self.mu)
-
-    @property
-    def lower_bound(self):
-        """A number that l* is not below: `minimum - minimum_error`."""
-        return self.minimum - self.minimum_error
-
-    @property
-    def conditioning(self):
-        """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
-        return describe_conditioning(self) + "."
-
-    @functools.cached_property
-    def _kernel(self):
-        with single_threaded_blas():
-            return self._solve()
-
-    def _solve(self):
-        V, _ = newton(self)
-        W_star = V - self._offset
-        V = W_star + self._offset       # what the stored minimizer stands for
-        value, gradient = self.value_and_gradient(V)
-        # rounding counts twice: in the gradient here, and in the probabilities that the kernel stores
-        uncertainty = np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)
-        return self.kind(self._X, self._X @ V, W_star, mu=self.mu, K=self.K,
-                         minimum=float(value), weight=self._weight, l2=self.l2,
-                         uncertainty=uncertainty * (1 + 1e-6))
-
-    def value_and_gradient(self, V):
-        """Return l and its gradient where the whole matrix `W + offset` is V, by the plain formulas."""
-        Z = self._X @ V
-        R = self._probabilities(Z) - self._targets
-        return (self._weight * self._row_losses(Z).sum() + self.l2 / 2 * np.vdot(V, V),
-                self._weight * (self._X.T @ R) + self.l2 * V)
-
-    def hessian_product(self, V, U):
-        """Return the Hessian at V times U."""
-        return self._weight * (self._X.T @ self._tilted(self._probabilities(self._X @ V), self._X @ U)) + self.l2 * U
-
-    def _gradient_rounding(self, V):
-        """Bound what rounding may have done to the gradient at V, entry by entry."""
-        (N, n), m = self._X.shape, self.shape[1]
-        size, absolute = abs(self._X), abs(V)
-        P = self._probabilities(self._X @ V)
-        # logits, to (n + 1) u each; then the probabilities to some 8 u more, and sums over N rows
-        logits = (n + 1) * U * (size @ absolute)
-        R = self._tilt_bound(P, logits) + 8 * (m + 1) * U * (P + scipy.special.entr(P))
-        sums = (N + 4) * U * (size.T @ (abs(P - self._targets) + R))
-        return float(np.linalg.norm(self._weight * (size.T @ R + sums) + 4 * U * self.l2 * absolute))
-
-    def __getstate__(self):
-        # solved first, whether that was asked for before or not: nobody who is sent this has to do it again
-        kernel = self.kernel
-        return {**super().__getstate__(), "_kernel": kernel}
-
-    def __repr__(self):
-        return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g})"
+    def _bent(self, Z, D):
+        return self._tilted(self._probabilities(Z), D)
 
 
 class SoftmaxLoss(Classification):
@@ -199,6 +98,7 @@ class SoftmaxLoss(Classification):
         H = np.zeros((m, n, m, n))
         for j in range(m):
             for k in range(j):
+                look_up()
                 block = self._weight * (X.T @ (X * (P[:, j] * P[:, k])[:, np.newaxis]))
                 H[j, :, k], H[k, :, j] = -block, -block.T
                 # p_j (1 - p_j), summed up from the other classes: 1 - p_j itself has no digits where p_j is nearly 1
@@ -284,11 +184,9 @@ class LogisticLoss(Classification):
 
     def hessian(self, V):
         """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        X, n = self._X, self.shape[0]
-        Z = X @ V
+        Z = self._X @ V
         # 1 - p of logits z is p of -z, with all its digits
-        variances = self._probabilities(Z) * self._probabilities(-Z)
-        return np.array([self._weight * (X.T @ (X * v[:, np.newaxis])) + self.l2 * np.eye(n) for v in variances.T])
+        return self._hessian_by_columns(self._probabilities(Z) * self._probabilities(-Z))
 
     def _probabilities(self, Z):
         E = np.exp(-abs(Z))

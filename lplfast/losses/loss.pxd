@@ -89,8 +89,9 @@ cdef class Loss:
     cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil
     # The derivative of l(W(eta)), to the rounding of `evaluate`. By `evaluate`.
     cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil
-    # A number that `change` is not above, but for some u of the terms that it is a sum of: K is all that it goes by, so
-    # one that knows better may only be lower. Infinite where squares have underflowed.
+    # A number that `change` is not above, but for some u of the terms that it is a sum of: of a quadratic loss `change`
+    # itself, of others what K makes of it; one that knows better may only be lower. Infinite where squares have
+    # underflowed.
     cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil
     # The first positive minimiser of `upper`; 0 where that is infinite.
     cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil

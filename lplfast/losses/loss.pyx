@@ -29,11 +29,24 @@ cdef bint quartic(Ray* ray, Py_ssize_t size, double scale, double tt, double tb,
     return True
 
 
-cdef bint majorizer(Ray* ray, Py_ssize_t size, double K, Quartic* q) noexcept nogil:
-    """The quartic that a K-smooth loss stays below along the ray; False where squares have underflowed."""
+cdef bint equality(Ray* ray, Loss loss, Quartic* q) noexcept nogil:
+    """The quartic that a quadratic loss is along the ray; False where squares have underflowed."""
+    cdef const double* d = loss.curvature()
+    if ray.ht != ray.ht:
+        ray.ht = weighted_square(loss.n, loss.m, d, ray.tau)
+        ray.hb = weighted_cross(loss.n, loss.m, d, ray.tau, ray.B)
+        ray.hh = weighted_square(loss.n, loss.m, d, ray.B)
+    return quartic(ray, <Py_ssize_t> loss.n * loss.m, 1.0, ray.ht, ray.hb, ray.hh, q)
+
+
+cdef bint majorizer(Ray* ray, Loss loss, Quartic* q) noexcept nogil:
+    """The quartic that a loss is, or that its K keeps it below, along the ray; False where squares have underflowed."""
+    cdef Py_ssize_t size = <Py_ssize_t> loss.n * loss.m
+    if loss.curvature() != NULL:
+        return equality(ray, loss, q)
     if ray.tt != ray.tt:
         ray.tt, ray.tb, ray.bb = dot(size, ray.tau, ray.tau), dot(size, ray.tau, ray.B), dot(size, ray.B, ray.B)
-    return quartic(ray, size, K, ray.tt, ray.tb, ray.bb, q)
+    return quartic(ray, size, loss.K, ray.tt, ray.tb, ray.bb, q)
 
 
 cdef void move(const Ray* ray, Py_ssize_t size, double eta, double* W) noexcept nogil:
@@ -186,26 +199,19 @@ cdef class Loss:
     cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
         """Return a number that l(W(eta)) - l(W) is not above."""
         cdef Quartic q
-        return -fall(&q, eta) if majorizer(ray, <Py_ssize_t> self.n * self.m, self.K, &q) else INFINITY
+        return -fall(&q, eta) if majorizer(ray, self, &q) else INFINITY
 
     cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil:
         """Return the first positive minimiser of `upper`, or 0."""
         cdef Quartic q
-        return first_minimiser(&q) if majorizer(ray, <Py_ssize_t> self.n * self.m, self.K, &q) else 0.0
+        return first_minimiser(&q) if majorizer(ray, self, &q) else 0.0
 
     cdef bint minimiser(self, Ray* ray, double* eta, double* scratch) noexcept nogil:
         """Where there is a formula, set `eta` to the first positive minimiser of l along the ray, or 0."""
-        cdef const double* d = self.curvature()
         cdef Quartic q
-        if d == NULL:
+        if self.curvature() == NULL:
             return False
-        if ray.ht != ray.ht:
-            ray.ht = weighted_square(self.n, self.m, d, ray.tau)
-            ray.hb = weighted_cross(self.n, self.m, d, ray.tau, ray.B)
-            ray.hh = weighted_square(self.n, self.m, d, ray.B)
-        eta[0] = 0.0
-        if quartic(ray, <Py_ssize_t> self.n * self.m, 1.0, ray.ht, ray.hb, ray.hh, &q):
-            eta[0] = first_minimiser(&q)
+        eta[0] = first_minimiser(&q) if equality(ray, self, &q) else 0.0
         return True
 
     def take_error(self):

@@ -6,6 +6,8 @@ docs/theory.md, section 12.
 import numpy as np
 import scipy
 
+from ..interrupts import look_up
+
 __all__ = ["newton"]
 
 # A Hessian block of more rows than this is never formed: its systems are solved by conjugate gradients.
@@ -18,7 +20,7 @@ SHORTEST = 1e-10
 
 
 def newton(function, *, warm=200, steps=100):
-    """Return a matrix near the minimizer of `function`, and the gradient there.
+    """Return a matrix near the minimizer of `function`, and the gradient there. Looks up between evaluations.
 
     L-BFGS first, then Newton's method with a line search: on the value, and, where values no longer tell two matrices
     apart, on the norm of the gradient, of which a full step takes at least half. A Hessian that rounding has made
@@ -37,16 +39,18 @@ def newton(function, *, warm=200, steps=100):
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         V, value, gradient = _start(function, warm)
         for _ in range(steps):
+            look_up()
             direction = _solve(function, V, gradient)
             slope, norm = np.vdot(gradient, direction), np.linalg.norm(gradient)
             # what rounding may do to a value: to itself, and to the logits that it is summed up from
             noise = 64 * EPS * (abs(value) + np.sqrt(function.K) * np.linalg.norm(V))
             by_value, t = slope > noise, 1.0
             while t >= SHORTEST:
+                look_up()
                 V_new = V - t * direction
                 value_new, gradient_new = function.value_and_gradient(V_new)
                 if (value_new <= value - 1e-4 * t * slope if by_value else
-                        np.linalg.norm(gradient_new) <= (1 - t / 2) * norm < np.inf):
+                        np.linalg.norm(gradient_new) <= (1 - t / 2) * norm < np.inf > value_new):
                     break
                 t /= 2
             else:
@@ -58,6 +62,7 @@ def newton(function, *, warm=200, steps=100):
 def _start(function, warm):
     """Return where L-BFGS comes to from 0, 0 itself if that is nowhere, with the value and the gradient there."""
     def flat(v):
+        look_up()
         value, gradient = function.value_and_gradient(v.reshape(function.shape))
         return value, gradient.ravel()
 
@@ -80,12 +85,16 @@ def _solve(function, V, gradient):
         norm = np.linalg.norm(gradient)
 
         def product(u):
+            look_up()
             return function.hessian_product(V, u.reshape(V.shape)).ravel() / function.K
         operator = LinearOperator((gradient.size, gradient.size), matvec=product, dtype=float)
         found, _ = cg(operator, gradient.ravel() / norm, rtol=1e-6, maxiter=1000)
         return found.reshape(V.shape) * (norm / function.K)
     right = gradient.T.reshape(function.blocks, size)
-    found = [_solve_block(H, g) for H, g in zip(function.hessian(V), right, strict=True)]
+    found = []
+    for H, g in zip(function.hessian(V), right, strict=True):
+        look_up()
+        found.append(_solve_block(H, g))
     return np.reshape(found, V.T.shape).T
 
 

@@ -76,17 +76,15 @@ cdef inline double tilt(int m, const double* logs, const double* P, double* d, d
 cdef class Rowwise(Loss):
     """l(W) = minimum + weight sum_i D_i(X[i] @ (W - W_star)) + l2/2 ||W - W_star||_F^2.
 
-    D_i is the divergence from the distribution that the minimizer gives row i to the one that W gives it. For a loss
-    with a minimizer W_star, this is the loss itself: its gap without cancellation, and so its gradient. Where W_star is
-    a minimizer only nearly, the two differ by the linear term `<grad l(W_star), W - W_star>`; `uncertainty` bounds
-    that gradient, and goes into `gap_error`.
+    D_i is what the convex function that row i is put into exceeds its tangent at W_star by. For a loss with a minimizer
+    W_star, this is the loss itself: its gap without cancellation, and so its gradient. Where W_star is a minimizer only
+    nearly, the two differ by the linear term `<grad l(W_star), W - W_star>`; `uncertainty` bounds that gradient, and
+    goes into `gap_error`. A subclass says in `tilt_rows` what D_i is.
 
     Parameters
     ----------
     X : (N, n) array
         The inputs.
-    logits : (N, m) array
-        What the minimizer makes of them, a frozen matrix included.
     W_star : (n, m) array
         The minimizer.
     mu, K, minimum : float
@@ -95,18 +93,21 @@ cdef class Rowwise(Loss):
         Of a row, and of the ridge.
     uncertainty : float
         An upper bound on the norm of the gradient at W_star.
+    blur : float
+        What the outputs at W_star that D_i was made of may be off by, in the Frobenius norm, as far as `uncertainty`
+        does not account for it: the loss at W may be off by so much of the norm of the derivatives of D_i.
+    steepest : float
+        An upper bound on the second derivatives of D_i, at most 2.
     """
 
-    def __init__(self, X, logits, W_star, *, double mu, double K, double minimum, double weight=1.0, double l2,
-                 double uncertainty=0.0):
+    def __init__(self, X, W_star, *, double mu, double K, double minimum, double weight, double l2, double uncertainty,
+                 double blur=0.0, double steepest):
         super().__init__(np.shape(W_star), mu=mu, K=K, minimum=minimum)
         self.X = np.array(X, dtype=np.float64, order="C")
         self.W_star = np.array(W_star, dtype=np.float64, order="C")
         self.N = self.X.shape[0]
-        self.logits = np.array(logits, dtype=np.float64, order="C")
-        logs = self._log_probabilities(np.asarray(self.logits))
-        self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
+        self.blur, self.steepest = blur, steepest
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
 
     @property
@@ -117,9 +118,12 @@ cdef class Rowwise(Loss):
     @property
     def options(self):
         """The arguments that make this loss again, by name."""
-        return {"X": np.array(self.X), "logits": np.array(self.logits), "W_star": self.minimizer, "mu": self.mu,
-                "K": self.K, "minimum": self.minimum, "weight": self.weight, "l2": self.l2,
-                "uncertainty": self.uncertainty}
+        return {"X": np.array(self.X), **self.made_of(), "W_star": self.minimizer, "mu": self.mu, "K": self.K,
+                "minimum": self.minimum, "weight": self.weight, "l2": self.l2, "uncertainty": self.uncertainty}
+
+    def made_of(self):
+        """The arguments that a subclass takes beside those of every loss of rows, by name."""
+        return {}
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
         return <Py_ssize_t> self.n * self.m + <Py_ssize_t> BLOCK * self.m + max(self.m, 2)
@@ -152,25 +156,51 @@ cdef class Rowwise(Loss):
         E_norm, R_norm = sqrt(dot(nm, E, E)), sqrt(R_sq)
         value.gap = self.weight * gap + 0.5 * self.l2 * E_norm * E_norm
         value.loss = self.minimum + value.gap
-        value.gap_error = self.uncertainty * (E_norm + 0.5 * self.uncertainty / self.mu)
+        value.gap_error = (self.uncertainty * (E_norm + 0.5 * self.uncertainty / self.mu)
+                           + self.weight * self.blur * R_norm)
         # |fl(X E) - X E| <= d_off; sums of blocks: docs/theory.md, section 12
         d_off = (self.n + self.m + 12) * U * self.X_norm * E_norm
         share = (BLOCK + <double> self.N / BLOCK + 64.0) * U
         value.rounding = (self.weight * (d_off * (R_norm + d_off) + off)
                           + (share + nm * U) * value.gap)
-        value.gradient_error = (self.weight * (self.X_max * (0.5 * d_off + 64.0 * U * R_norm)
+        value.gradient_error = (self.weight * (self.X_max * (self.steepest * d_off + 64.0 * U * R_norm)
                                                + share * self.X_norm * R_norm) + 4.0 * U * self.l2 * E_norm)
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:
-        """Replace D, rows of differences of logits, by those of probabilities; return the sum of their divergences.
+        """Replace D, rows of X @ (W - W_star), by the derivatives of D_i there; return the sum of the D_i.
 
-        `R_sq` and `off` receive the sum of squares of what replaces D, and of what far rows may round by.
+        `R_sq` and `off` receive the sum of squares of what replaces D, and what the sum may be off by beyond what
+        `evaluate` allows for. `spare` is room for max(m, 2) numbers.
         """
         return 0.0
 
 
-cdef class Softmax(Rowwise):
+cdef class CrossEntropy(Rowwise):
+    """D_i is the divergence from the distribution that the minimizer gives row i to the one that W gives it.
+
+    Parameters
+    ----------
+    X, W_star, mu, K, minimum, weight, l2, uncertainty
+        As of `Rowwise`.
+    logits : (N, m) array
+        What the minimizer makes of X, a frozen matrix included.
+    """
+
+    def __init__(self, X, logits, W_star, *, double mu, double K, double minimum, double weight=1.0, double l2,
+                 double uncertainty=0.0):
+        super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
+                         steepest=0.5)
+        self.logits = np.array(logits, dtype=np.float64, order="C")
+        logs = self._log_probabilities(np.asarray(self.logits))
+        self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
+
+    def made_of(self):
+        """The logits, by name."""
+        return {"logits": np.array(self.logits)}
+
+
+cdef class Softmax(CrossEntropy):
     """Cross-entropy of softmax(X @ W): one distribution over the m columns for each row."""
 
     def _log_probabilities(self, logits):
@@ -188,7 +218,7 @@ cdef class Softmax(Rowwise):
         return s
 
 
-cdef class Logistic(Rowwise):
+cdef class Logistic(CrossEntropy):
     """Cross-entropy of sigmoid(X @ W): a distribution over two values for each row and column."""
 
     def _log_probabilities(self, logits):
@@ -198,12 +228,18 @@ cdef class Logistic(Rowwise):
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:
-        cdef double s = 0.0
+        # row by row, as many roundings as the allowance of `evaluate` is for
+        cdef double s = 0.0, row
         cdef double[2] pair
-        cdef Py_ssize_t i, at = first * self.m
-        for i in range(<Py_ssize_t> rows * self.m):
-            pair[0], pair[1] = 0.0, D[i]
-            s += tilt(2, &self.logs[at + i, 0], &self.probabilities[at + i, 0], pair, spare, off)
-            D[i] = pair[1]
-        R_sq[0] += dot(<Py_ssize_t> rows * self.m, D, D)
+        cdef Py_ssize_t i, j, at = 0
+        for i in range(rows):
+            row = 0.0
+            for j in range(self.m):
+                pair[0], pair[1] = 0.0, D[at]
+                row += tilt(2, &self.logs[first * self.m + at, 0], &self.probabilities[first * self.m + at, 0], pair,
+                            spare, off)
+                D[at] = pair[1]
+                at += 1
+            s += row
+        R_sq[0] += dot(at, D, D)
         return s

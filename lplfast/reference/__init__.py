@@ -4,11 +4,13 @@ It shares no code with the kernels; the tests compare the two, and `bench` times
 user has them. Out: dicts of plain numbers and arrays, one an iterate.
 """
 
+from . import problems as _problems
 from .constants import K_t, K_t_sharp, local_constants, rate_bound
 from .descent import descend
-from .problems import Loss, logistic_loss, matrix_factorization, softmax_loss, squared_loss
+from .problems import *  # noqa: F403
 from .published import arora2018, xu2023
 from .rules import RULES, adgd, armijo
 
-__all__ = ["RULES", "K_t", "K_t_sharp", "Loss", "adgd", "armijo", "arora2018", "descend", "local_constants",
-           "logistic_loss", "matrix_factorization", "rate_bound", "softmax_loss", "squared_loss", "xu2023"]
+__all__ = ["RULES", "K_t", "K_t_sharp", "adgd", "armijo", "arora2018", "descend", "local_constants", "rate_bound",
+           "xu2023"]
+__all__ += _problems.__all__

@@ -4,7 +4,7 @@ import collections
 
 import numpy as np
 
-__all__ = ["Loss", "logistic_loss", "matrix_factorization", "softmax_loss", "squared_loss"]
+__all__ = ["Loss", "logistic_loss", "matrix_factorization", "pseudo_huber_loss", "softmax_loss", "squared_loss"]
 
 
 # basis: orthonormal columns spanning the directions of W1 that the loss can see
@@ -63,7 +63,7 @@ def logistic_loss(X, Y, *, l2, reduction="sum", offset=None):
         plain = np.logaddexp(np.log(s) + D, np.log1p(-s)) - s * D
         return np.where(far, plain, np.log1p(s * np.expm1(np.where(far, 0.0, D))) - s * D)
 
-    return _classification(
+    return _of_rows(
         X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 4, curvature=curvature, divergence=divergence,
         loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y / (1 + np.exp(Y * Z)))
 
@@ -86,12 +86,32 @@ def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
         plain = np.logaddexp.reduce(np.log(p) + C, axis=1)
         return np.where(far, plain, np.log1p((p * np.expm1(np.where(far[:, np.newaxis], 0.0, C))).sum(axis=1)))
 
-    return _classification(
+    return _of_rows(
         X, P.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 2, curvature=curvature, divergence=divergence,
         loss=lambda Z: np.logaddexp.reduce(Z, axis=1) - (P * Z).sum(axis=1), slope=lambda Z: softmax(Z) - P)
 
 
-def _classification(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence):
+def pseudo_huber_loss(X, Y, *, delta, l2, reduction="sum", offset=None):
+    """Return the Loss `sum(delta^2 (sqrt(1 + (R/delta)^2) - 1)) + l2/2 ||W + offset||_F^2`, R = X (W + offset) - Y."""
+    def root(Z):
+        return np.sqrt(1 + ((Z - Y) / delta) ** 2)
+
+    def curvature(Z):
+        return np.einsum("ij,jk->ijk", root(Z) ** -3, np.eye(Z.shape[1]))
+
+    def divergence(Z, D):
+        # h(r + d) - h(r) - h'(r) d is d^2 / (p (p q + 1 + x y)), with x, y the residuals in units of delta
+        x, y, p, q = (Z - Y) / delta, (Z + D - Y) / delta, root(Z), root(Z + D)
+        # (p q)^2 - (x y)^2 is 1 + x^2 + y^2
+        rest = np.where(x * y > 0, p * q + x * y, (1 + x**2 + y**2) / (p * q - x * y))
+        return D**2 / (p * (1 + rest))
+
+    return _of_rows(
+        X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1.0, curvature=curvature, divergence=divergence,
+        loss=lambda Z: (Z - Y) ** 2 / (1 + root(Z)), slope=lambda Z: (Z - Y) / root(Z))
+
+
+def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence):
     """Return the Loss of a function of the rows of X (W + offset), its minimizer by Newton's method from 0."""
     N, n = X.shape
     weight = 1 / N if reduction == "mean" else 1.0

@@ -15,26 +15,32 @@ def _exact_curve(at):
     at["curve"] = np.sqrt(curvature(at, at["B"], at["B"])) if at["hessian"] is not None else np.nan
 
 
-def _majorizer(at, t):
+def _along(at):
+    """Return the quartic that a quadratic loss is along a step, and that K keeps others below."""
     K, tau, B = at["K"], at["tau"], at["B"]
+    if at["hessian"] is not None:
+        return quartic_of(at, (curvature(at, tau, tau), curvature(at, tau, B), curvature(at, B, B)))
+    return quartic_of(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B)))
+
+
+def _majorizer(at, t):
     _exact_curve(at)
-    quartic = quartic_of(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B)))
-    return max((first_minimiser(*quartic), root(K_t_sharp, at)), key=lambda eta: fall(quartic, eta))
+    quartic = _along(at)
+    return max((0.9 * first_minimiser(*quartic), root(K_t_sharp, at)), key=lambda eta: fall(quartic, eta))
 
 
 def _exact(at, t):
     tau, B = at["tau"], at["B"]
     _exact_curve(at)
     if at["hessian"] is not None:
-        return first_minimiser(*quartic_of(at, (curvature(at, tau, tau), curvature(at, tau, B), curvature(at, B, B))))
+        return first_minimiser(*_along(at))
     gradient = at["evaluate"][1]
 
     def slope(eta):
         return np.vdot(gradient(at["W"] - eta * tau + eta**2 * B), 2 * eta * B - tau)
 
-    K = at["K"]
     low = 0.0
-    high = first_minimiser(*quartic_of(at, (K * np.vdot(tau, tau), K * np.vdot(tau, B), K * np.vdot(B, B))))
+    high = first_minimiser(*_along(at))
     while slope(high) < 0:
         low, high = high, 2 * high
     return brentq(slope, low, high, xtol=1e-300, rtol=1e-14)

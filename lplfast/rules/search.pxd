@@ -4,7 +4,7 @@ from .rule cimport Capped, Rule
 
 
 cdef class Majorizer(Capped):
-    pass
+    cdef readonly double relax
 
 
 cdef class ExactLineSearch(Rule):

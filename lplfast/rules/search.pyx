@@ -3,7 +3,7 @@ matrices, whatever the width. What happens along it is asked of the loss: no rul
 
 from libc.math cimport NAN, fabs, fmin, isfinite
 
-from ..validation import as_fraction
+from ..validation import as_fraction, as_number
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
 from .formulas cimport sharp_step_at
@@ -36,32 +36,47 @@ cdef inline void count(Iterate* it, const Ray* ray) noexcept nogil:
 
 
 cdef class Majorizer(Capped):
-    """The first minimiser of a quartic that the loss stays below along the whole step, whatever the loss.
+    """Most of the way to the first minimiser of a quartic that the loss stays below along the whole step.
 
     `L(t+1) <= L - a eta + b eta^2 + c eta^3 + d eta^4` with `a = ||grad L||^2`, `b = <G, B> + K/2 ||tau||^2`,
     `c = -K <tau, B>`, `d = K/2 ||B||^2`, where the product moves by `-eta tau + eta^2 B` (docs/theory.md,
-    section 8). No singular value enters the step. What the quartic falls by is certified, and never less
-    than at the sharp step: the better of the two is taken. It needs no l*.
+    section 8); for a quadratic loss with Hessian H, the equality with `<tau, H tau>` and so on. No singular value
+    enters the step. What the quartic falls by is certified, and never less than at the sharp step: the better of the
+    two is taken. It needs no l*.
 
     Parameters
     ----------
+    relax : float
+        The part of the first minimiser that is taken, in (0, 1]. All of it is, for a quadratic loss, exact line search,
+        whose steps zigzag; 0.9 of it falls by some 99 % as much, and needs a third of the iterations or fewer where
+        the loss is ill conditioned.
     cap : float, optional
         No step is longer than this.
 
     Examples
     --------
     >>> Majorizer(cap=1.0)
-    Majorizer(cap=1.0)
+    Majorizer(relax=0.9, cap=1.0)
     """
 
-    def __init__(self, *, cap=None):
+    __signature__ = signature('*, relax=0.9, cap=None')
+
+    def __init__(self, *, relax=0.9, cap=None):
         super().__init__(cap=cap)
+        self.relax = as_number("relax", relax, positive=True)
+        if self.relax > 1.0:
+            raise ValueError(f"relax: expected a number above 0, up to 1, got {relax!r}")
         self.needs_tau = self.needs_B = True
+
+    @property
+    def options(self):
+        """The arguments that make this rule again, by name."""
+        return {"relax": self.relax, "cap": self.cap}
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef Ray ray
         cdef double* rest = begin(it, loss, scratch, &ray)
-        cdef double eta = loss.upper_minimiser(&ray, rest)
+        cdef double eta = self.relax * loss.upper_minimiser(&ray, rest)
         it.eta = fmin(self.longest, sharp_step_at(it))
         if eta > 0.0:
             eta = fmin(self.longest, eta)

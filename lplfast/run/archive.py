@@ -16,6 +16,7 @@ from ..files import open_file, replace_file
 from ..npy import read_header, read_numbers
 from .entries import AnotherFormatError, check_header, check_members, check_values, nested, sizes_of
 from .schema import ENTRIES, FORMAT
+from .stored import write_arrays
 
 __all__ = ["load_entries", "save_entries"]
 
@@ -41,7 +42,7 @@ def save_entries(path, entries):
     about = json.dumps(nested({"format": FORMAT, **members}), default=repr)
     arrays = {name: np.asarray(array, dtype=_little(ENTRIES[name].dtype), order="C") for name, array in arrays.items()}
     about = np.array(about, dtype=_little(f"U{len(about)}"))
-    replace_file(path, lambda file: np.savez(file, about=about, **arrays))
+    replace_file(path, lambda file: write_arrays(file, {"about": about, **arrays}))
 
 
 def load_entries(path):

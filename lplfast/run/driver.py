@@ -6,34 +6,37 @@ import time
 import numpy as np
 
 from ..descent.descent import Descent
-from ..descent.history import COLUMNS, copy_columns
+from ..descent.history import COLUMNS
 from ..descent.state import LAYOUT
 from ..guarantees.initial import InitialGuarantee
 from ..rules.registry import rule_parts
+from ..threads import single_threaded_blas
 from .info import RunInfo
 from .outcome import outcome_message
+from .recorder import Recorder
 from .run import Continuation, Run
 
 __all__ = ["RunDriver"]
 
 # How long the compiled loop runs before Python may look at signals, callbacks and the clock.
 SECONDS_PER_CHUNK = 0.1
-ROWS_PER_CHUNK = 4096
 
 
 class RunDriver:
-    """The compiled descent of a plan, and the rows that it has filled."""
+    """The compiled descent of a plan, and the rows that it has filled.
+
+    An exception, an interrupt among them, may come at any line. What is here is a run at each of them: a change is one
+    assignment or one call of what is compiled, and `result` changes nothing.
+    """
 
     def __init__(self, plan):
-        self.plan, self.columns = plan, plan.options.columns
+        self.status = None      # how the run has ended, when it has
+        self.plan = plan
         if plan.run is None:
             self._begin()
         else:
             self._resume()
-        self.full = []          # history of the chunks that are full, a row for each column
-        # a chunk is filled before there is a second one
-        self.capacity = min(ROWS_PER_CHUNK, plan.max_iter // plan.options.record_every + 1)
-        self.rows = np.empty((self.capacity, len(COLUMNS)))
+        self.recorder = Recorder(plan.options.record, plan.max_iter // plan.options.record_every + 1, self.before)
 
     def _begin(self):
         """Set up a new run."""
@@ -42,7 +45,7 @@ class RunDriver:
         stack = plan.network.stack(compress=plan.options.compress)
         # only what a problem cannot see has to be remembered
         self.start = None if problem.sees_everything else stack[:n]
-        self.before = []        # history of the run that is continued, a row for each column
+        self.before = {}        # history of the run that is continued, by name
         self.rule_said = repr(plan.options.rule)
         self.guarantee = None   # until the loss has been evaluated, where its errors belong to the run
         self.descent = self._descent(problem.to_kernel(stack))
@@ -54,7 +57,7 @@ class RunDriver:
         stack = run.continuation.layers(sum(self.plan.problem.kernel.shape))
         self.start = run.continuation.start
         # the last row lacks its step, and is written again
-        self.before = [np.stack([run.history[name][:-1] for name in options.record])]
+        self.before = {name: run.history[name][:-1] for name in options.record}
         same = rule_parts(options.rule) == run.continuation.options["rule"]
         self.rule_said = (run.facts.rule if same else
                           f"{run.facts.rule} to t={run.iterations}, then {options.rule!r}")
@@ -72,13 +75,10 @@ class RunDriver:
     def _descent(self, stack):
         return Descent(self.plan.problem.kernel, self.plan.options.rule, self.plan.options.spectral, stack)
 
-    def run_until_stopped(self, **hooks):
-        """Advance until there is a status; what the user's own code raises on the way carries the `run` so far."""
-        try:
-            return self._run(**hooks)
-        except Exception as error:
-            error.run = self.result("stopped")
-            raise
+    def so_far(self, status):
+        """Return the run so far, as ended by `status` unless it has ended by itself."""
+        with single_threaded_blas():
+            return self.result(self.status or status)
 
     def _initial_guarantee(self):
         """Return what the start guarantees; to be called there before it is left."""
@@ -88,13 +88,15 @@ class RunDriver:
                                               self.descent.gap_above)
         return self.guarantee
 
-    def _run(self, *, callback=None, callback_every=1, advanced=None, checkpoint=None, cancelled=None):
-        """Advance until there is a status; nothing here changes a number, so an interrupt may come anywhere."""
+    def run_until_stopped(self, *, callback=None, callback_every=1, advanced=None, checkpoint=None, cancelled=None):
+        """Advance until there is a status, and return the run."""
         max_iter, deadline = self.plan.max_iter, time.perf_counter() + self.plan.max_time
         longest = SECONDS_PER_CHUNK if checkpoint is None else min(SECONDS_PER_CHUNK, checkpoint.every)
         descent, status = self.descent, None
         self._initial_guarantee()
         done = descent.t
+        if advanced is not None:
+            advanced(done)
         while status is None:
             next_call = max_iter if callback is None else min(max_iter, done - done % callback_every + callback_every)
             outcome = self._advance(next_call, min(longest, deadline - time.perf_counter()))
@@ -111,18 +113,15 @@ class RunDriver:
                 status = "interrupted"
             if callback is not None and moved and done % callback_every == 0 and callback(self.result("running")):
                 status = status or "stopped"
-            if checkpoint is not None:
+            if checkpoint is not None and status is None:
                 checkpoint.save_if_due(self)
-        return status
+        self.status = status
+        return self.result(status)
 
     def _advance(self, max_iter, budget):
         """Fill more rows: one call into the compiled loop, which counts them, so that none is lost or doubled."""
-        room = self.rows[self.descent.filled - len(self.full) * self.capacity:]
-        if not len(room):
-            self.full.append(np.empty((len(self.columns), self.capacity)))
-            copy_columns(self.rows, self.columns, self.full[-1])
-            room = self.rows = np.empty((self.capacity, len(COLUMNS)))
         options = self.plan.options
+        room = self.recorder.room(self.descent.filled)
         return self.descent.advance(room, every=options.record_every, max_iter=max_iter, tol=options.tol,
                                     grad_tol=-1.0 if options.grad_tol is None else options.grad_tol,
                                     max_growth=math.inf if options.max_growth is None else options.max_growth,
@@ -133,9 +132,10 @@ class RunDriver:
         return dict(zip(COLUMNS, self.descent.last_row().tolist(), strict=True))
 
     def result(self, status):
-        """Return the run so far."""
+        """Return the run so far; after another status than "running" it may not be advanced any more."""
         descent, (problem, network, options) = self.descent, (self.plan.problem, self.plan.network, self.plan.options)
-        last, history = self._last(), self._history()
+        last = self._last()
+        history = self.recorder.history(descent.filled, list(last.values()), ended=status != "running")
         message = outcome_message(status, descent, last, options, network, history)
         facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.stack.shape[1])
         continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
@@ -145,16 +145,3 @@ class RunDriver:
                    network=network.replace(problem.from_kernel(descent.stack, self.start)),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=continuation, guarantee=self._initial_guarantee())
-
-    def _history(self):
-        """Return the recorded columns by name, the row of the current iterate last."""
-        names, last = self.plan.options.record, self._last()
-        done = [*self.before, *self.full]
-        before = sum(table.shape[1] for table in done)
-        current = self.descent.filled - len(self.full) * self.capacity
-        table = np.empty((len(names), before + current + 1))
-        if done:
-            np.concatenate(done, axis=1, out=table[:, :before])
-        copy_columns(self.rows[:current], self.columns, table[:, before:-1])
-        table[:, -1] = [last[name] for name in names]
-        return dict(zip(names, table, strict=True))

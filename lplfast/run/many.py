@@ -1,14 +1,11 @@
 """Many runs at once, on threads."""
 
-import concurrent.futures
 import os
-import threading
 
-from ..threads import single_threaded_blas
-from ..validation import as_count
-from .driver import RunDriver
+from ..validation import as_callable, as_count, as_number
+from .crowd import Crowd
+from .folder import CheckpointFolder
 from .plan import Plan
-from .run import Interrupted
 from .training import progress_bar
 
 __all__ = ["train_many"]
@@ -16,7 +13,7 @@ __all__ = ["train_many"]
 
 def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, grad_tol=None,
                max_growth=None, max_time=None, constants=None, compress=None, record=None, record_every=None,
-               progress=False):
+               callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, progress=False):
     """Train as `train` does, many runs on threads: each is, bit for bit, what `train` alone returns.
 
     The compiled loop does without the interpreter's lock, so that two threads are nearly twice as fast as one.
@@ -33,6 +30,18 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
         How many runs are under way at once; the number of cores that this process may use. No result depends on it.
     max_iter, tol, grad_tol, max_growth, max_time, constants, compress, record, record_every
         As in `train`, the same for all; `max_time` is that of each run.
+    callback : callable, optional
+        Called with i, from 0, and the `Run` so far every `callback_every` steps of run i, in the thread of that run: of
+        several runs at once. A true return value stops that run.
+    callback_every : int
+        See `callback`.
+    checkpoint : path, optional
+        A folder, made if there is none, in which each run has a file: written every `checkpoint_every` seconds, and at
+        the end. The same call takes up from there: it loads the runs that have ended, and goes on with the others to
+        the bits of a call that was never stopped. A file's name has a digest of problem, start, rule and options (of
+        a Python function, of its name alone), so that other runs in the same folder have other files.
+    checkpoint_every : float
+        See `checkpoint`.
     progress : bool
         Whether to show a progress bar of runs (tqdm).
 
@@ -68,37 +77,13 @@ def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=
         except (TypeError, ValueError) as error:
             raise type(error)(f"run {i}: {error}") from None
     n_threads = _cores() if n_threads is None else as_count("n_threads", n_threads)
-
-    cancelled = threading.Event()
-    with (single_threaded_blas(), progress_bar(progress, len(plans), "run") as advanced,
-          concurrent.futures.ThreadPoolExecutor(n_threads) as pool):
-        futures = [pool.submit(_run, plan, cancelled) for plan in plans]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-                advanced(1)
-        except BaseException as error:
-            cancelled.set()
-            pool.shutdown(cancel_futures=True)
-            runs = [_so_far(future) for future in futures]
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted(*runs) from None
-            error.runs = runs
-            raise
-    return [future.result() for future in futures]
-
-
-def _run(plan, cancelled):
-    driver = RunDriver(plan)
-    return driver.result(driver.run_until_stopped(cancelled=cancelled.is_set))
-
-
-def _so_far(future):
-    """Return what a run has come to; None if it has not begun."""
-    if future.cancelled():
-        return None
-    error = future.exception()
-    return future.result() if error is None else getattr(error, "run", None)
+    callback_every = as_count("callback_every", callback_every)
+    if callback is not None:
+        as_callable("callback", callback)
+    checkpoint_every = as_number("checkpoint_every", checkpoint_every, positive=True)
+    folder = None if checkpoint is None else CheckpointFolder(checkpoint, checkpoint_every)
+    crowd = Crowd(plans, folder, callback, callback_every)
+    return crowd.carried_out(n_threads, progress_bar(progress, len(plans), "run"))
 
 
 def _together(**arguments):

@@ -66,11 +66,6 @@ class RunOptions:
                    max_growth=own["max_growth"] if max_growth is None else given.max_growth, compress=own["compress"],
                    record=tuple(own["record"]), record_every=own["record_every"])
 
-    @property
-    def columns(self):
-        """The recorded columns as indices into COLUMNS."""
-        return [COLUMNS.index(name) for name in self.record]
-
     def to_dict(self):
         """Return everything, plain enough for JSON."""
         return {"rule": rule_parts(self.rule),

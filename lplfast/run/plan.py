@@ -1,7 +1,7 @@
 """A run that has been checked and not begun: every bad argument is an error here, before any work."""
 
+import dataclasses
 import math
-from dataclasses import dataclass
 
 from ..descent.state import LAYOUT
 from ..guarantees.constants import check_pair
@@ -18,7 +18,7 @@ __all__ = ["HISTORY_LIMIT", "Plan"]
 HISTORY_LIMIT = 2**31
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """What to run: from `network`, or on from where `run` stopped."""
 
@@ -59,6 +59,17 @@ class Plan:
         if run is not None:
             _check_origin(problem, run)
         return cls(problem, network, run, options, max_iter, max_time)
+
+    def taken_up(self, run):
+        """Return the plan that goes on with a run of this one, from a file.
+
+        Raises
+        ------
+        ValueError
+            If it is a run of something else.
+        """
+        _check_origin(self.problem, run)
+        return dataclasses.replace(self, run=run)
 
 
 def _check_history(max_iter, options):

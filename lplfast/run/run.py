@@ -221,12 +221,13 @@ class Run:
             If it cannot be written, or is no regular file; it names `path`.
 
         """
-        replace_file(path, self._write_history, encoding="ascii")
+        replace_file(path, self._write_history)
 
     def _write_history(self, file):
-        file.write(",".join(self.history) + "\n")
+        file.write((",".join(self.history) + "\n").encode("ascii"))
         for row in np.column_stack(list(self.history.values())):
-            file.write(",".join("" if math.isnan(x) else repr(x) for x in row.tolist()) + "\n")
+            line = ",".join("" if math.isnan(x) else repr(x) for x in row.tolist())
+            file.write((line + "\n").encode("ascii"))
 
     def plot(self):
         """Return a matplotlib Figure: gap and its bound, step size, mu_t and K_t over the iterations."""

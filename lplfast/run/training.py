@@ -1,13 +1,9 @@
 """Train a two-layer linear network by gradient descent, in the compiled loop."""
 
-import contextlib
-
-from ..threads import single_threaded_blas
 from ..validation import as_callable, as_count, as_number
 from .checkpoint import Checkpoint
-from .driver import RunDriver
+from .execution import carry_out
 from .plan import Plan
-from .run import Interrupted
 
 __all__ = ["progress_bar", "train"]
 
@@ -102,31 +98,14 @@ def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol
     checkpoint_every = as_number("checkpoint_every", checkpoint_every, positive=True)
     file = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every)
 
-    with single_threaded_blas(), progress_bar(progress, plan.max_iter) as advanced:
-        driver = RunDriver(plan)
-        advanced(driver.descent.t)
-        try:
-            if file is not None:
-                file.begin(driver.result("running"))
-            run = driver.result(driver.run_until_stopped(callback=callback, callback_every=callback_every,
-                                                         advanced=advanced, checkpoint=file))
-        except KeyboardInterrupt:
-            run = driver.result("interrupted")
-        except Exception as error:
-            if file is not None and hasattr(error, "run"):
-                file.write(error.run)
-            raise
-        if file is not None:
-            file.write(run)
-    if run.status == "interrupted":
-        raise Interrupted(run) from None
-    return run
+    return carry_out(plan, checkpoint=file, bar=progress_bar(progress, plan.max_iter), callback=callback,
+                     callback_every=callback_every)
 
 
 def progress_bar(progress, total, unit="step"):
-    """Return a context manager that gives a function to call with the number of units just done."""
+    """Return a context manager that gives a function to call with the number of units just done; None for no bar."""
     if not progress:
-        return contextlib.nullcontext(lambda units: None)
+        return None
     return _Tqdm(total, unit)
 
 

@@ -6,6 +6,7 @@ import pytest
 from lplfast.linalg.compress import orthonormal_rows, triangular_factor
 
 
+@pytest.mark.usefixtures("one_blas_thread")
 @pytest.mark.parametrize("shape", [(1, 2), (2, 5000), (7, 1024), (7, 1025), (40, 1000), (40, 3000), (300, 1201),
                                    (300, 2000)], ids=str)
 @pytest.mark.parametrize("scale", [1.0, 2.0**-500])

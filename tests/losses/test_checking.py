@@ -39,12 +39,12 @@ def _declared(problem, *, mu=1.0, K=1.0, entry=None, by=1e-3):
 
 def _sound(name):
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((40, 5))
+    X = rng.standard_normal((40, 3))
     if name == "logistic":
-        return LogisticLoss(X, rng.integers(0, 2, (40, 3)), l2=0.1)
+        return LogisticLoss(X, rng.integers(0, 2, (40, 2)), l2=0.1)
     if name == "softmax":
         return SoftmaxLoss(X, np.append([0, 1, 2], rng.integers(0, 3, 37)), l2=0.1)
-    return PROBLEMS[name](rng, 5, 3)[0]
+    return PROBLEMS[name](rng, 3, 2)[0]
 
 
 @pytest.mark.parametrize("name", ["squared", "ridge", "condition-100", "logistic", "softmax"])
@@ -52,7 +52,7 @@ def test_false_declarations_are_found(name):
     problem = _sound(name)
     assert check_loss(_declared(problem)).passed
     for wrong, said in [({"K": 0.5}, "curvature <= K"), ({"mu": 2.0}, "curvature >= mu"),
-                        *[({"entry": (i, j)}, "gradient") for i in range(5) for j in range(3)]]:
+                        *[({"entry": (i, j)}, "gradient") for i, j in np.ndindex(problem.shape)]]:
         report = check_loss(_declared(problem, **wrong))
         assert not report.passed, wrong
         assert any(said in problem for problem in report.problems), (wrong, report)
@@ -135,7 +135,7 @@ def test_bad_arguments_of_the_check(arguments, options):
 
 
 def test_a_false_K_fails_in_training():
-    run = train(_declared(_sound("logistic"), K=0.05), Network.gaussian(5, 30, 3, std=0.3, rng=0), "sharp")
+    run = train(_declared(_sound("logistic"), K=0.05), Network.gaussian(3, 30, 2, std=0.3, rng=0), "sharp")
     assert run.status == "guarantee_failed"
     assert "check its gradient and its K" in run.message
 

@@ -8,6 +8,7 @@ import pytest
 from lplfast import MatrixFactorization, Problem, SquaredLoss
 from lplfast.losses.function import PythonLoss
 from lplfast.losses.loss import Loss, digest
+from lplfast.losses.pseudo_huber import PseudoHuber
 from lplfast.losses.rowwise import Logistic, Softmax
 
 
@@ -23,6 +24,7 @@ def kernels():
         "factorization": MatrixFactorization([[1.0, 2.0]]).kernel,
         "ridge": SquaredLoss([[1.0, 2.0], [3.0, 5.0]], [1.0, 0.0], l2=0.1).kernel,
         "softmax": Softmax(X, logits, W, **rows), "logistic": Logistic(X, logits, W, **rows),
+        "pseudo-huber": PseudoHuber(X, logits, W, delta=0.5, blur=1e-8, **rows),
         "python": PythonLoss(value_and_gradient, (2, 3), mu=0.0, K=1.0, minimum=0.0, lower_bound=-1.0,
                              uncertainty=0.5)}
 

@@ -23,8 +23,11 @@ def test_what_a_loss_says_along_a_ray(probe, name):
         assert 0 < said["rounding"] < 1e-11 * (abs(moved) + abs(value))
         assert said["slope"] == pytest.approx(np.vdot(gradient, 2 * eta * B - tau), rel=1e-12)
         M = eta**2 * B - eta * tau
-        assert said["upper"] == pytest.approx(np.vdot(G, M) + kernel.K / 2 * np.vdot(M, M), rel=1e-11)
-        assert said["upper"] >= said["change"]
+        if name == "softmax":
+            assert said["upper"] == pytest.approx(np.vdot(G, M) + kernel.K / 2 * np.vdot(M, M), rel=1e-11)
+            assert said["upper"] >= said["change"]
+        else:
+            assert said["upper"] == pytest.approx(said["change"], rel=1e-10)
         assert said["work"] == (2, 1)
         # first minimisers: lower than all before them, and flat
         best = said["upper_minimiser"]

@@ -1,11 +1,14 @@
 """The compiled losses of rows: their gap at every size, their formula at every logit."""
 
+from fractions import Fraction
+
 import mpmath
 import numpy as np
 import pytest
 from cases import labels
 
 from lplfast import LogisticLoss, SoftmaxLoss
+from lplfast.losses.rowwise import Logistic
 
 
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
@@ -57,3 +60,18 @@ def test_the_compiled_loss_is_the_plain_formula_at_extreme_logits(kind, scale):
     assert np.isclose(problem.value(W), value, rtol=1e-12)
     # entries are sums over rows
     assert abs(problem.gradient(W) - gradient).max() <= 1e-13 * (scale + 1)
+
+
+@pytest.mark.parametrize("size", [0.01, 0.3, 1.0])
+def test_many_labels_of_a_row_are_summed_as_is_allowed_for(probe, size):
+    # equal terms, of which a running sum rounds each by up to half a unit of all before: over 128 rows of 8000 in one
+    # sum, more than 10 times what is allowed for
+    N, m, l2 = 128, 8000, 1e-200
+    loss = Logistic(np.ones((N, 1)), np.full((N, m), 0.37), np.zeros((1, m)), mu=l2, K=float(N), minimum=0.0, l2=l2)
+    W = np.full((1, m), size)
+    one = Logistic(np.ones((1, 1)), [[0.37]], [[0.0]], mu=l2, K=1.0, minimum=0.0, l2=l2)
+    exact = N * m * Fraction(one.value_and_gradient(np.array([[size]]))[1])
+    _, gap, _ = loss.value_and_gradient(W)
+    # of sums alone: 128 rows and m labels, u each
+    assert abs(Fraction(gap) - exact) <= (N + m + 64) * Fraction(1, 2**53) * exact
+    assert (N + m + 64) * 2.0**-53 * gap <= probe.said(loss, W)["rounding"]

@@ -113,10 +113,8 @@ except Interrupted as interrupt:
 
 
 def test_ctrl_c_stops_all_and_keeps_all(tmp_path):
-
-
     with started([sys.executable, "-c", MANY, str(tmp_path / "runs")]) as process:
-        sent = interrupted(process, "ready", 0.5)
+        sent = interrupted(process, "ready", 0.3)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert float(out) - sent < SECONDS

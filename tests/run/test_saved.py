@@ -14,6 +14,7 @@ from runs import same
 from saved import FILES, PROBLEM, RUNS, edited, leaves, packed, parts, repacked
 
 from lplfast import Constant, Local, Network, Run, train
+from lplfast.run import stored
 from lplfast.run.schema import ALTERNATIVES, ARRAYS, ENTRIES, FORMAT, MEMBERS, SCHEMA
 
 
@@ -261,3 +262,27 @@ def test_options_that_are_no_json_are_kept_as_text(tmp_path):
     run.continuation.options["rule"]["options"] = {"function": Local}
     run.save(tmp_path / "run.npz")
     assert "Local" in Run.load(tmp_path / "run.npz").continuation.options["rule"]["options"]["function"]
+
+
+@pytest.mark.parametrize("limit", [2**32 - 1, 100_000, 4000, 100, 1])
+def test_an_archive_beyond_the_fields_of_one(limit, monkeypatch):
+    # which begin to be too short at 4 GiB: here earlier, at some entry, or for none of them
+    monkeypatch.setattr(stored, "LIMIT", limit)
+    arrays = {"a": np.arange(1000.0), "b/c": np.array("text"), "d": np.array(3), "e": np.zeros((0, 2)),
+              "f": np.arange(6.0).reshape(2, 3)}
+    buffer = io.BytesIO()
+    stored.write_arrays(buffer, arrays)
+    with zipfile.ZipFile(io.BytesIO(buffer.getvalue())) as archive:
+        assert archive.testzip() is None
+    with np.load(io.BytesIO(buffer.getvalue())) as file:
+        assert list(file) == list(arrays)
+        for name, array in arrays.items():
+            assert file[name].dtype == array.dtype
+            assert np.array_equal(file[name], array)
+
+
+@pytest.mark.parametrize("limit", [4000, 1])
+def test_a_run_of_more_than_four_gigabytes(limit, load, monkeypatch):
+    monkeypatch.setattr(stored, "LIMIT", limit)
+    RUNS["compressed"][1].save(load.path)
+    assert same(Run.load(load.path), RUNS["compressed"][1])

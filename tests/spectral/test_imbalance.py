@@ -68,7 +68,7 @@ def test_the_imbalance_bounds_what_the_bracket_does_not():
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-@pytest.mark.parametrize("shape", [(2, 3, 2), (3, 5, 3), (15, 29, 15)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 3, 2), (3, 5, 3), (10, 19, 10)], ids=str)
 def test_the_imbalance_claims_nothing_that_rounding_has_made(shape, scale):
     # layers of rank one but for 1e-9: s_min^2 is 1e-18, and the eigenvalues of D that would bound it are rounding
     n, h, m = shape

@@ -1,4 +1,4 @@
 """A monotonic clock that needs no interpreter."""
 
-cdef extern from "descent/clock.h":
+cdef extern from "clock.h":
     double seconds "lpl_seconds"() noexcept nogil

@@ -1,0 +1,119 @@
+"""A loss for targets with outliers: a square near 0, an absolute value far out."""
+
+import numpy as np
+
+from ..validation import HUGE, as_matrix, as_number
+from .pseudo_huber import PseudoHuber
+from .row_loss import RowLoss
+
+__all__ = ["PseudoHuberLoss"]
+
+U = float(np.finfo(float).eps) / 2
+
+
+class PseudoHuberLoss(RowLoss):
+    """l(W) = sum_ij delta^2 (sqrt(1 + (r_ij / delta)^2) - 1) + l2/2 ||W + offset||_F^2, r = X (W + offset) - Y.
+
+    An entry counts as `r^2 / 2` where r is far below delta, as `delta |r|` where it is far above: outliers pull with a
+    force of at most delta. `K = s_max(X)^2 + l2` and `mu = l2`, for a mean with the first term divided by N. The
+    minimizer is computed when it is first needed, by Newton's method (docs/theory.md, section 12).
+
+    Parameters
+    ----------
+    X : (N, n) array_like
+        Inputs, one sample a row.
+    Y : (N, m) or (N,) array_like
+        Targets.
+    delta : float
+        The residual, > 0 and in the units of Y, from which on an entry counts as an outlier. Below some 1e-6 of the
+        residuals the loss has hardly a curve left for Newton's method to follow: `minimizer_error` then is large.
+    l2 : float
+        Ridge penalty, > 0; not divided by N. Without one nothing far out is strongly convex.
+    reduction : {"sum", "mean"}
+        Whether the data term is summed over rows and columns or divided by N.
+    offset : (n, m) array_like, optional
+        A frozen matrix that W is added to.
+
+    Attributes
+    ----------
+    minimizer_error, minimum_error : float
+        How far `minimizer` may be from the true one, and `minimum` above l*.
+    condition_number : float
+        s_1(X) / s_r(X), r the rank.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On anything but finite real matrices of fitting shapes and positive numbers; if squares of X, of delta, of Y in
+        units of delta, or of the gradient leave float64.
+
+    Examples
+    --------
+    >>> loss = PseudoHuberLoss([[2.0]], [[6.0]], delta=4.5, l2=1.0)
+    >>> round(loss.K, 12), loss.mu
+    (5.0, 1.0)
+    >>> round(loss.value([[0.0]]), 12)      # 4.5^2 (sqrt(1 + (6 / 4.5)^2) - 1) = 4.5^2 (5 / 3 - 1)
+    13.5
+
+    """
+
+    targets_name = "Y"
+
+    def __init__(self, X, Y, *, delta, l2, reduction="sum", offset=None):
+        X, Y = as_matrix("X", X), as_matrix("Y", Y, vector_as_column=True)
+        self.delta = as_number("delta", delta, positive=True)
+        if not 1 / HUGE < self.delta < HUGE:
+            raise ValueError(f"delta: expected a number whose square is a float64 number, got {self.delta:.3g}; "
+                             "rescale Y")
+        if not abs(Y).max() / self.delta < HUGE / max(Y.shape):
+            raise ValueError("Y, delta: expected targets whose squares in units of delta are float64 numbers, got up "
+                             f"to {abs(Y).max():.3g} and delta = {self.delta:.3g}; raise delta")
+        super().__init__(X, Y.copy(), l2=l2, reduction=reduction, offset=offset, curvature=1.0)
+        # what rows pull with at W = 0, together
+        pull = min(self.delta, abs(Y).max()) * abs(X).max() * len(X)
+        if not pull < HUGE:
+            raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
+                             f"{pull:.3g}; rescale X or Y")
+
+    @property
+    def blocks(self):
+        """How many independent problems this is: one a column."""
+        return self.shape[1]
+
+    def hessian(self, V):
+        """Return the Hessian at V as an array of shape (m, n, n), column by column."""
+        return self._hessian_by_columns(self._second_derivatives(abs(self._residuals(self._X @ V))))
+
+    def _compiled(self, V, W_star, **constants):
+        # what the kernel stores of the residuals is off by rounding
+        blur = np.linalg.norm(self._residuals_rounding(self._X @ V, self._outputs_rounding(V)))
+        return PseudoHuber(self._X, self._residuals(self._X @ V), W_star, delta=self.delta,
+                           blur=self.delta * blur * (1 + 1e-6), **constants)
+
+    def _residuals(self, Z):
+        """Return the residuals in units of delta."""
+        return (Z - self._targets) / self.delta
+
+    def _residuals_rounding(self, Z, outputs):
+        """Bound what rounding may have done to them, entry by entry: outputs, a difference, a quotient."""
+        return outputs / self.delta + 3 * U * abs(self._residuals(Z))
+
+    def _second_derivatives(self, x):
+        return (1 / np.hypot(1.0, x)) ** 3
+
+    def _row_losses(self, Z):
+        x = abs(self._residuals(Z))
+        return self.delta**2 * x * (x / (1 + np.hypot(1.0, x)))
+
+    def _slopes(self, Z):
+        x = self._residuals(Z)
+        return self.delta * (x / np.hypot(1.0, x))
+
+    def _slopes_rounding(self, Z, outputs):
+        # the second derivative falls with |x|, and nowhere in reach of rounding is it above that at the least |x|
+        off = self._residuals_rounding(Z, outputs)
+        steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z)) - off, 0.0))
+        return self.delta * (steepest * off) + 8 * U * abs(self._slopes(Z))
+
+    def _bent(self, Z, D):
+        return self._second_derivatives(abs(self._residuals(Z))) * D

@@ -1,0 +1,149 @@
+"""Losses of the rows of X (W + offset) with a ridge: what they share, and the solution for their minimizer.
+
+docs/theory.md, section 12.
+"""
+
+import os
+import threading
+
+import numpy as np
+
+from ..linalg.factorization import factorize
+from ..threads import single_threaded_blas
+from ..validation import HUGE, as_number, as_offset, as_reduction
+from .conditioning import describe_conditioning
+from .curvature import largest_curvature
+from .newton import newton
+from .problems import Problem
+
+__all__ = ["RowLoss"]
+
+U = float(np.finfo(float).eps) / 2
+
+# One problem is solved at a time: two threads that ask for the same one get the same answer, once.
+SOLVING = threading.RLock()
+
+
+def _after_fork():
+    """Leave in the child no lock that another thread of the parent holds."""
+    global SOLVING
+    SOLVING = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class RowLoss(Problem):
+    """A sum over rows x of a convex function of x (W + offset), and a ridge.
+
+    Its minimizer has no closed form: it is computed when it is first asked for, by `newton`, and known to
+    `minimizer_error`. Of Z = X (W + offset), a subclass says what the rows' functions are (`_row_losses`), their
+    derivatives (`_slopes`), what rounding does to these (`_slopes_rounding`), their second derivatives (`_bent`, and
+    `hessian` with `blocks` for `newton`), and which compiled loss of rows it is (`_compiled`).
+    """
+
+    def __init__(self, X, targets, *, l2, reduction, offset, curvature):
+        N, n = X.shape
+        if targets.shape[0] != N:
+            raise ValueError(f"{self.targets_name}: expected {N} rows as in X, got {targets.shape[0]}")
+        if not abs(X).max() < HUGE / max(X.shape):
+            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
+                             "rescale X")
+        self.shape, self.basis, self._kernel = (n, targets.shape[1]), None, None
+        self.l2 = as_number("l2", l2, positive=True)
+        self.reduction = as_reduction(reduction)
+        self._X, self._targets = X.copy(), targets
+        self._offset = as_offset(offset, self.shape)
+        self._weight = 1 / N if reduction == "mean" else 1.0
+        with single_threaded_blas():
+            found, top_sq = factorize(X), largest_curvature(X)
+        self.rank = found.rank
+        self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
+        with np.errstate(over="ignore", divide="ignore"):
+            self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
+        self.mu = self.l2
+        self.K = float(self._weight * curvature * top_sq + self.l2) * (1 + 8 * U)
+
+    @property
+    def kernel(self):
+        """The compiled loss; the first access solves for the minimizer."""
+        if self._kernel is None:
+            with SOLVING:
+                if self._kernel is None:
+                    with single_threaded_blas():
+                        self._kernel = self._solve()
+        return self._kernel
+
+    @property
+    def minimum(self):
+        """l*, an upper bound: l at `minimizer`. The first access solves for it."""
+        return self.kernel.minimum
+
+    @property
+    def minimizer(self):
+        """The minimizer W, up to `minimizer_error`. The first access solves for it."""
+        return self.kernel.minimizer
+
+    @property
+    def minimizer_error(self):
+        """A bound on the distance from `minimizer` to the true one: ||gradient|| / mu, rounding included."""
+        return self.kernel.uncertainty / self.mu
+
+    @property
+    def minimum_error(self):
+        """What `minimum` may exceed l* by: ||gradient at minimizer||^2 / (2 mu), rounding included."""
+        return self.kernel.uncertainty**2 / (2 * self.mu)
+
+    @property
+    def lower_bound(self):
+        """A number that l* is not below: `minimum - minimum_error`."""
+        return self.minimum - self.minimum_error
+
+    @property
+    def conditioning(self):
+        """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
+        return describe_conditioning(self) + "."
+
+    def _solve(self):
+        V, _ = newton(self)
+        W_star = V - self._offset
+        V = W_star + self._offset       # what the stored minimizer stands for
+        value, gradient = self.value_and_gradient(V)
+        # rounding counts twice: in the gradient here, and in the slopes that the kernel stores
+        uncertainty = np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)
+        return self._compiled(V, W_star, mu=self.mu, K=self.K, minimum=float(value), weight=self._weight, l2=self.l2,
+                              uncertainty=uncertainty * (1 + 1e-6))
+
+    def value_and_gradient(self, V):
+        """Return l and its gradient where the whole matrix `W + offset` is V, by the plain formulas."""
+        Z = self._X @ V
+        return (self._weight * self._row_losses(Z).sum() + self.l2 / 2 * np.vdot(V, V),
+                self._weight * (self._X.T @ self._slopes(Z)) + self.l2 * V)
+
+    def hessian_product(self, V, U):
+        """Return the Hessian at V times U."""
+        return self._weight * (self._X.T @ self._bent(self._X @ V, self._X @ U)) + self.l2 * U
+
+    def _hessian_by_columns(self, curvatures):
+        """Return the Hessian where each output is on its own, of the second derivatives, shape (N, m): (m, n, n)."""
+        X, ridge = self._X, self.l2 * np.eye(self.shape[0])
+        return np.array([self._weight * (X.T @ (X * column[:, np.newaxis])) + ridge for column in curvatures.T])
+
+    def _gradient_rounding(self, V):
+        """Bound what rounding may have done to the gradient at V, entry by entry."""
+        N, size, absolute = len(self._X), abs(self._X), abs(V)
+        R = self._slopes_rounding(self._X @ V, self._outputs_rounding(V))
+        sums = (N + 4) * U * (size.T @ (abs(self._slopes(self._X @ V)) + R))
+        return float(np.linalg.norm(self._weight * (size.T @ R + sums) + 4 * U * self.l2 * absolute))
+
+    def _outputs_rounding(self, V):
+        """Bound what rounding may have done to X V, entry by entry: a sum of n products."""
+        return (self.shape[0] + 1) * U * (abs(self._X) @ abs(V))
+
+    def __getstate__(self):
+        # solved first, whether that was asked for before or not: nobody who is sent this has to do it again
+        return {"_kernel": self.kernel, **super().__getstate__()}
+
+    def __repr__(self):
+        return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g})"

@@ -1,0 +1,84 @@
+"""The history of a run under way."""
+
+import numpy as np
+
+from ..descent.history import COLUMNS, copy_columns
+
+__all__ = ["Recorder"]
+
+# Rows that the compiled loop fills before they are taken over, column by column.
+ROWS = 4096
+
+
+class Recorder:
+    """Rows of a run, of which some columns are kept.
+
+    An exception may come at any line, and memory may run out at any time: no row is lost, doubled or half there. Rows
+    are taken over by one assignment, of `count`; columns have room for all rows that are not taken over, and one more.
+
+    Parameters
+    ----------
+    names : list of str
+        The columns that are kept.
+    most : int
+        How many rows there will be at most.
+    before : dict of arrays
+        The columns of the rows before the first one, by the same names; empty for a new run.
+    """
+
+    def __init__(self, names, most, before):
+        self.names, self.numbers = names, [COLUMNS.index(name) for name in names]
+        self.rows = np.empty((min(ROWS, most), len(COLUMNS)))
+        self.count = self.before = len(next(iter(before.values()), ()))
+        self.kept = [*np.empty((len(names), self.count + len(self.rows) + 1))]
+        for column, name in zip(self.kept, names, strict=True):     # a name may be there twice
+            column[:self.count] = before.get(name, ())
+
+    def room(self, filled):
+        """Return rows to fill, after the `filled` ones that are there since the beginning of this run."""
+        waiting = self._waiting(filled)
+        if waiting == len(self.rows):
+            self._take_over(waiting)
+            waiting = 0
+        return self.rows[waiting:]
+
+    def history(self, filled, last, ended):
+        """Return the columns by name, with one more row, `last`.
+
+        Those of a run that has `ended` take the place of what is kept, one after the other, so that the memory for a
+        second history is not needed.
+        """
+        waiting, history = self._waiting(filled), {}
+        if self.count == 0:     # a short run, whose columns are copied at once
+            table = np.empty((len(self.names), waiting + 1))
+            copy_columns(self.rows[:waiting], self.numbers, table[:, :-1])
+            table[:, -1] = [last[number] for number in self.numbers]
+            return dict(zip(self.names, table, strict=True))
+        for j, (name, number) in enumerate(zip(self.names, self.numbers, strict=True)):
+            try:
+                column = np.empty(self.count + waiting + 1)
+                column[:self.count] = self.kept[j][:self.count]
+            except MemoryError:
+                if not ended:
+                    raise
+                column = self.kept[j][:self.count + waiting + 1]
+            column[self.count:-1] = self.rows[:waiting, number]
+            column[-1] = last[number]
+            history[name] = column
+            if ended:
+                self.kept[j] = column
+        return history
+
+    def _waiting(self, filled):
+        """Return how many rows have not been taken over."""
+        return self.before + filled - self.count
+
+    def _take_over(self, waiting):
+        least = self.count + waiting + ROWS + 1
+        for j, number in enumerate(self.numbers):
+            if len(self.kept[j]) < least:
+                grown = np.empty(max(least, 3 * least // 2))
+                grown[:self.count] = self.kept[j][:self.count]
+                self.kept[j] = grown
+            self.kept[j][self.count:self.count + waiting] = self.rows[:waiting, number]
+        self.count += waiting
