@@ -31,7 +31,7 @@ def lplfast(tmp_path, monkeypatch, capsys):
     def call(*argv, rendered=False):
         with monkeypatch.context() as patch:
             if not rendered:
-                patch.setattr(Figure, "savefig", lambda figure, path, **options: open(path, "wb").close())
+                patch.setattr(Figure, "savefig", lambda figure, file, **options: file.write(b"drawn"))
             try:
                 code = main([str(argument) for argument in argv])
             except SystemExit as stop:
