@@ -5,9 +5,11 @@ import json
 import pickle
 
 import hostile_files
+import hostile_reading
 import numpy as np
 import pytest
-from hostile_files import KINDS, Case, Misbehaviour, cases, check
+from hostile_files import KINDS, Case, cases
+from hostile_reading import Misbehaviour, check
 from saved import FILES, PROBLEM, RUNS, edited, packed, parts
 
 from lplfast import Run, train
@@ -50,15 +52,15 @@ def test_what_a_file_must_not_do_is_noticed(tmp_path, monkeypatch):
     with pytest.raises(Misbehaviour, match="read as another run"):
         check(Case("mutated", ".npz", FILES["full width"], "compressed"), tmp_path)
     assert check(Case("mutated", ".npz", whole, "compressed"), tmp_path) == "read"
-    monkeypatch.setattr(hostile_files, "Run", Broken)
+    monkeypatch.setattr(hostile_reading, "Run", Broken)
     for content, said in ((b"key", "KeyError"), (b"silent", "no sentence")):
         with pytest.raises(Misbehaviour, match=said):
             check(Case("values", ".npz", content), tmp_path)
     assert check(Case("values", ".npz", b"x"), tmp_path) == "refused"
-    monkeypatch.setattr(hostile_files, "read_matrix", lambda path: np.ones(10**7).sum())
+    monkeypatch.setattr(hostile_reading, "read_matrix", lambda path: np.ones(10**7).sum())
     with pytest.raises(Misbehaviour, match="bytes of memory"):
         check(Case("tables", ".csv", b"1"), tmp_path)
-    monkeypatch.setattr(hostile_files, "read_matrix", lambda path: pickle.loads(path.read_bytes()))
+    monkeypatch.setattr(hostile_reading, "read_matrix", lambda path: pickle.loads(path.read_bytes()))
     with pytest.raises(Misbehaviour, match="a pickle was loaded"):
         check(Case("other files", ".csv", pickle.dumps(hostile_files.Payload())), tmp_path)
 
