@@ -21,9 +21,9 @@ ORDER = ["validation", "clock", "interrupts", "threads", "versions", "tables", "
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "published", "rules", "descent"],
     "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
-    "losses": ["loss", "quadratic", "rowwise", "pseudo_huber", "function", "labels", "proof", "curvature",
-               "least_squares", "conditioning", "problems", "newton", "row_loss", "classification", "robust", "custom",
-               "catalogue", "checking"],
+    "losses": ["loss", "quadratic", "displacement", "rowwise", "cross_entropy", "pseudo_huber", "function", "labels",
+               "proof", "curvature", "least_squares", "conditioning", "problems", "newton", "row_loss", "classification",
+               "robust", "custom", "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
     "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",

@@ -252,7 +252,7 @@ cdef class Descent(State):
         """Ask the rule for a step size, and work out the smoothness constants of a step of this size; return whether
         there is one."""
         cdef Iterate* it = &self.it
-        it.eta, it.failure = NAN, NO_FAILURE
+        it.eta, it.failure, it.growth = NAN, NO_FAILURE, NAN
         if self.rule.asks:
             self.rule.ask(it)
         else:
@@ -261,7 +261,7 @@ cdef class Descent(State):
             # the step may be tried again: what its rule has remembered of it is forgotten
             it.memory.rule = step.before.rule
             return False
-        step.eta = it.eta
+        step.eta, step.growth = it.eta, it.growth
         step.K_t = local_smoothness_at(it, it.eta)
         step.K_t_sharp = sharp_smoothness_at(it, it.eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
@@ -317,7 +317,8 @@ cdef class Descent(State):
 
     cdef void _fill_step_row(self, Step* step, Row* row) noexcept nogil:
         """Write the step's part of the row. The rate is that of the true gap, whether l* is known or not."""
-        step.contraction = guaranteed_contraction(&step.old, &self.it, &step.motion, step.eta, step.K_best)
+        step.contraction = guaranteed_contraction(&step.old, &self.it, &step.motion, step.eta, step.K_best,
+                                                  step.growth)
         row.step_size, row.K_t, row.K_t_sharp = step.eta, step.K_t, step.K_t_sharp
         row.rate_bound = 1.0 - step.contraction
         row.slack_descent = (step.decrease - step.promised) / step.first_order
