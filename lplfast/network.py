@@ -61,6 +61,8 @@ class Network:
 
     def _set(self, n, *, wide=None, small=None, basis=None):
         """Set the state: the stack `[W1; W2.T]` at full width, or a small one with the basis that widens it."""
+        # the width, which never changes, by itself: `_small` and `_basis` do when a thread compresses
+        self._width = basis.width if basis is not None else (small if wide is None else wide).shape[1]
         self._n, self._wide, self._small, self._basis = n, wide, small, basis
         return self
 
@@ -202,7 +204,7 @@ class Network:
     @property
     def width(self):
         """The hidden width h."""
-        return self._any().shape[1] if self._basis is None else self._basis.width
+        return self._width
 
     @property
     def compressed_width(self):
@@ -268,11 +270,13 @@ class Network:
     def to_arrays(self):
         """Return everything this network is made of as a dict of arrays: what `from_arrays` takes."""
         arrays = {"n": np.array(self.n), "width": np.array(self.width)}
-        if self._basis is not None and self._small is not None:
-            arrays["small"] = self._small
-            arrays.update(self._basis.to_arrays())
+        # in this order: another thread that compresses sets the basis first
+        small, basis = self._small, self._basis
+        if small is not None and basis is not None:
+            arrays["small"] = small
+            arrays.update(basis.to_arrays())
         else:
-            arrays["wide"] = self._any()
+            arrays["wide"] = self._wide if small is None else small
         return arrays
 
     @classmethod

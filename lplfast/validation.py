@@ -6,8 +6,9 @@ import operator
 
 import numpy as np
 
-__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_flag", "as_fraction",
-           "as_generator", "as_matrix", "as_number", "as_offset", "as_reduction", "as_shaped"]
+__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_double", "as_doubles", "as_flag",
+           "as_fraction", "as_generator", "as_matrix", "as_number", "as_offset", "as_output", "as_reduction",
+           "as_shape", "as_shaped"]
 
 REDUCTIONS = ("sum", "mean")
 
@@ -101,6 +102,45 @@ def as_shaped(name, value, shape):
     return value
 
 
+def as_doubles(name, value, dimensions):
+    """Return `value` as compiled code reads it: float64, C-contiguous and aligned, of any values and size.
+
+    A typed memoryview of a structured array is a crash, and one of a misaligned array undefined.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an array of real numbers; if it has another number of dimensions.
+
+    """
+    array = as_array(name, value)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.ndim != dimensions:
+        raise ValueError(f"{name}: expected {dimensions} dimensions, got shape {array.shape}")
+    with np.errstate(over="ignore"):
+        return np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def as_output(name, value, dimensions):
+    """Return `value` as compiled code writes to it: `as_doubles` without a conversion, of any strides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no writeable, aligned float64 array of so many dimensions.
+
+    """
+    array = np.asarray(value) if isinstance(value, np.ndarray) else None    # of a subclass, its memory
+    if array is None or array.dtype != np.float64 or not array.dtype.isnative:
+        raise TypeError(f"{name}: expected a float64 array to write to, got "
+                        f"{type(value).__name__ if array is None else f'dtype {array.dtype}'}")
+    if array.ndim != dimensions or not (array.flags.writeable and array.flags.aligned):
+        raise ValueError(f"{name}: expected {dimensions} dimensions of writeable, aligned memory, "
+                         f"got shape {array.shape}")
+    return array
+
+
 def as_offset(offset, shape):
     """Return the frozen matrix, zero where there is none."""
     if offset is None:
@@ -160,6 +200,24 @@ def as_number(name, value, *, positive=False, signed=False):
     return number
 
 
+def as_double(name, value):
+    """Return `value` as a float, NaN and infinities included; what is beyond float64 is infinite.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number: strings and booleans are not.
+    """
+    if type(value) is float:
+        return value
+    if isinstance(value, bool) or (not isinstance(value, numbers.Real) and not _is_scalar_array(value)):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def as_fraction(name, value):
     """Return `value` as a float between 0 and 1, both excluded.
 
@@ -195,6 +253,24 @@ def as_count(name, value, *, least=1):
     if not least <= count < 2**63:
         raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {_short(value)}")
     return count
+
+
+def as_shape(shape):
+    """Return a pair of positive ints below 2^31, as compiled code counts rows and columns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
+    try:
+        n, m = shape
+    except (TypeError, ValueError):
+        raise TypeError(f"shape: expected a pair of positive integers, got {shape!r:.200}") from None
+    n, m = as_count("shape[0]", n), as_count("shape[1]", m)
+    if max(n, m) >= 2**31:
+        raise ValueError(f"shape: expected two positive integers below 2^31, got {(n, m)}")
+    return n, m
 
 
 def as_generator(rng):

@@ -7,6 +7,7 @@ changes no trajectory: docs/theory.md, section 5.
 
 import numpy as np
 
+from ..validation import as_double, as_doubles
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_lapack cimport dgemqrt, dgeqrt, dtpmqrt, dtpqrt
 
@@ -83,25 +84,37 @@ cdef void expand(Py_ssize_t h, int k, double* kept, double* panels, double* C, d
         at -= rows
 
 
-def triangular_factor(const double[:, ::1] stack not None, double scale):
+def as_wide(stack):
+    """Return the stack as the factorization reads it, or raise: one of fewer columns than rows has no such factor."""
+    stack = as_doubles("stack", stack, 2)
+    if not 1 <= stack.shape[0] <= stack.shape[1]:
+        raise ValueError(f"stack: expected a shape (k, h) with 1 <= k <= h, got {stack.shape}")
+    return stack
+
+
+def triangular_factor(wide, scale):
     """Return the transpose of R, lower triangular (k, k), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
+    cdef const double[:, ::1] stack = as_wide(wide)
+    cdef double factor_of = as_double("scale", scale)
     cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0]
     factor = np.empty((k, k))
     cdef double[:, ::1] R = factor
     cdef double[::1] block = np.empty(block_rows(k) * k), panels = np.empty(PANEL * k), work = np.empty(PANEL * k)
     with nogil:
-        factorize(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0], &work[0])
+        factorize(h, <int> k, &stack[0, 0], factor_of, NULL, &panels[0], &R[0, 0], &block[0], &work[0])
     return factor
 
 
-def orthonormal_rows(const double[:, ::1] stack not None, double scale):
+def orthonormal_rows(wide, scale):
     """Return the transpose of Q, orthonormal rows (k, h), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
+    cdef const double[:, ::1] stack = as_wide(wide)
+    cdef double factor_of = as_double("scale", scale)
     cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0], size = block_rows(k)
     rows = np.empty((k, h))
     cdef double[:, ::1] Q = rows, R = np.empty((k, k)), identity = np.eye(k)
     cdef double[:, ::1] panels = np.empty(((h + size - 1) // size, PANEL * k))
     cdef double[::1] block = np.empty(size * k), result = np.empty(size * k), work = np.empty(PANEL * k)
     with nogil:
-        factorize(h, <int> k, &stack[0, 0], scale, &Q[0, 0], &panels[0, 0], &R[0, 0], &block[0], &work[0])
+        factorize(h, <int> k, &stack[0, 0], factor_of, &Q[0, 0], &panels[0, 0], &R[0, 0], &block[0], &work[0])
         expand(h, <int> k, &Q[0, 0], &panels[0, 0], &identity[0, 0], &block[0], &result[0], &work[0])
     return rows

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..validation import as_callable, as_count, as_number, as_shaped
+from ..validation import as_callable, as_number, as_shape, as_shaped
 from .function import PythonLoss
 from .problems import Problem
 
@@ -54,11 +54,7 @@ class CustomLoss(Problem):
 
     def __init__(self, value_and_gradient, *, shape, mu, K, minimum=None, minimizer=None, lower_bound=None):
         as_callable("value_and_gradient", value_and_gradient)
-        try:
-            n, m = shape
-        except (TypeError, ValueError):
-            raise TypeError(f"shape: expected a pair of positive integers, got {shape!r}") from None
-        shape = as_count("shape[0]", n), as_count("shape[1]", m)
+        shape = as_shape(shape)
         mu, K = as_number("mu", mu), as_number("K", K, positive=True)
         if mu > K:
             raise ValueError(f"mu, K: expected mu <= K, got {mu} and {K}")

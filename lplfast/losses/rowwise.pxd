@@ -13,6 +13,7 @@ cdef class Rowwise(Loss):
     cdef readonly double uncertainty    # ||grad l(W_star)|| of the loss that was asked for is at most this
     cdef double X_norm
     cdef double X_max
+    cdef bint made                      # whether all of this is there
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil

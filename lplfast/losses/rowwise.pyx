@@ -5,6 +5,7 @@ import numpy as np
 from libc.math cimport exp, fabs, fmax, log, log1p, sqrt
 from libc.string cimport memset
 
+from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn
 from .loss cimport Loss, Value
 from ..linalg.rounding cimport U
@@ -97,26 +98,40 @@ cdef class Rowwise(Loss):
         An upper bound on the norm of the gradient at W_star.
     """
 
-    def __init__(self, X, logits, W_star, *, double mu, double K, double minimum, double weight=1.0, double l2,
-                 double uncertainty=0.0):
-        super().__init__(np.shape(W_star), mu=mu, K=K, minimum=minimum)
-        self.X = np.array(X, dtype=np.float64, order="C")
-        self.W_star = np.array(W_star, dtype=np.float64, order="C")
-        self.N = self.X.shape[0]
-        self.logits = np.array(logits, dtype=np.float64, order="C")
-        logs = self._log_probabilities(np.asarray(self.logits))
+    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0):
+        X, W_star = as_matrix("X", X), as_matrix("W_star", W_star)
+        if X.shape[1] != W_star.shape[0]:
+            raise ValueError(f"X: expected {W_star.shape[0]} columns, a row of W_star each, got {X.shape[1]}")
+        logits = as_shaped("logits", logits, (X.shape[0], W_star.shape[1]))
+        weight, l2 = as_double("weight", weight), as_double("l2", l2)
+        uncertainty = as_double("uncertainty", uncertainty)
+        super().__init__(W_star.shape, mu=mu, K=K, minimum=minimum)
+        # copies: the caller's arrays may change
+        self.X, self.logits, self.W_star = X.copy(), logits.copy(), W_star.copy()
+        self.N = X.shape[0]
+        logs = self._log_probabilities(logits)
         self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
+        self.made = True
+
+    cdef bint complete(self) noexcept:
+        return self.made
+
+    def _log_probabilities(self, logits):
+        """Return the logarithms of the distributions that these logits stand for, one a row."""
+        raise TypeError(f"{type(self).__name__}: expected Softmax or Logistic to be called, got their base class")
 
     @property
     def minimizer(self):
         """The (n, m) matrix W_star, as a new array."""
+        self.check()
         return np.array(self.W_star)
 
     @property
     def options(self):
         """The arguments that make this loss again, by name."""
+        self.check()
         return {"X": np.array(self.X), "logits": np.array(self.logits), "W_star": self.minimizer, "mu": self.mu,
                 "K": self.K, "minimum": self.minimum, "weight": self.weight, "l2": self.l2,
                 "uncertainty": self.uncertainty}

@@ -33,6 +33,9 @@ cdef class Local(Capped):
 
     needs = ("bound",)
 
+    def __cinit__(self):
+        self.first = INFINITY
+
     def __init__(self, *, cap=None, growth_from=None):
         super().__init__(cap=cap)
         self.growth_from = None if growth_from is None else as_number("growth_from", growth_from, positive=True)
@@ -92,8 +95,7 @@ cdef class Contraction(Capped):
 
     needs = ("quadratic",)
 
-    def __init__(self, *, cap=None):
-        super().__init__(cap=cap)
+    def __cinit__(self):
         self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:

@@ -54,8 +54,7 @@ cdef class Majorizer(Capped):
     Majorizer(cap=1.0)
     """
 
-    def __init__(self, *, cap=None):
-        super().__init__(cap=cap)
+    def __cinit__(self):
         self.needs_tau = self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
@@ -86,7 +85,7 @@ cdef class ExactLineSearch(Rule):
 
     __signature__ = signature('')
 
-    def __init__(self):
+    def __cinit__(self):
         self.needs_tau = self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
@@ -155,9 +154,11 @@ cdef class Armijo(Rule):
 
     __signature__ = signature('*, c=0.5, shrink=0.5')
 
+    def __cinit__(self):
+        self.needs_tau = self.needs_B = True
+
     def __init__(self, *, c=0.5, shrink=0.5):
         self.c, self.shrink = as_fraction("c", c), as_fraction("shrink", shrink)
-        self.needs_tau = self.needs_B = True
 
     @property
     def options(self):
