@@ -8,7 +8,7 @@ import numpy as np
 
 __all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_double", "as_doubles", "as_flag",
            "as_fraction", "as_generator", "as_matrix", "as_number", "as_offset", "as_output", "as_reduction",
-           "as_shape", "as_shaped"]
+           "as_shape", "as_shaped", "shown"]
 
 REDUCTIONS = ("sum", "mean")
 
@@ -33,6 +33,8 @@ def as_array(name, value):
         if callable(getattr(value, method, None)):
             raise TypeError(f"{name}: expected a dense array, got a sparse one, {type(value).__name__}; "
                             f"call .{method}()")
+    if isinstance(value, np.ma.MaskedArray) and value.dtype.names:
+        raise TypeError(f"{name}: expected an array of numbers, got dtype {value.dtype}")
     if np.ma.is_masked(value):
         raise ValueError(f"{name}: expected no masked entries, got {np.ma.count_masked(value)}; fill them first")
     try:
@@ -160,21 +162,21 @@ def as_reduction(reduction):
 def as_choice(name, value, choices):
     """Return `value` if it is one of the choices, all strings, or raise ValueError."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {shown(value)}")
     return value
 
 
 def as_callable(name, value):
     """Return `value` if it can be called, or raise TypeError."""
     if not callable(value):
-        raise TypeError(f"{name}: expected a callable, got {value!r}")
+        raise TypeError(f"{name}: expected a callable, got {shown(value)}")
     return value
 
 
 def as_flag(name, value):
     """Return `value` as a bool, or raise TypeError: 0 and 1 are none."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
+        raise TypeError(f"{name}: expected True or False, got {shown(value)}")
     return bool(value)
 
 
@@ -189,14 +191,14 @@ def as_number(name, value, *, positive=False, signed=False):
         If it is negative, zero where it must be positive, NaN, or beyond float64.
     """
     expected = "a finite positive number" if positive else "a finite number" if signed else "a finite number >= 0"
-    if isinstance(value, bool) or (not isinstance(value, numbers.Real) and not _is_scalar_array(value)):
-        raise TypeError(f"{name}: expected {expected}, got {value!r}")
+    if not _is_number(value):
+        raise TypeError(f"{name}: expected {expected}, got {shown(value)}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or (number < 0.0 and not signed) or (positive and number == 0.0):
-        raise ValueError(f"{name}: expected {expected}, got {_short(value)}")
+        raise ValueError(f"{name}: expected {expected}, got {shown(value)}")
     return number
 
 
@@ -210,8 +212,8 @@ def as_double(name, value):
     """
     if type(value) is float:
         return value
-    if isinstance(value, bool) or (not isinstance(value, numbers.Real) and not _is_scalar_array(value)):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
+    if not _is_number(value):
+        raise TypeError(f"{name}: expected a number, got {shown(value)}")
     try:
         return float(value)
     except OverflowError:
@@ -230,7 +232,7 @@ def as_fraction(name, value):
     """
     value = as_number(name, value, signed=True)
     if not 0.0 < value < 1.0:
-        raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+        raise ValueError(f"{name}: expected a number between 0 and 1, got {shown(value)}")
     return value
 
 
@@ -249,9 +251,9 @@ def as_count(name, value, *, least=1):
     except TypeError:
         count = None
     if count is None:
-        raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
+        raise TypeError(f"{name}: expected an integer >= {least}, got {shown(value)}")
     if not least <= count < 2**63:
-        raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {_short(value)}")
+        raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {shown(value)}")
     return count
 
 
@@ -266,7 +268,7 @@ def as_shape(shape):
     try:
         n, m = shape
     except (TypeError, ValueError):
-        raise TypeError(f"shape: expected a pair of positive integers, got {shape!r:.200}") from None
+        raise TypeError(f"shape: expected a pair of positive integers, got {shown(shape)}") from None
     n, m = as_count("shape[0]", n), as_count("shape[1]", m)
     if max(n, m) >= 2**31:
         raise ValueError(f"shape: expected two positive integers below 2^31, got {(n, m)}")
@@ -278,12 +280,12 @@ def as_generator(rng):
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"rng: expected a Generator, a seed or None, got {rng!r}: {error}") from None
+        raise TypeError(f"rng: expected a Generator, a seed or None, got {shown(rng)}: {error}") from None
 
 
 def _columns(value):
     """Return how to call the columns of a table, and their dtypes; of a pandas Series or array, one; else none."""
-    if hasattr(value, "dtypes") and hasattr(value, "columns"):
+    if hasattr(value, "dtypes") and hasattr(value, "columns") and len(value.dtypes) == len(value.columns):
         return [f"column {label!r}" for label in value.columns], list(value.dtypes)
     if hasattr(value, "dtype") and not isinstance(value.dtype, np.dtype):
         return ["the series"], [value.dtype]
@@ -315,11 +317,19 @@ def _is_float(entry):
     return True
 
 
-def _is_scalar_array(value):
-    """Whether `value` is a NumPy scalar or array of no dimension that holds a real number."""
-    return getattr(value, "shape", None) == () and getattr(value.dtype, "kind", "") in "uif"
+def _is_number(value):
+    """Whether this is a real number, or an array of no dimension that holds one: no boolean, duration, masked array."""
+    if isinstance(value, bool | np.timedelta64 | np.ma.MaskedArray):
+        return False
+    return isinstance(value, numbers.Real) or (
+        getattr(value, "shape", None) == () and getattr(getattr(value, "dtype", None), "kind", "-") in "uif")
 
 
-def _short(value):
-    """Return a printable form: 10**400 has too many digits for a message."""
-    return repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "an integer far beyond that"
+def shown(value):
+    """Return what a message says of a value: 10**400 has too many digits for one, an array too many entries."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return "an integer far beyond that"
+    said = repr(value)
+    return said if len(said) <= 200 else f"{said[:200]}..."

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..validation import as_doubles, as_output
+from ..validation import as_array, as_doubles, as_output
 
 cdef Row NO_ROW
 COLUMNS = tuple(NO_ROW)
@@ -16,7 +16,7 @@ def copy_columns(rows, columns, table):
     TypeError, ValueError
         If these are no arrays that fit together.
     """
-    rows, table, chosen = as_doubles("rows", rows, 2), as_output("table", table, 2), np.asarray(columns)
+    rows, table, chosen = as_doubles("rows", rows, 2), as_output("table", table, 2), as_array("columns", columns)
     if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
         raise TypeError(f"columns: expected a list of integers, got {columns!r:.200}")
     if chosen.min() < 0 or chosen.max() >= rows.shape[1]:

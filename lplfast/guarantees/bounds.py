@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from ..rules import formulas
-from ..validation import as_choice
+from ..validation import as_array, as_choice
 from .constants import check_pair, evaluated
 from .imbalance import Imbalance
 
@@ -48,7 +48,19 @@ class InitialBounds:
         """Return `alpha - drift` or better, and `beta + drift`: bounds once the imbalance has moved by at most `drift`.
 
         As long as the gap is at most this one. `drift` may be an array, such as a run's column of that name.
+
+        Raises
+        ------
+        TypeError
+            If it is neither a number nor an array of real ones.
+
         """
+        if type(drift) is not float:
+            drift = as_array("drift", drift)
+            if drift.dtype.kind not in "uif":
+                raise TypeError(f"drift: expected real numbers, got dtype {drift.dtype}")
+            with np.errstate(over="ignore"):
+                drift = drift.astype(np.float64)
         return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
 
     def K_upper(self, eta):
@@ -125,7 +137,8 @@ def _margins(problem, W, gap, loss, margins):
             raise ValueError(f"margins: expected a squared loss without ridge for 'xu2023', got {problem!r}")
         least, frobenius, _ = kernel.target_summary
         error = math.sqrt(2 * max(loss, 0.0))
-        return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
+        return (max(least - error, 0.0) / math.sqrt(kernel.K),
+                (frobenius + error) / math.sqrt(kernel.mu) if kernel.mu > 0 else math.inf)
     if not (kernel.mu > 0 and gap < math.inf):
         return 0.0, math.inf
     # what rounding may take of a difference, added to a sum

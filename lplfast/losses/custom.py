@@ -67,15 +67,19 @@ class CustomLoss(Problem):
             minimizer = as_shaped("minimizer", minimizer, shape)
             value, _, gradient = PythonLoss(value_and_gradient, shape, mu=mu, K=K).value_and_gradient(
                 np.ascontiguousarray(minimizer))
+            if not (math.isfinite(value) and np.isfinite(gradient).all()):
+                raise ValueError("minimizer: expected a matrix at which the loss and its gradient are float64 numbers, "
+                                 f"got the loss {value!r} there")
             # a gradient of 0 is taken as that; others to what the function is trusted to
-            size = float(np.linalg.norm(gradient))
+            with np.errstate(over="ignore"):
+                size = float(np.linalg.norm(gradient))
             size += 1e-13 * math.sqrt(2 * K * abs(value)) if size > 0 else 0.0
             self.minimizer_error = size / mu if mu > 0 else math.inf
             if minimum is None:
                 if not mu > 0 and size > 0:
                     raise ValueError("minimum: expected one beside the minimizer where mu = 0, since a gradient of "
                                      f"norm {size:.3g} there does not bound how far below it l* is")
-                known["minimum"], uncertainty = value, size**2 / (2 * mu) if mu > 0 else 0.0
+                known["minimum"], uncertainty = value, size * size / (2 * mu) if mu > 0 else 0.0
                 self.minimum_error = uncertainty
             elif value < known["minimum"] - 1e-13 * (abs(value) + abs(known["minimum"])):
                 raise ValueError(f"minimum: expected at most the loss at the minimizer, {value!r}, got {minimum!r}")

@@ -11,7 +11,7 @@ import numpy as np
 from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.string cimport memcpy
 
-from ..validation import as_callable, as_double
+from ..validation import as_callable, as_double, shown
 from .loss cimport Loss, Value
 from ..linalg.rounding cimport U
 
@@ -86,6 +86,8 @@ cdef class PythonLoss(Loss):
         given = self.function(array)
         try:
             value, gradient = given
+            if np.ma.is_masked(value):
+                raise TypeError("a value that is masked")
             try:
                 loss[0] = value
             except OverflowError:       # an integer beyond float64
@@ -96,7 +98,7 @@ cdef class PythonLoss(Loss):
             gradient = np.ascontiguousarray(gradient, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError("value_and_gradient: expected a pair, a number and an array, got "
-                            f"{given!r:.200}") from error
+                            f"{shown(given)}") from error
         if gradient.shape != self.shape:
             raise ValueError(f"value_and_gradient: expected a gradient of shape {self.shape}, got {gradient.shape}")
         if G != NULL:

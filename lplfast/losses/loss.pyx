@@ -7,7 +7,7 @@ import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, isfinite
 
-from ..validation import as_double, as_doubles, as_number, as_shape
+from ..validation import as_array, as_double, as_doubles, as_number, as_shape, shown
 from ..linalg.blas cimport dot, largest_at
 from ..linalg.passes cimport weighted_cross, weighted_square
 from ..linalg.quartic cimport Quartic, fall, first_minimiser
@@ -265,9 +265,10 @@ def digest(values):
         if value is None or isinstance(value, str):
             found.update(repr((name, value)).encode())
             continue
-        array = np.asarray(value)
+        array = as_array(name, value)
         if array.dtype.kind not in "buif":
-            raise TypeError(f"{name}: expected numbers, a string, a function or None, got {value!r:.200}")
+            raise TypeError(f"{name}: expected numbers, a string, a function or None, got {shown(value)}")
         found.update(repr((name, array.shape)).encode())
-        found.update(array.astype(np.float64, order="C").data)
+        with np.errstate(over="ignore"):
+            found.update(array.astype(np.float64, order="C").data)
     return found.hexdigest()

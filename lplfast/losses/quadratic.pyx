@@ -6,7 +6,7 @@ import numpy as np
 
 from libc.math cimport sqrt
 
-from ..validation import as_double, as_doubles
+from ..validation import as_double, as_doubles, shown
 from .loss cimport Loss, TargetSummary, Value
 from ..linalg.passes cimport fall, slope
 
@@ -124,5 +124,5 @@ def _three_numbers(summary):
     try:
         least, norm, rank = summary
     except (TypeError, ValueError):
-        raise TypeError(f"target_summary: expected three numbers, got {summary!r:.200}") from None
+        raise TypeError(f"target_summary: expected three numbers, got {shown(summary)}") from None
     return tuple(as_double("target_summary", value) for value in (least, norm, rank))

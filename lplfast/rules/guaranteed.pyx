@@ -99,12 +99,16 @@ cdef class Contraction(Capped):
         self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef double q = second_order(it) / sqrt(2.0 * it.gap)
-        cdef double eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest), short
-        cdef double sharp = fmin(self.longest, sharp_step_at(it))
-        cdef double K_t = sharp_smoothness_at(it, sharp)
+        cdef double sharp = fmin(self.longest, sharp_step_at(it)), q, eta, short, K_t
+        it.eta = sharp
+        if it.hessian == NULL:
+            return      # a subclass may have dropped what this rule needs
+        q = second_order(it) / sqrt(2.0 * it.gap)
+        eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest)
+        K_t = sharp_smoothness_at(it, sharp)
         if 2.0 * q * eta > it.nu.lo:
             eta = 0.5 * it.nu.lo / q
         # 1 - c^2 = (1 - c) (1 + c), against nu_lo eta (2 - eta K_t)
         short = fmin(eta * it.nu.lo, 2.0 - eta * it.nu.hi) - q * eta * eta
-        it.eta = eta if short * (2.0 - short) > it.nu.lo * sharp * (2.0 - sharp * K_t) else sharp
+        if short * (2.0 - short) > it.nu.lo * sharp * (2.0 - sharp * K_t):
+            it.eta = eta

@@ -1,6 +1,6 @@
 """The ways of finding singular values, by name."""
 
-from ..validation import as_choice
+from ..validation import as_choice, shown
 from .certified import Certified
 from .exact import Exact
 from .power import Power
@@ -35,5 +35,5 @@ def spectral_from(constants=None, *, tolerance=0.01):
                             "has not been through it; call the class")
         return constants
     if constants is not None and not isinstance(constants, str):
-        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
+        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {shown(constants)}")
     return MODES[as_choice("constants", "certified" if constants is None else constants, MODES)](tolerance=tolerance)
