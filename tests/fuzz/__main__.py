@@ -31,36 +31,39 @@ def lines_of(process):
     return lines
 
 
-def made(seed, first, last, only):
-    """Make calls in one child process; yield (number, call, what was wrong, returned, name) of each that was begun."""
-    command = [sys.executable, "-m", "tests.fuzz", "--worker", f"{first},{last}", "--seed", str(seed), "--only", only]
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+def command(seed, first, last, only):
+    """Return the command that makes these calls in a child process."""
+    return [sys.executable, "-m", "tests.fuzz", "--worker", f"{first},{last}", "--seed", str(seed), "--only", only]
+
+
+def made(command, patience=PATIENCE):
+    """Run a child process; yield (number, call, what was wrong, returned, name) of each call that was begun."""
+    with (tempfile.TemporaryFile("w+") as errors,
+          subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as process):
         lines, begun = lines_of(process), None
         try:
-            while (line := lines.get(timeout=PATIENCE)) is not None:
+            while (line := lines.get(timeout=patience)) is not None:
                 said = json.loads(line)
                 if "call" in said:
                     begun = said
                 else:
                     yield said["number"], begun["call"], said["said"], said["returned"], said["name"]
                     begun = None
-            status = process.wait()
         except queue.Empty:
             process.kill()
-            status = process.wait()
+        status = process.wait()
         if status or begun:
+            begun = begun or {"number": sys.maxsize, "call": "no call"}
             errors.seek(0)
-            told = errors.read()
-            number = begun["number"] if begun else last
-            yield number, begun["call"] if begun else "no call", f"ended the process ({status}): {told[:4000]}", False, "crash"
+            said = f"ended the process ({status}), or took {patience} s: {errors.read()[:4000]}"
+            yield begun["number"], begun["call"], said, False, "crash"
 
 
 def calls(seed, count, only):
     """Make all calls, in as many child processes as it takes."""
     first = 0
     while first < count:
-        for number, *rest in made(seed, first, count, only):
+        for number, *rest in made(command(seed, first, count, only)):
             first = number + 1
             yield number, *rest
 
@@ -78,7 +81,7 @@ def main(argv=None):
         worker.main(given.seed, *map(int, given.worker.split(",")), given.only)
         return 0
     wrong, returned, names = [], 0, collections.Counter()
-    found = (made(given.seed, given.first, given.first + 1, given.only) if given.first is not None
+    found = (made(command(given.seed, given.first, given.first + 1, given.only)) if given.first is not None
              else calls(given.seed, given.calls, given.only))
     for number, call, said, came_back, name in found:
         returned += came_back

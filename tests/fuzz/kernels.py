@@ -47,8 +47,8 @@ def python_loss(draw):
 
     def used(*args, **options):
         return PythonLoss(*args, **options).value_and_gradient([[1.0, 2.0]])
-    return call(used, draw.pick([function, draw.no_function()]), draw.some((1, 2)), mu=draw.some(1.0), K=draw.some(2.0), **draw.options(
-        minimum=draw.number, lower_bound=draw.number, uncertainty=draw.number))
+    return call(used, draw.pick([function, draw.no_function()]), draw.some((1, 2)), mu=draw.some(1.0), K=draw.some(2.0),
+                **draw.options(minimum=draw.number, lower_bound=draw.number, uncertainty=draw.number))
 
 
 def loss(draw):
@@ -58,14 +58,27 @@ def loss(draw):
 
 def value_and_gradient(draw):
     made = objects.kernel(draw)
-    return call(made.value_and_gradient, draw.some(draw.matrix(*made.shape)))
+    W = draw.matrix(*made.shape)
+    if isinstance(made, DiagonalQuadratic):
+        d, away = made.hessian[:, np.newaxis], np.array(W) - made.minimizer
+
+        def right(found):
+            with np.errstate(all="ignore"):
+                return np.allclose(found[2], d * away, equal_nan=True) and np.isclose(
+                    found[1], 0.5 * (d * away * away).sum(), equal_nan=True)
+        return call(made.value_and_gradient, W, right=right)
+    return call(made.value_and_gradient, draw.some(W))
 
 
 def factors(draw):
     k = draw.size()
-    function = draw.pick([triangular_factor, orthonormal_rows])
-    return call(function, draw.some(draw.matrix(k, k + draw.pick([-1, 0, 1, 30, 1100]) if k > 1 else 5)),
-                draw.some(draw.pick([1.0, 1e-100])))
+    stack = draw.disguised(draw.rng.standard_normal((k, k + draw.pick([-1, 0, 1, 30, 1100]) if k > 1 else 5)))
+    if draw.chance(0.5):
+        Z = np.array(stack)
+        return call(triangular_factor, stack, 2.0, right=lambda R: np.allclose(R @ R.T, 4.0 * Z @ Z.T))
+    if draw.chance(0.5):
+        return call(orthonormal_rows, stack, 2.0, right=lambda Q: np.allclose(Q @ Q.T, np.eye(len(Q))))
+    return call(draw.pick([triangular_factor, orthonormal_rows]), draw.some(stack), draw.some(1e-100))
 
 
 def factorized(draw):
@@ -79,10 +92,13 @@ def copied(draw):
         bad = draw.bad()
         return call(lambda rows: copy_columns(rows, chosen, bad), draw.matrix(rows, columns))
 
+    numbers = draw.matrix(rows, columns)
+    plain = np.array(numbers)
+
     def copied(rows, columns):
         copy_columns(rows, columns, table)
         return table
-    return call(copied, draw.some(draw.matrix(rows, columns)), draw.some(chosen), finite=True)
+    return call(copied, numbers, chosen, right=lambda table: np.array_equal(table, plain[:, chosen].T))
 
 
 def formula(draw):

@@ -28,7 +28,8 @@ from lplfast.spectral.power import Power
 from lplfast.spectral.spectral import Spectral
 
 COMPILED = [Loss, DiagonalQuadratic, Rowwise, Softmax, Logistic, PythonLoss, Spectral, Certified, Exact, Power, Capped,
-            steps.Rule, steps.IterateView, steps.CallableRule, *map(steps.__dict__.get, lplfast.rules.catalogue.__all__)]
+            steps.Rule, steps.IterateView, steps.CallableRule,
+            *map(steps.__dict__.get, lplfast.rules.catalogue.__all__)]
 
 
 def by_new(draw):
@@ -67,8 +68,8 @@ def problem(draw, n=None, m=None):
     if kind == "custom":
         return CustomLoss(square, shape=(n, m), mu=2.0, K=2.0, minimum=0.0, minimizer=np.zeros((n, m)))
     if kind == "kernel":
-        return Problem(DiagonalQuadratic(np.full(n, scale**2), draw.rng.standard_normal((n, m)), mu=draw.pick([None, 0.0]),
-                                         target_summary=draw.pick([None, (0.1, 1.0, 1)])))
+        return Problem(DiagonalQuadratic(np.full(n, scale**2), draw.rng.standard_normal((n, m)),
+                                         mu=draw.pick([None, 0.0]), target_summary=draw.pick([None, (0.1, 1.0, 1)])))
     return CustomLoss(square, shape=(n, m), mu=draw.pick([0.0, 2.0]), K=2.0, lower_bound=draw.pick([None, -1.0]))
 
 

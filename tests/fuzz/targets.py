@@ -1,9 +1,7 @@
 """Everything public, and how good arguments for it are drawn."""
 
-import copy
 import inspect
 import pathlib
-import pickle
 
 import numpy as np
 
@@ -14,7 +12,6 @@ from lplfast import (
     MatrixFactorization,
     Network,
     Problem,
-    Run,
     SoftmaxLoss,
     SquaredLoss,
     check_loss,
@@ -22,13 +19,10 @@ from lplfast import (
     guaranteed_rate,
     initial_bounds,
     local_constants,
-    plots,
     steps,
     train,
     train_many,
 )
-from lplfast.guarantees.bounds import InitialBounds
-from lplfast.guarantees.rates import GuaranteedRate
 
 from . import objects
 from .calls import call
@@ -69,7 +63,8 @@ def solved(draw):
 def custom(draw):
     n, m = draw.size(), draw.size()
     value = draw.bad()
-    function = draw.pick([objects.square, lambda W: value, lambda W: (value, W), lambda W: (1.0, value), draw.no_function()])
+    function = draw.pick([objects.square, lambda W: value, lambda W: (value, W), lambda W: (1.0, value),
+                          draw.no_function()])
 
     def used(*args, **options):
         made = CustomLoss(*args, **options)
@@ -79,6 +74,11 @@ def custom(draw):
     return call(used, function, shape=draw.some((n, m)), mu=draw.some(2.0), K=draw.some(2.0), **draw.options(
         minimum=lambda: 0.0, minimizer=lambda: draw.matrix(n, m), lower_bound=lambda: -1.0),
         documents=(CustomLoss, Problem.value))
+
+
+def factorized(draw):
+    n, m = draw.size(), draw.size()
+    return call(MatrixFactorization, draw.some(draw.matrix(n, m)), **draw.options(offset=lambda: draw.matrix(n, m)))
 
 
 def evaluated(draw):
@@ -96,6 +96,10 @@ def of_kernel(draw):
 
 def network(draw):
     n, h, m = draw.size(), draw.size(), draw.size()
+    if draw.chance(0.5):
+        W1, W2 = (draw.disguised(draw.rng.standard_normal(shape)) for shape in ((n, h), (h, m)))
+        return call(Network, W1, W2, right=lambda made: np.allclose(made.product, np.array(W1) @ np.array(W2))
+                    and np.array_equal(made.W1, W1) and np.array_equal(made.W2, W2))
     return call(Network, draw.some(draw.matrix(n, h)), draw.some(draw.matrix(h, m)))
 
 
@@ -106,7 +110,8 @@ def drawn_network(draw):
 
 
 def balanced(draw):
-    return call(Network.balanced, draw.some(draw.matrix(draw.size(), draw.size())), draw.some(draw.pick([6, 9, 10**12])))
+    W = draw.matrix(draw.size(), draw.size())
+    return call(Network.balanced, draw.some(W), draw.some(draw.pick([6, 9, 10**12])))
 
 
 def of_network(draw):
@@ -121,9 +126,7 @@ def of_network(draw):
     def read():
         found = repr(made) if name == "repr" else getattr(made, name)
         return found() if callable(found) else found
-    documents = (getattr(Network, name),) if hasattr(Network, name) else ()
-    return call(read, documents=(inspect.unwrap(getattr(documents[0], "fget", None) or documents[0]),) if documents else (),
-                finite=True)
+    return call(read, documents=(getattr(Network, name, None),), finite=True)
 
 
 def parts(draw):
@@ -161,16 +164,18 @@ def trained(draw):
     options = draw.options(
         tol=lambda: draw.pick([0.0, 1e-10]), grad_tol=lambda: 1e-3, max_growth=lambda: 10.0, max_time=lambda: 0.05,
         constants=lambda: draw.pick(["certified", "exact", "power", objects.spectral(draw)]), compress=lambda: False,
-        record=lambda: draw.pick(["all", ["gap"], ["iteration", "loss", "gap"]]), record_every=lambda: draw.pick([1, 3]))
+        record=lambda: draw.pick(["all", ["gap"], ["iteration", "loss", "gap"]]),
+        record_every=lambda: draw.pick([1, 3]))
     step_size = draw.some(objects.rule(draw))
     if draw.chance(0.2):
-        return call(train_many, draw.some(draw.pick([problem, [problem, problem]])), draw.some([start, start]), step_size,
-                    n_threads=draw.some(2), max_iter=draw.pick([0, 3, 12]), **options, documents=(train_many, Network.stack))
+        problems = draw.pick([problem, [problem, problem]])
+        return call(train_many, draw.some(problems), draw.some([start, start]), step_size, n_threads=draw.some(2),
+                    max_iter=draw.pick([0, 3, 12]), **options, documents=(train_many, Network.stack))
     options.update(draw.options(
         callback=lambda: draw.pick([lambda run: run.verdict, lambda run: run.iterations > 2, repr]),
         callback_every=lambda: 2, checkpoint=lambda: "run.npz", checkpoint_every=lambda: 1e-3))
-    return call(train, draw.some(problem), draw.some(start), step_size, max_iter=draw.pick([0, 3, 12, 12, draw.some(5)]),
-                **options, documents=(train, Network.stack))
+    return call(train, draw.some(problem), draw.some(start), step_size,
+                max_iter=draw.pick([0, 3, 12, 12, draw.some(5)]), **options, documents=(train, Network.stack))
 
 
 def bounded(draw):
@@ -181,7 +186,8 @@ def bounded(draw):
         options = draw.options(margins=lambda: draw.pick(["best", "xu2023"]))
     if function is guaranteed_rate:
         cap = 10.0 ** draw.random.uniform(-200, 200)
-        options = draw.options(rule=lambda: draw.pick([lplfast.Sharp(cap=cap), lplfast.Local(cap=cap), lplfast.Constant(cap)]),
+        theirs = [lplfast.Sharp(cap=cap), lplfast.Local(cap=cap), lplfast.Constant(cap)]
+        options = draw.options(rule=lambda: draw.pick(theirs),
                                constants=lambda: draw.pick(["exact", "power", objects.spectral(draw)]))
     return call(function, draw.some(problem), draw.some(start), **options)
 
@@ -203,56 +209,16 @@ def tiny_constants(draw):
     return call(both, problem, start, documents=(guaranteed_rate,))
 
 
-def of_results(draw):
-    """What results are asked."""
-    problem, start = objects.pair(draw)
-    found = local_constants(problem, start)
-    bounds = initial_bounds(problem, start)
-    rate = GuaranteedRate(0.5, 0.5, None, 0.1, 0.1, 1.0, 1.0, draw.chance(0.5), "")
-    return draw.pick([lambda: call(found.K_t, draw.some(draw.number())), lambda: call(found.K_t_sharp, draw.some(0.1)),
-                      lambda: call(bounds.K_upper, draw.some(draw.number())), lambda: call(rate.iterations_to, draw.some(0.5)),
-                      lambda: call(bounds.after, draw.some(draw.pick([0.0, draw.rng.random(3)])))])()
-
-
 def doubted(draw):
     made = objects.problem(draw)
     return call(check_loss, draw.some(made), **draw.options(points=lambda: [draw.matrix(*made.shape)], rng=lambda: 1))
 
 
-def of_run(draw):
-    problem, made = objects.run(draw)
-    name = draw.pick(["audit", "to_dataframe", "plot", "converged", "violations", "verdict", "certificate", "repr"])
-
-    def read():
-        found = repr(made) if name == "repr" else getattr(made, name)
-        return str(found() if callable(found) else found)
-    return call(read, documents=())
-
-
-def saved(draw):
-    _, made = objects.run(draw)
-    made.save("good.npz")
-    content = bytearray(pathlib.Path("good.npz").read_bytes())
-    for _ in range(draw.pick([0, 1, 20])):
-        content[draw.random.randrange(len(content))] = draw.random.randrange(256)
-    with open("bad.npz", "wb") as file:
-        file.write(content[:draw.pick([None, draw.random.randrange(len(content))])])
-    return draw.pick([lambda: call(made.save, draw.some("run.npz")), lambda: call(made.to_csv, draw.some("run.csv")),
-                      lambda: call(Run.load, draw.some(draw.pick(["good.npz", "bad.npz", "missing.npz", "."])))])()
-
-
-def drawn_figure(draw):
-    _, made = objects.run(draw)
-    function = draw.pick([plots.plot_gap, plots.plot_step_size, plots.plot_constants, plots.overview])
-    from matplotlib.figure import Figure
-    options = {} if function is plots.overview else {"ax": draw.some(Figure().subplots())}
-    return call(function, draw.some(made), **options)
-
-
 def of_data(draw):
     scaled = data.standardized(draw.rng.standard_normal((4, 3)))
     return draw.pick([
-        lambda: call(data.default_data, **draw.options(n=draw.size, m=draw.size, condition=lambda: 10.0, seed=draw.size)),
+        lambda: call(data.default_data, **draw.options(n=draw.size, m=draw.size, condition=lambda: 10.0,
+                                                       seed=draw.size)),
         lambda: call(data.load_data, draw.some(draw.pick(["digits", "diabetes"]))),
         lambda: call(data.one_hot, draw.some(_labels(draw, 5))),
         lambda: call(data.standardized, draw.some(draw.matrix(5, 3)), finite=True),
@@ -273,43 +239,6 @@ def rule_from(draw):
         lambda: call(steps.missing_for, draw.some(steps.rule_from(draw.pick(steps.RULES))), draw.some(problem),
                      draw.some(start))])()
 
-
-def values_of(draw):
-    """repr, hash, equality, copies and pickles of everything that has been made."""
-    made = draw.pick([objects.problem, objects.network, objects.spectral, lambda draw: objects.run(draw)[1],
-                      lambda draw: steps.rule_from(draw.pick(steps.RULES)), objects.by_new])(draw)
-    use = draw.pick([repr, hash, copy.copy, copy.deepcopy, lambda made: made == 1, lambda made: made != made,
-                     lambda made: pickle.loads(pickle.dumps(made)), str])
-
-    def used(made):
-        try:
-            return use(made)
-        except (AttributeError, pickle.PicklingError) as error:
-            # functions inside functions do not pickle
-            if "local object" not in str(error) and "lambda" not in str(error) and "Subclass" not in str(error):
-                raise
-    return call(used, made, documents=(lplfast.losses.loss.Loss.options,))
-
-
-def attributes(draw):
-    """Any public attribute of anything, with any arguments if it is a method."""
-    made = draw.pick([objects.problem, objects.network, lambda draw: objects.run(draw)[1], objects.kernel, objects.spectral,
-                      objects.descent, objects.by_new, lambda draw: objects.run(draw)[1].guarantee])(draw)
-    kind = type(made)
-    name = draw.pick(name for name in dir(made) if not name.startswith("_") and name not in WIDE)
-
-    def used(*arguments, **options):
-        found = getattr(made, name)
-        return found(*arguments, **options) if callable(found) else found
-    documented = inspect.getattr_static(kind, name, None)
-    arguments = [draw.bad() for _ in range(draw.pick([0, 1, 1, 2, 3]))]
-    used.__name__ = f"{kind.__name__}.{name}"
-    return call(used, *arguments, documents=(kind, documented, getattr(documented, "__func__", None)))
-
-
-# of an implicit network these are terabytes; dicts are checked by the schema of files; the rest is for the solver alone
-WIDE = {"W1", "W2", "stack", "save_layers", "replace", "from_arrays", "to_arrays", "from_kernel", "to_kernel",
-        "from_dict", "hessian", "hessian_product", "value_and_gradient"}
 
 TARGETS = {name: function for name, function in list(vars().items())
            if inspect.isfunction(function) and function.__module__ == __name__ and not name.startswith("_")}

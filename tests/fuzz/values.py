@@ -10,13 +10,15 @@ import types
 
 import numpy as np
 
-SHAPES = [(), (0,), (1,), (3,), (0, 0), (2, 0), (0, 3), (1, 1), (1, 2), (2, 2), (3, 2), (2, 3), (20, 2), (2, 3, 4), (1, 1, 1)]
+SHAPES = [(), (0,), (1,), (3,), (0, 0), (2, 0), (0, 3), (1, 1), (1, 2), (2, 2), (3, 2), (2, 3), (20, 2), (2, 3, 4),
+          (1, 1, 1)]
 STRUCTURES = ["f8,i4", [("a", "f8"), ("b", "O")], [("a", "f8", (2, 2))], [("a", [("b", "i4"), ("c", "S3")])]]
-DTYPES = ["f8", ">f8", "f4", "f2", "g", "i1", "i8", "u8", ">i4", "?", "c16", "F", "S3", "U3", "O", "M8[s]", "m8[s]", "V8"]
+DTYPES = ["f8", ">f8", "f4", "f2", "g", "i1", "i8", "u8", ">i4", "?", "c16", "F", "S3", "U3", "O",
+          "M8[s]", "m8[s]", "V8"]
 FILLS = [0.0, 1.0, -1.0, 2.0, np.nan, np.inf, -np.inf, 1e308, -1e308, 1e-308, 5e-324, 1e150, 1e-160, 127.0]
 
 
-class Deliberate(Exception):
+class DeliberateError(Exception):
     """What objects of the fuzzer's own raise: the library passes it on."""
 
 
@@ -24,7 +26,7 @@ class Exploding:
     """Raises in every protocol that is asked of it."""
 
     def _explode(self, *arguments, **options):
-        raise Deliberate("asked")
+        raise DeliberateError("asked")
 
     __array__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __bool__ = __fspath__ = __call__ = _explode
     __eq__ = __lt__ = __getitem__ = __contains__ = __str__ = __complex__ = _explode
@@ -51,13 +53,14 @@ class Backwards(np.ndarray):
 
 
 SCALARS = [
-    None, True, False, 0, 1, 2, -1, 3, 2**31 - 1, 2**31, 2**62, 2**63, 2**64, 10**400, -10**400, 0.0, -0.0, 1.0, 0.5, -1.5,
-    np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e-200, 1e200, 1j, complex("nan"), "", "x", "local", "all", "0.1", "é\0",
-    b"", b"1", "certified", np.float32(0.1), np.float16("inf"), np.longdouble("1e4000"), np.int8(3), np.uint64(2**64 - 1),
+    None, True, False, 0, 1, 2, -1, 3, 2**31 - 1, 2**31, 2**62, 2**63, 2**64, 10**400, -10**400, 0.0, -0.0, 1.0, 0.5,
+    -1.5, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e-200, 1e200, 1j, complex("nan"), "", "x", "local", "all",
+    "0.1", "é\0", b"", b"1", "certified", np.float32(0.1), np.float16("inf"), np.longdouble("1e4000"), np.int8(3),
+    np.uint64(2**64 - 1),
     np.bool_(True), np.str_("local"), np.datetime64("NaT"), np.timedelta64(1, "s"), np.ma.masked, np.complex64(1),
     decimal.Decimal("0.1"), decimal.Decimal("sNaN"), fractions.Fraction(1, 3), fractions.Fraction(10**400, 3),
     datetime.date(2020, 1, 1), Ellipsis, NotImplemented, slice(None), object, object(), int, len, types, np.ndarray,
-    lambda *arguments: 0.1, lambda: None, Exploding(), Exploding, Lying(), Deliberate("value")]
+    lambda *arguments: 0.1, lambda: None, Exploding(), Exploding, Lying(), DeliberateError("value")]
 CONTAINERS = [
     list, tuple, dict, set, lambda: [None], lambda: [[]], lambda: [[], [1]], lambda: [[1, 2], [3]], lambda: ["a", 1],
     lambda: {"a": 1}, lambda: [0.1, 0.2], lambda: [[0.1, 0.2]], lambda: (i for i in range(3)), lambda: range(4),
@@ -174,7 +177,8 @@ def _mapped(made):
 
 
 LAYOUTS = [
-    lambda made: made, np.asfortranarray, _read_only, _misaligned, _strided, _mapped, lambda made: made[::-1] if made.ndim else made,
+    lambda made: made, np.asfortranarray, _read_only, _misaligned, _strided, _mapped,
+    lambda made: made[::-1] if made.ndim else made,
     lambda made: made.view(Backwards), np.ma.asarray, lambda made: made.tolist(),
     lambda made: np.ma.array(made, mask=np.arange(made.size).reshape(made.shape) == 0),
     lambda made: np.asmatrix(made) if made.ndim == 2 and not made.dtype.names else made,

@@ -5,11 +5,12 @@ import re
 
 import numpy as np
 
-from .values import Deliberate
+from .values import DeliberateError
 
 # of the library, "name: expected ..., got ..."; of Python, what a signature says of a call
 CLEAR = re.compile(r"expected|unexpected keyword|positional argument|required keyword|takes no (keyword )?arguments|"
-                   r"multiple values|at least|the loss or its gradient|cannot pickle|needs|embedded null|not supported between|not callable")
+                   r"multiple values|at least|the loss or its gradient|cannot pickle|needs|embedded null|not supported "
+                   r"between|not callable")
 NAMED = re.compile(r"^(\w+(?:, \w+)*)$")
 
 
@@ -27,7 +28,8 @@ def documented(*parts):
 def objection(error, allowed):
     """Return what is wrong with an exception, or None."""
     names = {base.__name__ for base in type(error).__mro__}
-    if isinstance(error, Deliberate) or names & (allowed - {"TypeError", "ValueError", "Exception", "BaseException"}):
+    others = allowed - {"TypeError", "ValueError", "Exception", "BaseException"}
+    if isinstance(error, DeliberateError) or names & others:
         return None
     # exactly these: a LinAlgError is a ValueError too
     if type(error) not in (TypeError, ValueError):

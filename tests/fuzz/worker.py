@@ -47,6 +47,8 @@ def judged(call):
             said += where(error)
     elif call.finite and nan_in(result):
         said = f"returned a NaN: {shown(result)}"
+    elif call.right is not None and not call.right(result):
+        said = f"returned what is wrong: {shown(result)}"
     others = changed(before, memory(given))
     return (f"changed its {', '.join(others)}" if others else said), error is None
 
