@@ -331,5 +331,9 @@ def shown(value):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, int) and abs(value) >= 10**30:
         return "an integer far beyond that"
-    said = repr(value)
+    if type(value) in (list, tuple):
+        parts = [shown(part) for part in value[:4]] + ["..."] * (len(value) > 4)
+        said = f"[{', '.join(parts)}]" if isinstance(value, list) else f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    else:
+        said = repr(value)
     return said if len(said) <= 200 else f"{said[:200]}..."

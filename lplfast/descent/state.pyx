@@ -6,7 +6,7 @@ import numpy as np
 
 from libc.string cimport memset
 
-from ..validation import as_doubles
+from ..validation import as_doubles, as_flag
 from ..iterate cimport Memory, directions_size
 from ..losses.loss cimport Loss
 from ..losses.quadratic cimport DiagonalQuadratic
@@ -195,7 +195,7 @@ cdef class State:
     def restore(self, saved, *, same_rule=True):
         """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory."""
         cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
-        saved = as_doubles("state", saved, 1)
+        saved, same_rule = as_doubles("state", saved, 1), as_flag("same_rule", same_rule)
         expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
         if saved.size < expected or (same_rule and saved.size != expected):
             raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")

@@ -51,8 +51,8 @@ class InitialBounds:
 
         Raises
         ------
-        TypeError
-            If it is neither a number nor an array of real ones.
+        TypeError, ValueError
+            If it is neither a number >= 0 nor an array of them.
 
         """
         if type(drift) is not float:
@@ -61,7 +61,10 @@ class InitialBounds:
                 raise TypeError(f"drift: expected real numbers, got dtype {drift.dtype}")
             with np.errstate(over="ignore"):
                 drift = drift.astype(np.float64)
-        return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
+        if np.less(drift, 0.0).any():
+            raise ValueError(f"drift: expected numbers >= 0, got {np.min(drift):.3g}")
+        with np.errstate(over="ignore"):
+            return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
 
     def K_upper(self, eta):
         """Return an upper bound on K_t(eta): the formula of Xu et al. (2025) at beta, p2 and this gap."""
