@@ -95,6 +95,9 @@ cdef class PythonLoss(Loss):
             gradient = np.asarray(gradient)
             if gradient.dtype.kind not in "buif":
                 raise TypeError(f"a gradient of dtype {gradient.dtype}")
+            if gradient.dtype.itemsize > sizeof(double):
+                with np.errstate(over="ignore"):
+                    gradient = gradient.astype(np.float64)
             gradient = np.ascontiguousarray(gradient, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError("value_and_gradient: expected a pair, a number and an array, got "
