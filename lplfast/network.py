@@ -213,7 +213,14 @@ class Network:
 
     @property
     def product(self):
-        """W1 @ W2, (n, m); an OverflowError where an entry is beyond float64."""
+        """W1 @ W2, (n, m).
+
+        Raises
+        ------
+        OverflowError
+            If an entry is beyond float64.
+
+        """
         stack = self._any()
         with np.errstate(over="ignore", invalid="ignore"):
             return _within_float64("product", stack[: self.n] @ stack[self.n:].T)

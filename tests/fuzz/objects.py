@@ -77,7 +77,7 @@ def network(draw, n=None, m=None):
     """Return a network of this shape, or of any."""
     n, m, h = n or draw.size(), m or draw.size(), draw.pick([1, 2, 5, 30])
     kind = draw.pick(["gaussian", "gaussian", "implicit", "balanced", "dense", "zero"])
-    std = 10.0 ** draw.pick([0, 0, 0, -1, -150, -300, 3, 150])
+    std = 10.0 ** draw.pick([0, 0, 0, -1, -150, -300, 3, 150, 200, 300])
     if kind == "implicit":
         return Network.gaussian_implicit(n, draw.pick([3, 50, 10**12]), m, std=std, rng=0)
     if kind == "balanced":
