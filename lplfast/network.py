@@ -1,18 +1,16 @@
 """The two layers, at any width: their compression to width at most n + m, and the way back."""
 
-import math
-import os
-import sys
-
 import numpy as np
 import scipy.linalg
 
 from .linalg.compress import triangular_factor
 from .linalg.factorization import factorize
-from .network_bases import Factor, Haar, Padding, Rows, draw_normal
+from .network_bases import Factor, Padding
+from .network_draws import drawn, drawn_implicitly
+from .network_parts import put_together, taken_apart
 from .tables import read_matrix
 from .threads import single_threaded_blas
-from .validation import as_count, as_generator, as_matrix, as_number
+from .validation import as_count, as_doubles, as_matrix
 
 __all__ = ["Network"]
 
@@ -61,6 +59,8 @@ class Network:
 
     def _set(self, n, *, wide=None, small=None, basis=None):
         """Set the state: the stack `[W1; W2.T]` at full width, or a small one with the basis that widens it."""
+        # the width, which never changes, by itself: `_small` and `_basis` do when a thread compresses
+        self._width = basis.width if basis is not None else (small if wide is None else wide).shape[1]
         self._n, self._wide, self._small, self._basis = n, wide, small, basis
         return self
 
@@ -85,24 +85,7 @@ class Network:
             If layers so wide do not fit in memory: `gaussian_implicit` makes such networks.
 
         """
-        n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
-        std1, std2 = _deviations(std)
-        rng = as_generator(rng)
-        size = 8 * (n + m) * h
-        too_wide = (f"h: expected layers that fit in memory, got {size:.3g} bytes of them; "
-                    f"Network.gaussian_implicit({n}, {h}, {m}) draws a network of that width without its wide layers")
-        if size > sys.maxsize or size > _memory():
-            raise MemoryError(too_wide)
-        try:
-            wide = draw_normal(rng, (n + m, h))
-        except MemoryError as error:
-            raise MemoryError(too_wide) from error
-        with np.errstate(over="ignore"):
-            wide[:n] *= std1
-            wide[n:] *= std2
-        if not np.isfinite(wide).all():
-            raise ValueError(f"std: expected layers within float64, got {std!r}")
-        return cls.__new__(cls)._set(n, wide=wide)
+        return cls.__new__(cls)._set(**drawn(n, h, m, std, rng))
 
     @classmethod
     def gaussian_implicit(cls, n, h, m, *, std=1.0, rng=None):
@@ -122,27 +105,20 @@ class Network:
         rng : numpy.random.Generator, int or None
             Where the numbers come from; not the same numbers as those of `gaussian`.
 
+        Raises
+        ------
+        TypeError, ValueError
+            On bad arguments; if the numbers leave float64.
+        MemoryError
+            If not even a matrix of n + m rows and columns fits in memory.
+
         Examples
         --------
         >>> network = Network.gaussian_implicit(20, 10**12, 20, std=1e-6, rng=0)
         >>> network.width, network.compressed_width
         (1000000000000, 40)
         """
-        n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
-        if h <= n + m:
-            return cls.gaussian(n, h, m, std=std, rng=rng)
-        std1, std2 = _deviations(std)
-        rng = as_generator(rng)
-        k = n + m
-        R = np.triu(rng.standard_normal((k, k)), 1)
-        R[np.diag_indices(k)] = np.sqrt(rng.chisquare(float(h) - np.arange(k)))
-        small = np.ascontiguousarray(R.T)
-        with np.errstate(over="ignore"):
-            small[:n] *= std1
-            small[n:] *= std2
-        if not np.isfinite(small).all():
-            raise ValueError(f"std: expected layers within float64, got {std!r}")
-        return cls.__new__(cls)._set(n, small=small, basis=Haar(h, rng.integers(2**63, size=4)))
+        return cls.__new__(cls)._set(**drawn_implicitly(n, h, m, std, rng))
 
     @classmethod
     def balanced(cls, W, h):
@@ -181,11 +157,27 @@ class Network:
 
     @classmethod
     def from_files(cls, path1, path2):
-        """Return the network whose layers are in two files, .npy or text."""
+        """Return the network whose layers are in two files, .npy or text.
+
+        Raises
+        ------
+        OSError
+            If one cannot be read.
+        TypeError, ValueError
+            If it holds no finite matrix; the message names it.
+
+        """
         return cls(read_matrix(path1, vector_as_column=False), read_matrix(path2, vector_as_column=False))
 
     def save_layers(self, path1, path2):
-        """Write the wide layers to two .npy files."""
+        """Write the wide layers to two .npy files.
+
+        Raises
+        ------
+        OSError
+            If one cannot be written.
+
+        """
         np.save(path1, self.W1)
         np.save(path2, self.W2)
 
@@ -202,7 +194,7 @@ class Network:
     @property
     def width(self):
         """The hidden width h."""
-        return self._any().shape[1] if self._basis is None else self._basis.width
+        return self._width
 
     @property
     def compressed_width(self):
@@ -221,7 +213,14 @@ class Network:
 
     @property
     def product(self):
-        """W1 @ W2, (n, m); an OverflowError where an entry is beyond float64."""
+        """W1 @ W2, (n, m).
+
+        Raises
+        ------
+        OverflowError
+            If an entry is beyond float64.
+
+        """
         stack = self._any()
         with np.errstate(over="ignore", invalid="ignore"):
             return _within_float64("product", stack[: self.n] @ stack[self.n:].T)
@@ -250,7 +249,14 @@ class Network:
             return _within_float64("imbalance_eigenvalues", np.ldexp(values, 2 * power))
 
     def stack(self, *, compress=True):
-        """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written."""
+        """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written.
+
+        Raises
+        ------
+        MemoryError
+            If the full width does not fit in memory.
+
+        """
         if compress:
             if self._small is None:
                 self._compress()
@@ -260,34 +266,39 @@ class Network:
         return self._wide
 
     def replace(self, stack):
-        """Return the network with another stack `[W1; W2.T]`, in the same coordinates that `stack()` gave."""
+        """Return the network with another stack `[W1; W2.T]`, in the same coordinates that `stack()` gave.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no matrix of such a shape.
+
+        """
+        stack = as_doubles("stack", stack, 2)
+        if stack.shape[0] != self.n + self.m or stack.shape[1] not in (self.width, self.compressed_width):
+            raise ValueError(f"stack: expected {self.n + self.m} rows of {self.compressed_width} or of {self.width} "
+                             f"numbers, got shape {stack.shape}")
         if stack.shape == (self.n + self.m, self.width):
             return Network.__new__(Network)._set(self.n, wide=stack)
         return Network.__new__(Network)._set(self.n, small=stack, basis=self._basis)
 
     def to_arrays(self):
         """Return everything this network is made of as a dict of arrays: what `from_arrays` takes."""
-        arrays = {"n": np.array(self.n), "width": np.array(self.width)}
-        if self._basis is not None and self._small is not None:
-            arrays["small"] = self._small
-            arrays.update(self._basis.to_arrays())
-        else:
-            arrays["wide"] = self._any()
-        return arrays
+        # in this order: another thread that compresses sets the basis first
+        small, basis = self._small, self._basis
+        return taken_apart(self.n, self.width, self._wide if small is None else small, None if small is None else basis)
 
     @classmethod
     def from_arrays(cls, arrays):
-        """Return the network that `to_arrays` has taken apart."""
-        network = cls.__new__(cls)
-        if "wide" in arrays:
-            return network._set(int(arrays["n"]), wide=arrays["wide"])
-        if "basis" in arrays:
-            basis = Rows(arrays["basis"])
-        elif "seed" in arrays:
-            basis = Haar(int(arrays["width"]), arrays["seed"])
-        else:
-            basis = Padding(int(arrays["width"]))
-        return network._set(int(arrays["n"]), small=arrays["small"], basis=basis)
+        """Return the network that `to_arrays` has taken apart.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are no arrays of a network.
+
+        """
+        return cls.__new__(cls)._set(**put_together(arrays))
 
     def _any(self):
         return self._wide if self._small is None else self._small
@@ -324,20 +335,3 @@ def _read_only(array):
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _deviations(std):
-    """Return the standard deviations of both layers."""
-    try:
-        std1, std2 = (std, std) if np.ndim(std) == 0 else std
-    except (TypeError, ValueError):
-        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}") from None
-    return as_number("std", std1), as_number("std", std2)
-
-
-def _memory():
-    """Return how many bytes of memory this machine has; infinity if that cannot be told."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):   # not on this system
-        return math.inf

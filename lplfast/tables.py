@@ -1,6 +1,7 @@
 """Tables of numbers in files: .npy, or text."""
 
 import os
+import tokenize
 
 import numpy as np
 
@@ -22,16 +23,19 @@ def read_matrix(path, *, vector_as_column=True):
         If it holds no rectangular table of finite real numbers.
 
     """
-    path = os.fspath(path)
-    if path.endswith(".npy"):
-        try:
-            with open(path, "rb") as file:
-                value = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path}: expected a .npy file of numbers: {error}") from error
-    else:
-        value = _read_text(path)
+    path = os.fsdecode(path)
+    value = _read_npy(path) if path.endswith(".npy") else _read_text(path)
     return as_matrix(path, value, vector_as_column=vector_as_column)
+
+
+def _read_npy(path):
+    """Return the array in a .npy file, in memory; a header that promises more than the file holds allocates nothing."""
+    try:
+        # the errors of an ill-formed header are those of Python's own parser
+        return np.array(np.lib.format.open_memmap(path, mode="r"))
+    except (ValueError, EOFError, TypeError, KeyError, SyntaxError, tokenize.TokenError, OverflowError, MemoryError,
+            RecursionError) as error:
+        raise ValueError(f"{path}: expected a .npy file of numbers: {error}") from error
 
 
 def _read_text(path):

@@ -14,8 +14,8 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
 ORDER = ["validation", "clock", "interrupts", "threads", "versions", "tables", "reference", "linalg", "iterate",
-         "losses", "network_bases", "network", "spectral", "rules", "descent", "guarantees", "run", "steps", "data",
-         "plots", "experiments", "cli"]
+         "losses", "network_bases", "network_draws", "network_parts", "network", "spectral", "rules", "descent",
+         "guarantees", "run", "steps", "data", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {

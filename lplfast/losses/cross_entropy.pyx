@@ -87,14 +87,19 @@ cdef class CrossEntropy(Rowwise):
         What the minimizer makes of X, a frozen matrix included.
     """
 
-    def __init__(self, X, logits, W_star, *, double mu, double K, double minimum, double weight=1.0, double l2,
-                 double uncertainty=0.0):
+    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0):
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
                          steepest=0.5)
-        self.logits = np.array(logits, dtype=np.float64, order="C")
-        logs = self._log_probabilities(np.asarray(self.logits))
+        logits = self._outputs("logits", logits)
+        logs = self._log_probabilities(logits)
+        self.logits = logits
         self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
         self.widest, self.faintest = np.linalg.norm(self.X, axis=1).max(), abs(logs).max()
+        self.made = True
+
+    def _log_probabilities(self, logits):
+        """Return the logarithms of the distributions that these logits stand for, one a row."""
+        raise TypeError(f"{type(self).__name__}: expected Softmax or Logistic to be called, got their base class")
 
     def made_of(self):
         """The logits, by name."""

@@ -63,6 +63,11 @@ cdef class Loss:
     cdef readonly double K
     cdef readonly double minimum
 
+    # Whether `__init__` has been run to its end. A class that keeps arrays of its own fills them before it calls
+    # Loss.__init__, or overrides this: what `__new__` alone has made is refused by it wherever it is handed over.
+    cdef bint complete(self) noexcept
+    cdef int check(self) except -1
+
     # Required, beside the property `options`.
     # Fill `value`, and unless it is NULL G with the (n, m) gradient, at the row-major W. `value` arrives forgotten.
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil

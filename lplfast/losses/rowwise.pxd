@@ -16,6 +16,7 @@ cdef class Rowwise(Loss):
     cdef double X_norm
     cdef double X_max
     cdef double steepest                # the divergences have second derivatives of at most this, itself at most 2
+    cdef bint made                      # whether all of this is there
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil

@@ -5,6 +5,7 @@ import numpy as np
 from libc.math cimport sqrt
 from libc.string cimport memset
 
+from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn
 from .loss cimport Loss, Value
 from ..linalg.rounding cimport U
@@ -36,24 +37,38 @@ cdef class Rowwise(Loss):
         An upper bound on the second derivatives of D_i, at most 2.
     """
 
-    def __init__(self, X, W_star, *, double mu, double K, double minimum, double weight, double l2, double uncertainty,
-                 double blur=0.0, double steepest):
-        super().__init__(np.shape(W_star), mu=mu, K=K, minimum=minimum)
-        self.X = np.array(X, dtype=np.float64, order="C")
-        self.W_star = np.array(W_star, dtype=np.float64, order="C")
-        self.N = self.X.shape[0]
+    def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, steepest):
+        X, W_star = as_matrix("X", X), as_matrix("W_star", W_star)
+        if X.shape[1] != W_star.shape[0]:
+            raise ValueError(f"X: expected {W_star.shape[0]} columns, a row of W_star each, got {X.shape[1]}")
+        weight, l2 = as_double("weight", weight), as_double("l2", l2)
+        uncertainty = as_double("uncertainty", uncertainty)
+        blur, steepest = as_double("blur", blur), as_double("steepest", steepest)
+        super().__init__(W_star.shape, mu=mu, K=K, minimum=minimum)
+        # copies: the caller's arrays may change
+        self.X, self.W_star = X.copy(), W_star.copy()
+        self.N = X.shape[0]
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.blur, self.steepest = blur, steepest
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
 
+    cdef bint complete(self) noexcept:
+        return self.made
+
+    def _outputs(self, name, outputs):
+        """Return what the minimizer makes of X as a matrix of the right shape, or raise."""
+        return as_shaped(name, outputs, (np.shape(self.X)[0], self.shape[1])).copy()
+
     @property
     def minimizer(self):
         """The (n, m) matrix W_star, as a new array."""
+        self.check()
         return np.array(self.W_star)
 
     @property
     def options(self):
         """The arguments that make this loss again, by name."""
+        self.check()
         return {"X": np.array(self.X), **self.made_of(), "W_star": self.minimizer, "mu": self.mu, "K": self.K,
                 "minimum": self.minimum, "weight": self.weight, "l2": self.l2, "uncertainty": self.uncertainty}
 

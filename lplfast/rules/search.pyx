@@ -72,12 +72,14 @@ cdef class Majorizer(Capped):
 
     __signature__ = signature('*, relax=0.9, cap=None')
 
+    def __cinit__(self):
+        self.needs_tau = self.needs_B = True
+
     def __init__(self, *, relax=0.9, cap=None):
         super().__init__(cap=cap)
         self.relax = as_number("relax", relax, positive=True)
         if self.relax > 1.0:
-            raise ValueError(f"relax: expected a number above 0, up to 1, got {relax!r}")
-        self.needs_tau = self.needs_B = True
+            raise ValueError(f"relax: expected a number above 0, up to 1, got {self.relax!r}")
 
     @property
     def options(self):
@@ -113,7 +115,7 @@ cdef class ExactLineSearch(Rule):
 
     __signature__ = signature('')
 
-    def __init__(self):
+    def __cinit__(self):
         self.needs_tau = self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
@@ -182,9 +184,11 @@ cdef class Armijo(Rule):
 
     __signature__ = signature('*, c=0.5, shrink=0.5')
 
+    def __cinit__(self):
+        self.needs_tau = self.needs_B = True
+
     def __init__(self, *, c=0.5, shrink=0.5):
         self.c, self.shrink = as_fraction("c", c), as_fraction("shrink", shrink)
-        self.needs_tau = self.needs_B = True
 
     @property
     def options(self):

@@ -211,7 +211,14 @@ class Run:
         return pd.DataFrame(self.history)
 
     def to_csv(self, path):
-        """Write the history as comma-separated values, 17 significant digits, NaN as an empty field."""
+        """Write the history as comma-separated values, 17 significant digits, NaN as an empty field.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+
+        """
         table = np.column_stack(list(self.history.values()))
         with open(os.fspath(path), "w", encoding="ascii", newline="\n") as file:
             file.write(",".join(self.history) + "\n")

@@ -69,3 +69,29 @@ def test_labels_that_nothing_separates_are_trained_with_a_certificate():
         # every step has a rate, and they come to something
         assert (majorizer.history["rate_bound"][:-1] < 1).all()
         assert majorizer.history["gap_bound"][-1] < 0.5 * majorizer.history["gap"][0]
+
+
+def test_what_cancels_in_a_variance_is_allowed_for(probe):
+    # a step that leads back to where it began, but for a part of 1e-9: its variance is what rounding leaves of terms
+    # 1e18 times as large, or nothing
+    rng, hidden = np.random.default_rng(0), 0
+    for _ in range(60):
+        W, tau = rng.standard_normal((2, 1, 4))
+        kernel = loss(Softmax, rng.standard_normal((1, 4)), [[1.0]])
+        with mpmath.workdps(60):
+            eta = 1.0 + 1e-9
+            exact = growth(Softmax, np.array(kernel.options["logits"]), np.ones((1, 1)), W, tau, tau, eta, l2=1e-3)
+            found = probe.along(kernel, W, tau, tau, eta)["growth"]
+        assert 0 < exact <= found
+        hidden += found > 1e3 * exact
+    assert hidden == 60
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.1, 1.0])
+def test_two_values_with_equal_probability_are_near_the_bound_by_the_range(probe, size):
+    # log cosh(r/2), which is r^2/8 for a small range r
+    kernel = loss(Softmax, np.zeros((1, 2)), [[1.0]], l2=1e-12)
+    W, tau, B = np.zeros((1, 2)), np.array([[size, -size]]), np.zeros((1, 2))
+    found = probe.along(kernel, W, tau, B, 1.0)["growth"]
+    exact = np.log1p(2 * np.sinh(size / 2) ** 2)
+    assert exact <= found <= exact * (1 + 1e-6)
