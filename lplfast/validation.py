@@ -277,6 +277,10 @@ def as_shape(shape):
 
 def as_generator(rng):
     """Return a Generator."""
+    if isinstance(rng, np.ndarray):
+        rng = np.asarray(rng)       # of a matrix, NumPy would take rows for ever, until the stack is full
+        if rng.dtype.kind not in "iu":
+            raise TypeError(f"rng: expected a Generator, a seed or None, got {shown(rng)}")
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from lplfast import (
     Network,
     Problem,
     SoftmaxLoss,
+    SquaredLoss,
     check_loss,
     guaranteed_rate,
     initial_bounds,
@@ -75,6 +76,24 @@ def test_numbers_that_only_look_like_some():
     for bad in (np.timedelta64(1, "s"), np.ma.masked, np.ma.array(1.0, mask=True), np.dtype("f8")):
         refused(Constant, bad)
         refused(local_constants(SCALAR, ONES).K_t, bad)
+
+
+def test_seeds_that_are_none():
+    # of a matrix, NumPy takes the first row for ever
+    for bad in (np.zeros((1, 2), "M8[s]").view(np.matrix), np.array([0.5]), np.array(["x"])):
+        refused(check_loss, SCALAR, rng=bad)
+
+
+def test_a_loss_beyond_float64_is_no_warning():
+    data = SquaredLoss([[1.0, 1.0, 0.0], [1.0, 1.0, 1e-3]], [1.0, 2.0])
+    for W in (np.full((3, 1), 1.7e308), [[1.7e308], [-1.7e308], [1.0]]):
+        assert not np.isfinite(data.value(W))
+        data.gradient(W)
+
+
+@pytest.mark.parametrize("value", [1j, np.complex64(1), np.ma.masked])
+def test_a_value_of_a_function_that_is_no_number(value):
+    refused(CustomLoss(lambda W: (value, W), shape=(1, 1), mu=1.0, K=1.0).value, [[1.0]])
 
 
 def test_a_basis_that_does_not_fit_a_compiled_loss():

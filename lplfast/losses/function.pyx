@@ -86,8 +86,8 @@ cdef class PythonLoss(Loss):
         given = self.function(array)
         try:
             value, gradient = given
-            if np.ma.is_masked(value):
-                raise TypeError("a value that is masked")
+            if np.ma.is_masked(value) or np.iscomplexobj(value):
+                raise TypeError("a value that is masked or complex")
             try:
                 loss[0] = value
             except OverflowError:       # an integer beyond float64

@@ -87,7 +87,7 @@ class Problem:
         return self.minimum - self.minimum_error
 
     def value(self, W):
-        """Return l(W) for an (n, m) matrix."""
+        """Return l(W) for an (n, m) matrix; NaN or inf where it is beyond float64, and so do the next two."""
         return self._evaluate(W)[0]
 
     def gap(self, W):
@@ -97,7 +97,8 @@ class Problem:
     def gradient(self, W):
         """Return the (n, m) gradient of l at W."""
         gradient = self._evaluate(W)[2]
-        return gradient if self.basis is None else self.basis @ gradient
+        with np.errstate(over="ignore", invalid="ignore"):
+            return gradient if self.basis is None else self.basis @ gradient
 
     @functools.cached_property
     def fingerprint(self):
@@ -126,7 +127,9 @@ class Problem:
 
     def _evaluate(self, W):
         W = as_shaped("W", W, self.shape)
-        return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            W = self.to_kernel(W)
+        return self.kernel.value_and_gradient(W)
 
     def __repr__(self):
         return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "

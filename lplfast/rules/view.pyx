@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..validation import as_doubles
 from libc.math cimport sqrt
 from libc.string cimport memcpy
 
@@ -165,10 +166,10 @@ cdef class IterateView:
 
     cdef int _write_back(self, double* kept) except -1:
         """Copy the memory, if it was asked for, to where it is kept. The view is gone by now."""
-        cdef double[::1] memory
+        cdef const double[::1] memory
         if self._memory is not None:
             # the user has had this array: its shape, its type and its memory may be others by now
-            values = np.array(self._memory, dtype=np.float64).ravel()
+            values = as_doubles("memory", np.ravel(self._memory), 1)
             if values.size != RULE_MEMORY:
                 raise ValueError(f"memory: expected {RULE_MEMORY} numbers, got {values.size}")
             memory = values
