@@ -6,7 +6,7 @@ import numpy as np
 
 from .losses.labels import as_codes, indicators
 from .tables import read_matrix
-from .validation import as_array, as_choice, as_matrix
+from .validation import as_array, as_choice, as_count, as_matrix, as_number
 
 __all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized"]
 
@@ -15,7 +15,17 @@ def default_data(*, n=20, m=20, condition=10.0, seed=0):
     """Return X (n, n), Y (n, m): singular values evenly spaced from 1/condition to 1, random directions.
 
     The targets are those of a linear map with independent normal entries of variance 1/n.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a size is no positive integer, the condition no positive number, the seed no integer >= 0.
+    MemoryError
+        If they do not fit into memory.
+
     """
+    n, m, seed = as_count("n", n), as_count("m", m), as_count("seed", seed, least=0)
+    condition = as_number("condition", condition, positive=True)
     rng = np.random.default_rng([seed, n, m])
     U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
     X = (U * np.linspace(1.0, 1.0 / condition, n)) @ V.T
@@ -73,7 +83,16 @@ def one_hot(labels):
 
 
 def read_data(x_path, y_path):
-    """Return X, Y from two files, .npy or text; each error names its file."""
+    """Return X, Y from two files, .npy or text; each error names its file.
+
+    Raises
+    ------
+    OSError
+        If one cannot be read.
+    TypeError, ValueError
+        If it holds no finite matrix.
+
+    """
     return read_matrix(x_path), read_matrix(y_path)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import scipy.linalg
 
 from .files import replace_file
-from .linalg.factorization import factorize
-from .network_bases import Haar, Padding, basis_from, compressed
-from .network_draws import normal_factor, normal_layers
+from .network_balance import balanced
+from .network_bases import compressed
+from .network_draws import drawn, drawn_implicitly
+from .network_parts import put_together, taken_apart
 from .tables import read_matrix
-from .threads import single_threaded_blas
-from .validation import as_count, as_generator, as_matrix
+from .validation import as_doubles, as_matrix
 
 __all__ = ["Network"]
 
@@ -60,6 +60,8 @@ class Network:
 
     def _set(self, n, *, wide=None, small=None, basis=None):
         """Set the state: the stack `[W1; W2.T]` at full width, or a small one with the basis that widens it."""
+        # the width, which never changes, by itself: `_small` and `_basis` do when a thread compresses
+        self._width = basis.width if basis is not None else (small if wide is None else wide).shape[1]
         self._n, self._wide, self._small, self._basis = n, wide, small, basis
         return self
 
@@ -84,8 +86,7 @@ class Network:
             If layers so wide do not fit in memory: `gaussian_implicit` makes such networks.
 
         """
-        n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
-        return cls.__new__(cls)._set(n, wide=normal_layers(n, h, m, std, as_generator(rng)))
+        return cls.__new__(cls)._set(**drawn(n, h, m, std, rng))
 
     @classmethod
     def gaussian_implicit(cls, n, h, m, *, std=1.0, rng=None):
@@ -103,17 +104,20 @@ class Network:
         rng : numpy.random.Generator, int or None
             Where the numbers come from; not the same numbers as those of `gaussian`.
 
+        Raises
+        ------
+        TypeError, ValueError
+            On bad arguments; if the numbers leave float64.
+        MemoryError
+            If not even a matrix of n + m rows and columns fits in memory.
+
         Examples
         --------
         >>> network = Network.gaussian_implicit(20, 10**12, 20, std=1e-6, rng=0)
         >>> network.width, network.compressed_width
         (1000000000000, 40)
         """
-        n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
-        if h <= n + m:
-            return cls.gaussian(n, h, m, std=std, rng=rng)
-        small, seed = normal_factor(n, h, m, std, as_generator(rng))
-        return cls.__new__(cls)._set(n, small=small, basis=Haar(h, seed))
+        return cls.__new__(cls)._set(**drawn_implicitly(n, h, m, std, rng))
 
     @classmethod
     def balanced(cls, W, h):
@@ -135,20 +139,7 @@ class Network:
         True
 
         """
-        W = as_matrix("W", W)
-        h = as_count("h", h)
-        # by a power of 4, whose root is exact: no singular value overflows
-        power = int(np.frexp(abs(W).max())[1]) // 2
-        with single_threaded_blas():
-            found = factorize(np.ldexp(W, -2 * power))
-            U, V = found.U, found.V
-        if h < found.rank:
-            raise ValueError(f"h: expected at least the rank of W, {found.rank}, got {h}")
-        root = np.ldexp(np.sqrt(found.s), power)
-        small = np.zeros((sum(W.shape), min(h, sum(W.shape))))
-        small[: W.shape[0], :found.rank] = U * root
-        small[W.shape[0]:, :found.rank] = V * root
-        return cls.__new__(cls)._set(W.shape[0], small=small, basis=Padding(h) if h > small.shape[1] else None)
+        return cls.__new__(cls)._set(**balanced(W, h))
 
     @classmethod
     def from_files(cls, path1, path2):
@@ -192,7 +183,7 @@ class Network:
     @property
     def width(self):
         """The hidden width h."""
-        return self._any().shape[1] if self._basis is None else self._basis.width
+        return self._width
 
     @property
     def compressed_width(self):
@@ -211,7 +202,14 @@ class Network:
 
     @property
     def product(self):
-        """W1 @ W2, (n, m); an OverflowError where an entry is beyond float64."""
+        """W1 @ W2, (n, m).
+
+        Raises
+        ------
+        OverflowError
+            If an entry is beyond float64.
+
+        """
         stack = self._any()
         with np.errstate(over="ignore", invalid="ignore"):
             return _within_float64("product", stack[: self.n] @ stack[self.n:].T)
@@ -240,7 +238,14 @@ class Network:
             return _within_float64("imbalance_eigenvalues", np.ldexp(values, 2 * power))
 
     def stack(self, *, compress=True):
-        """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written."""
+        """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written.
+
+        Raises
+        ------
+        MemoryError
+            If the full width does not fit in memory.
+
+        """
         if compress:
             if self._small is None:
                 self._compress()
@@ -250,7 +255,18 @@ class Network:
         return self._wide
 
     def replace(self, stack):
-        """Return the network with another stack `[W1; W2.T]`, in the same coordinates that `stack()` gave."""
+        """Return the network with another stack `[W1; W2.T]`, in the same coordinates that `stack()` gave.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no matrix of such a shape.
+
+        """
+        stack = as_doubles("stack", stack, 2)
+        if stack.shape[0] != self.n + self.m or stack.shape[1] not in (self.width, self.compressed_width):
+            raise ValueError(f"stack: expected {self.n + self.m} rows of {self.compressed_width} or of {self.width} "
+                             f"numbers, got shape {stack.shape}")
         if stack.shape == (self.n + self.m, self.width):
             return Network.__new__(Network)._set(self.n, wide=stack)
         return Network.__new__(Network)._set(self.n, small=stack, basis=self._basis)
@@ -270,13 +286,10 @@ class Network:
             If it is to be self-contained, and was itself made without that basis.
 
         """
-        arrays = {"n": np.array(self.n), "width": np.array(self.width)}
-        if self._basis is not None and self._small is not None:
-            arrays["small"] = self._small
-            arrays.update(self._basis.to_arrays(self_contained=self_contained))
-        else:
-            arrays["wide"] = self._any()
-        return arrays
+        # in this order: another thread that compresses sets the basis first
+        small, basis = self._small, self._basis
+        return taken_apart(self.n, self.width, self._wide if small is None else small, None if small is None else basis,
+                           self_contained=self_contained)
 
     @classmethod
     def from_arrays(cls, arrays, *, initial=None):
@@ -287,21 +300,15 @@ class Network:
         arrays : dict of arrays
             What `to_arrays` returned.
         initial : Network, optional
-            The network that training began from, for arrays that are not self-contained; not looked at for others.
-            Without it, the wide layers cannot be asked for.
+            The network that training began from, if the wide layers of arrays that lack them will be asked for.
 
         Raises
         ------
-        ValueError
-            If the layers of `initial` are others than those of which the arrays have the digest.
+        TypeError, ValueError
+            If these are no arrays of a network; if `initial` has other layers than those that they have a digest of.
 
         """
-        wide, n = arrays.get("wide"), int(arrays["n"])
-        if wide is not None:
-            return cls.__new__(cls)._set(n, wide=wide)
-        origin = arrays.get("origin") if initial is not None else None
-        basis = basis_from(arrays) if origin is None else initial._basis_of(origin)
-        return cls.__new__(cls)._set(n, small=arrays["small"], basis=basis)
+        return cls.__new__(cls)._set(**put_together(arrays, None if initial is None else initial._basis_of))
 
     def _basis_of(self, origin):
         """Return the basis, if it has this digest."""
@@ -311,28 +318,23 @@ class Network:
                              "other layers")
         return self._basis
 
-    def __reduce__(self):
+    def __getstate__(self):
         # what use has made of the rest stays behind, so that it makes no difference to a pickle, or to a digest of one
-        if self._basis is None or getattr(self._basis, "wide", None) is self._wide is not None:
-            return _network, (type(self), self._n, self._any() if self._basis is None else self._wide, None, None)
-        return _network, (type(self), self._n, None, self._small, self._basis)
+        wide, small, basis = None, self._small, self._basis
+        if basis is None or getattr(basis, "wide", None) is self._wide is not None:
+            wide, small, basis = self._any() if basis is None else self._wide, None, None
+        return {"_n": self._n, "_width": self._width, "_wide": wide, "_small": small, "_basis": basis}
 
     def _any(self):
         return self._wide if self._small is None else self._small
 
     def _compress(self):
-        small, basis = compressed(self._wide)
-        # before `_small`, which other threads look at
-        self._basis = basis
+        # the basis before `_small`, which other threads look at
+        small, self._basis = compressed(self._wide)
         self._small = small
 
     def __repr__(self):
         return f"Network(n={self.n}, h={self.width}, m={self.m})"
-
-
-def _network(cls, n, wide, small, basis):
-    """Return the network that a pickle has taken apart."""
-    return cls.__new__(cls)._set(n, wide=wide, small=small, basis=basis)
 
 
 def _within_float64(name, found):

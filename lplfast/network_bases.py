@@ -13,7 +13,7 @@ from .interrupts import look_up
 from .linalg.compress import orthonormal_rows, triangular_factor
 from .threads import single_threaded_blas
 
-__all__ = ["Haar", "Padding", "basis_from", "compressed", "draw_normal"]
+__all__ = ["Absent", "Haar", "Padding", "Rows", "compressed", "draw_normal"]
 
 COLUMNS_PER_PRODUCT = 4096
 
@@ -40,18 +40,6 @@ def compressed(wide):
     if not np.isfinite(small).all():
         return wide, None       # columns of norms beyond float64 stay spread out
     return small, Factor(wide, scale)
-
-
-def basis_from(arrays):
-    """Return the basis of a network that was taken apart into arrays, of which it has the width."""
-    width = int(arrays["width"])
-    if "basis" in arrays:
-        return Rows(arrays["basis"])
-    if "seed" in arrays:
-        return Haar(width, arrays["seed"])
-    if "origin" in arrays:
-        return Absent(width, arrays["origin"])
-    return Padding(width)
 
 
 class Factor:

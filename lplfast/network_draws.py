@@ -1,4 +1,4 @@
-"""Random layers: independent normal entries, at full width or as what compression would leave of them."""
+"""Networks of independent normal entries: their wide layers, or what of them training depends on."""
 
 import math
 import os
@@ -6,24 +6,17 @@ import sys
 
 import numpy as np
 
-from .network_bases import draw_normal
-from .validation import as_number
+from .network_bases import Haar, draw_normal
+from .validation import as_count, as_generator, as_number, shown
 
-__all__ = ["normal_factor", "normal_layers"]
+__all__ = ["drawn", "drawn_implicitly"]
 
 
-def normal_layers(n, h, m, std, rng):
-    """Return a stack [W1; W2.T] of shape (n + m, h) with independent normal entries of these deviations.
-
-    Raises
-    ------
-    TypeError, ValueError
-        On bad deviations; if the numbers leave float64.
-    MemoryError
-        If layers so wide do not fit in memory.
-
-    """
+def drawn(n, h, m, std, rng):
+    """Return n and the wide stack of `Network.gaussian`."""
+    n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
     std1, std2 = _deviations(std)
+    rng = as_generator(rng)
     size = 8 * (n + m) * h
     too_wide = (f"h: expected layers that fit in memory, got {size:.3g} bytes of them; "
                 f"Network.gaussian_implicit({n}, {h}, {m}) draws a network of that width without its wide layers")
@@ -33,38 +26,33 @@ def normal_layers(n, h, m, std, rng):
         wide = draw_normal(rng, (n + m, h))
     except MemoryError as error:
         raise MemoryError(too_wide) from error
-    return _scaled(wide, n, std, std1, std2)
+    with np.errstate(over="ignore"):
+        wide[:n] *= std1
+        wide[n:] *= std2
+    if not np.isfinite(wide).all():
+        raise ValueError(f"std: expected layers within float64, got {shown(std)}")
+    return {"n": n, "wide": wide}
 
 
-def normal_factor(n, h, m, std, rng):
-    """Return the compressed stack of such layers of width h > n + m, and the seed of their basis.
-
-    Bartlett's decomposition: the triangular factor of an (h, n+m) matrix of independent N(0, 1) entries has
-    independent entries, N(0, 1) right of the diagonal and the root of a chi-squared variable of h - i + 1
-    degrees of freedom on it, i = 1, 2, ...
-
-    Raises
-    ------
-    TypeError, ValueError
-        On bad deviations; if the numbers leave float64.
-
-    """
+def drawn_implicitly(n, h, m, std, rng):
+    """Return n, the small stack and the basis of `Network.gaussian_implicit`; a wide stack where that is no larger."""
+    n, h, m = as_count("n", n), as_count("h", h), as_count("m", m)
+    if h <= n + m:
+        return drawn(n, h, m, std, rng)
     std1, std2 = _deviations(std)
+    rng = as_generator(rng)
     k = n + m
+    if 8 * k * k > min(_memory(), sys.maxsize):
+        raise MemoryError(f"n, m: expected {k} rows and columns that fit in memory, got {8 * k * k:.3g} bytes of them")
     R = np.triu(rng.standard_normal((k, k)), 1)
     R[np.diag_indices(k)] = np.sqrt(rng.chisquare(float(h) - np.arange(k)))
-    small = _scaled(np.ascontiguousarray(R.T), n, std, std1, std2)
-    return small, rng.integers(2**63, size=4)
-
-
-def _scaled(stack, n, std, std1, std2):
-    """Return a stack of entries of deviation 1 with those that were asked for."""
+    small = np.ascontiguousarray(R.T)
     with np.errstate(over="ignore"):
-        stack[:n] *= std1
-        stack[n:] *= std2
-    if not np.isfinite(stack).all():
-        raise ValueError(f"std: expected layers within float64, got {std!r}")
-    return stack
+        small[:n] *= std1
+        small[n:] *= std2
+    if not np.isfinite(small).all():
+        raise ValueError(f"std: expected layers within float64, got {shown(std)}")
+    return {"n": n, "small": small, "basis": Haar(h, rng.integers(2**63, size=4))}
 
 
 def _deviations(std):
@@ -72,7 +60,7 @@ def _deviations(std):
     try:
         std1, std2 = (std, std) if np.ndim(std) == 0 else std
     except (TypeError, ValueError):
-        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {std!r}") from None
+        raise ValueError(f"std: expected a finite number >= 0 or a pair of them, got {shown(std)}") from None
     return as_number("std", std1), as_number("std", std2)
 
 

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from .files import replace_file
+from .run.run import Run
 
 __all__ = ["overview", "plot_constants", "plot_gap", "plot_step_size", "save_figure"]
 
@@ -28,8 +29,19 @@ def pyplot():
     return plt
 
 
+def _axes(ax):
+    """Return the axes to draw into: the current ones if none are given."""
+    if ax is None:
+        return pyplot().gca()
+    if not callable(getattr(ax, "plot", None)):
+        raise TypeError(f"ax: expected the Axes of a figure of matplotlib, got {type(ax).__name__}")
+    return ax
+
+
 def _column(run, name):
     """Return a recorded column with its iterations."""
+    if not isinstance(run, Run):
+        raise TypeError(f"run: expected a Run, got {type(run).__name__}")
     for needed in ("iteration", name):
         if needed not in run.history:
             raise ValueError(f"run: expected the column {needed!r} in its history; train with record='all'")
@@ -62,7 +74,7 @@ def _finish(ax, ylabel):
 
 def plot_gap(run, ax=None):
     """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss."""
-    ax = pyplot().gca() if ax is None else ax
+    ax = _axes(ax)
     if np.isnan(_column(run, "gap")[1]).all():
         _draw(run, "loss", ax, color=BLUE)
         return _finish(ax, r"loss $L(t)$ ($\ell^*$ is not known)")
@@ -77,14 +89,14 @@ def plot_gap(run, ax=None):
 
 def plot_step_size(run, ax=None):
     """Draw the step size."""
-    ax = pyplot().gca() if ax is None else ax
+    ax = _axes(ax)
     _draw(run, "step_size", ax, color=BLUE)
     return _finish(ax, r"step size $\eta_t$")
 
 
 def plot_constants(run, ax=None):
     """Draw the local constants: mu_t below, K_t and its sharper form above."""
-    ax = pyplot().gca() if ax is None else ax
+    ax = _axes(ax)
     _draw(run, "K_t", ax, color=VERMILLION, label=r"$K_t(\eta_t)$")
     _draw(run, "K_t_sharp", ax, color=GREEN, ls="--", label=r"$K_t^{\mathrm{sharp}}(\eta_t)$")
     _draw(run, "mu_t", ax, color=BLUE, label=r"$\mu_t$")

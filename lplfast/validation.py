@@ -6,8 +6,9 @@ import operator
 
 import numpy as np
 
-__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_flag", "as_fraction",
-           "as_generator", "as_matrix", "as_number", "as_offset", "as_reduction", "as_shaped"]
+__all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_double", "as_doubles", "as_flag",
+           "as_fraction", "as_generator", "as_matrix", "as_number", "as_offset", "as_output", "as_reduction",
+           "as_shape", "as_shaped", "shown"]
 
 REDUCTIONS = ("sum", "mean")
 
@@ -32,6 +33,8 @@ def as_array(name, value):
         if callable(getattr(value, method, None)):
             raise TypeError(f"{name}: expected a dense array, got a sparse one, {type(value).__name__}; "
                             f"call .{method}()")
+    if isinstance(value, np.ma.MaskedArray) and value.dtype.names:
+        raise TypeError(f"{name}: expected an array of numbers, got dtype {value.dtype}")
     if np.ma.is_masked(value):
         raise ValueError(f"{name}: expected no masked entries, got {np.ma.count_masked(value)}; fill them first")
     try:
@@ -101,6 +104,45 @@ def as_shaped(name, value, shape):
     return value
 
 
+def as_doubles(name, value, dimensions):
+    """Return `value` as compiled code reads it: float64, C-contiguous and aligned, of any values and size.
+
+    A typed memoryview of a structured array is a crash, and one of a misaligned array undefined.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an array of real numbers; if it has another number of dimensions.
+
+    """
+    array = as_array(name, value)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.ndim != dimensions:
+        raise ValueError(f"{name}: expected {dimensions} dimensions, got shape {array.shape}")
+    with np.errstate(over="ignore"):
+        return np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def as_output(name, value, dimensions):
+    """Return `value` as compiled code writes to it: `as_doubles` without a conversion, of any strides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no writeable, aligned float64 array of so many dimensions.
+
+    """
+    array = np.asarray(value) if isinstance(value, np.ndarray) else None    # of a subclass, its memory
+    if array is None or array.dtype != np.float64 or not array.dtype.isnative:
+        raise TypeError(f"{name}: expected a float64 array to write to, got "
+                        f"{type(value).__name__ if array is None else f'dtype {array.dtype}'}")
+    if array.ndim != dimensions or not (array.flags.writeable and array.flags.aligned):
+        raise ValueError(f"{name}: expected {dimensions} dimensions of writeable, aligned memory, "
+                         f"got shape {array.shape}")
+    return array
+
+
 def as_offset(offset, shape):
     """Return the frozen matrix, zero where there is none."""
     if offset is None:
@@ -120,21 +162,21 @@ def as_reduction(reduction):
 def as_choice(name, value, choices):
     """Return `value` if it is one of the choices, all strings, or raise ValueError."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {shown(value)}")
     return value
 
 
 def as_callable(name, value):
     """Return `value` if it can be called, or raise TypeError."""
     if not callable(value):
-        raise TypeError(f"{name}: expected a callable, got {value!r}")
+        raise TypeError(f"{name}: expected a callable, got {shown(value)}")
     return value
 
 
 def as_flag(name, value):
     """Return `value` as a bool, or raise TypeError: 0 and 1 are none."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
+        raise TypeError(f"{name}: expected True or False, got {shown(value)}")
     return bool(value)
 
 
@@ -149,15 +191,33 @@ def as_number(name, value, *, positive=False, signed=False):
         If it is negative, zero where it must be positive, NaN, or beyond float64.
     """
     expected = "a finite positive number" if positive else "a finite number" if signed else "a finite number >= 0"
-    if isinstance(value, bool) or (not isinstance(value, numbers.Real) and not _is_scalar_array(value)):
-        raise TypeError(f"{name}: expected {expected}, got {value!r}")
+    if not _is_number(value):
+        raise TypeError(f"{name}: expected {expected}, got {shown(value)}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or (number < 0.0 and not signed) or (positive and number == 0.0):
-        raise ValueError(f"{name}: expected {expected}, got {_short(value)}")
+        raise ValueError(f"{name}: expected {expected}, got {shown(value)}")
     return number
+
+
+def as_double(name, value):
+    """Return `value` as a float, NaN and infinities included; what is beyond float64 is infinite.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number: strings and booleans are not.
+    """
+    if type(value) is float:
+        return value
+    if not _is_number(value):
+        raise TypeError(f"{name}: expected a number, got {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def as_fraction(name, value):
@@ -172,7 +232,7 @@ def as_fraction(name, value):
     """
     value = as_number(name, value, signed=True)
     if not 0.0 < value < 1.0:
-        raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+        raise ValueError(f"{name}: expected a number between 0 and 1, got {shown(value)}")
     return value
 
 
@@ -191,23 +251,45 @@ def as_count(name, value, *, least=1):
     except TypeError:
         count = None
     if count is None:
-        raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
+        raise TypeError(f"{name}: expected an integer >= {least}, got {shown(value)}")
     if not least <= count < 2**63:
-        raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {_short(value)}")
+        raise ValueError(f"{name}: expected an integer >= {least}, below 2^63, got {shown(value)}")
     return count
+
+
+def as_shape(shape):
+    """Return a pair of positive ints below 2^31, as compiled code counts rows and columns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
+    try:
+        n, m = shape
+    except (TypeError, ValueError):
+        raise TypeError(f"shape: expected a pair of positive integers, got {shown(shape)}") from None
+    n, m = as_count("shape[0]", n), as_count("shape[1]", m)
+    if max(n, m) >= 2**31:
+        raise ValueError(f"shape: expected two positive integers below 2^31, got {(n, m)}")
+    return n, m
 
 
 def as_generator(rng):
     """Return a Generator."""
+    if isinstance(rng, np.ndarray):
+        rng = np.asarray(rng)       # of a matrix, NumPy would take rows for ever, until the stack is full
+        if rng.dtype.kind not in "iu":
+            raise TypeError(f"rng: expected a Generator, a seed or None, got {shown(rng)}")
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"rng: expected a Generator, a seed or None, got {rng!r}: {error}") from None
+        raise TypeError(f"rng: expected a Generator, a seed or None, got {shown(rng)}: {error}") from None
 
 
 def _columns(value):
     """Return how to call the columns of a table, and their dtypes; of a pandas Series or array, one; else none."""
-    if hasattr(value, "dtypes") and hasattr(value, "columns"):
+    if hasattr(value, "dtypes") and hasattr(value, "columns") and len(value.dtypes) == len(value.columns):
         return [f"column {label!r}" for label in value.columns], list(value.dtypes)
     if hasattr(value, "dtype") and not isinstance(value.dtype, np.dtype):
         return ["the series"], [value.dtype]
@@ -239,11 +321,23 @@ def _is_float(entry):
     return True
 
 
-def _is_scalar_array(value):
-    """Whether `value` is a NumPy scalar or array of no dimension that holds a real number."""
-    return getattr(value, "shape", None) == () and getattr(value.dtype, "kind", "") in "uif"
+def _is_number(value):
+    """Whether this is a real number, or an array of no dimension that holds one: no boolean, duration, masked array."""
+    if isinstance(value, bool | np.timedelta64 | np.ma.MaskedArray):
+        return False
+    return isinstance(value, numbers.Real) or (
+        getattr(value, "shape", None) == () and getattr(getattr(value, "dtype", None), "kind", "-") in "uif")
 
 
-def _short(value):
-    """Return a printable form: 10**400 has too many digits for a message."""
-    return repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "an integer far beyond that"
+def shown(value):
+    """Return what a message says of a value: 10**400 has too many digits for one, an array too many entries."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return "an integer far beyond that"
+    if type(value) in (list, tuple):
+        parts = [shown(part) for part in value[:4]] + ["..."] * (len(value) > 4)
+        said = f"[{', '.join(parts)}]" if isinstance(value, list) else f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    else:
+        said = repr(value)
+    return said if len(said) <= 200 else f"{said[:200]}..."

@@ -27,8 +27,9 @@ BOUNDS, RATES, PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DA
 ALLOWANCES = " ".join(f"tests/{name}.py" for name in (
     "spectral/test_drift", "spectral/test_brackets", "spectral/test_eigenvalues", "spectral/test_tangent",
     "spectral/test_imbalance", "descent/test_allowances", "losses/test_allowances"))
-OF_LOSSES, SOLVED, FACTORED, HUBER = (f"tests/{name}.py" for name in (
-    "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber"))
+OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
+    "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber",
+    "losses/test_displacement"))
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
     "linalg/test_passes", "linalg/test_quartic", "losses/test_ray", "rules/test_guaranteed", "rules/test_search",
     "rules/test_formulas"))
@@ -101,8 +102,15 @@ MUTANTS = [
     ("lplfast/rules/search.pyx", "eta, rest) <= loss.upper(", "eta, rest) >= loss.upper(", SEARCH),
     ("lplfast/rules/search.pyx", "eta = 2.0 * it.memory.eta, asked", "eta = 1.0 * it.memory.eta, asked", SEARCH),
     ("lplfast/rules/search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", SEARCH),
-    ("lplfast/losses/rowwise.pyx", "c * (1.0 / 120 +", "c * (1.0 / 121 +", OF_LOSSES),
-    ("lplfast/losses/rowwise.pyx", "NEAR = 0.35", "NEAR = 0.035", OF_LOSSES),
+    ("lplfast/losses/displacement.pxd", "4.0 * rho * (s[0]", "0.0 * rho * (s[0]", RAYS),
+    ("lplfast/losses/displacement.pxd", "b * b * excess(-v / b)", "b * b * excess(v / b)", RAYS),
+    ("lplfast/losses/displacement.pxd", "0.125 * r * r", "0.1 * r * r", RAYS),
+    ("lplfast/losses/displacement.pxd", "fmax(0.0, a_mean - a_low), fmax(0.0, c_high - c_mean)",
+     "fmax(0.0, a_high - a_mean), fmax(0.0, c_high - c_mean)", RAYS),
+    ("lplfast/losses/cross_entropy.pyx", "u * u * (1.0 + 4.0 * rho), b)", "u * u * (1.0 - 4.0 * rho), b)", RAYS),
+    ("lplfast/descent/contraction.pxd", "2.0 * growth)", "1.0 * growth)", RAYS),
+    ("lplfast/losses/displacement.pxd", "c * (1.0 / 120 +", "c * (1.0 / 121 +", OF_LOSSES),
+    ("lplfast/losses/displacement.pxd", "LPL_NEAR 0.35", "LPL_NEAR 0.035", OF_LOSSES),
     ("lplfast/losses/pseudo_huber.pyx", "cy * (cy / far)", "cy * (cy * far)", HUBER),
     ("lplfast/losses/pseudo_huber.pyx", "residuals[i] * cy, far, near", "residuals[i] * cy, far, far", HUBER),
     ("lplfast/losses/pseudo_huber.pyx", "blur=blur, steepest", "blur=0.0, steepest", f"{HUBER} -k stored_off"),

@@ -421,6 +421,7 @@ def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, dou
     loss.prepare(&ray, &scratch[0])
     return {"change": loss.change(&ray, eta, &off, &scratch[0]), "rounding": off,
             "slope": loss.slope(&ray, eta, &scratch[0]), "upper": loss.upper(&ray, eta, &scratch[0]),
+            "growth": loss.growth(&ray, eta, 0.0, &scratch[0]),
             "upper_minimiser": loss.upper_minimiser(&ray, &scratch[0]),
             "known": loss.minimiser(&ray, &best, &scratch[0]), "minimiser": best,
             "work": (ray.evaluations, ray.gradients)}

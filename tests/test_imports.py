@@ -14,16 +14,16 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
 ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "tables", "reference", "linalg",
-         "iterate", "losses", "network_bases", "network_draws", "network", "spectral", "rules", "descent", "guarantees",
-         "run", "steps", "data", "plots", "experiments", "cli"]
+         "iterate", "losses", "network_bases", "network_draws", "network_balance", "network_parts", "network",
+         "spectral", "rules", "descent", "guarantees", "run", "steps", "data", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "published", "rules", "descent"],
     "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
-    "losses": ["loss", "quadratic", "rowwise", "pseudo_huber", "function", "labels", "proof", "curvature",
-               "least_squares", "conditioning", "problems", "newton", "row_loss", "classification", "robust", "custom",
-               "catalogue", "checking"],
+    "losses": ["loss", "quadratic", "displacement", "rowwise", "cross_entropy", "pseudo_huber", "function", "labels",
+               "proof", "curvature", "least_squares", "conditioning", "problems", "newton", "row_loss",
+               "classification", "robust", "custom", "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
     "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",

@@ -17,13 +17,16 @@ cdef inline double lemma_contraction(const Iterate* old, double eta, double K_be
     return -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
 
 
-cdef inline double measured_contraction(const Iterate* old, const Iterate* new, const Motion* motion) noexcept nogil:
+cdef inline double measured_contraction(const Iterate* old, const Iterate* new, const Motion* motion,
+                                        double growth) noexcept nogil:
     """The decrease that follows from where the step led, by the PL inequality; NaN if squares have underflowed.
 
-    L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K; less the rounding of both W.
+    L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K, or `growth` if that is less;
+    less the rounding of both W.
     """
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
-    cdef double forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
+    # fmin passes over a NaN
+    cdef double forms = motion.forms if old.hessian != NULL else fmin(old.K * motion.moved_sq, 2.0 * growth)
     cdef double uncertain = old.eps_W + new.eps_W
     cdef double decrease = (
         -motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
@@ -49,7 +52,7 @@ cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
 
 
 cdef inline double guaranteed_contraction(Iterate* old, const Iterate* new, const Motion* motion, double eta,
-                                          double K_best) noexcept nogil:
+                                          double K_best, double growth) noexcept nogil:
     """1 - rate of the step from `old` to `new`: the best of the three. fmax passes over those that are NaN."""
-    return fmax(fmax(lemma_contraction(old, eta, K_best), measured_contraction(old, new, motion)),
+    return fmax(fmax(lemma_contraction(old, eta, K_best), measured_contraction(old, new, motion, growth)),
                 kernel_contraction(old, eta))

@@ -15,6 +15,7 @@ cdef struct Step:
     bint gap_known          # whether l* is
     # _choose
     double eta
+    double growth           # what the loss exceeds its tangent by along it, at most; NaN: by K alone
     double K_t
     double K_t_sharp
     double K_best           # the smaller of the two

@@ -47,6 +47,7 @@ import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
 
+from ..validation import as_count, as_double, as_output
 from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
 from ..linalg.blas cimport add_matmul_nt, matmul_nt
 from ..linalg.passes cimport Motion, measure_motion, move, square_sum
@@ -121,8 +122,11 @@ cdef class Descent(State):
         """
         if self.evaluated:
             return
+        self._refuse_if_busy()
+        self.busy = True
         with nogil:
             self._evaluate_start(wanted)
+        self.busy = False
         self.evaluated = True
         self._raise_error()
 
@@ -162,8 +166,7 @@ cdef class Descent(State):
             if error is not None:
                 raise error
 
-    def advance(self, double[:, ::1] rows, *, Py_ssize_t every=1, max_iter=1000, double tol=1e-10,
-                double grad_tol=-1.0, double max_growth=INFINITY, double budget=0.1):
+    def advance(self, rows, *, every=1, max_iter=1000, tol=1e-10, grad_tol=-1.0, max_growth=INFINITY, budget=0.1):
         """Take steps until a verdict, `max_iter` steps in all, `rows` full, or `budget` seconds.
 
         Converged is a gap of at most `tol` times the first, or a gradient of at most `grad_tol` times the first;
@@ -177,16 +180,30 @@ cdef class Descent(State):
 
         Raises
         ------
+        TypeError, ValueError
+            If `rows` is no contiguous float64 array of so many columns that can be written to; if `every` is below 1.
+        RuntimeError
+            If another call is under way.
         BaseException
             Whatever a loss or a rule written in Python raised; layers and rows are those of the steps before.
         """
-        cdef Limits limits = Limits(max_iter=max_iter, tol=tol, grad_tol=grad_tol, max_growth=max_growth)
+        cdef Limits limits = Limits(max_iter=as_double("max_iter", max_iter), tol=as_double("tol", tol),
+                                    grad_tol=as_double("grad_tol", grad_tol),
+                                    max_growth=as_double("max_growth", max_growth))
+        cdef Py_ssize_t one_in = as_count("every", every)
+        cdef double seconds_at_most = as_double("budget", budget)
         cdef int outcome
-        if rows.shape[1] != column_count() or rows.shape[0] < 1:
-            raise ValueError(f"rows: expected at least one row of {column_count()} columns")
+        rows = as_output("rows", rows, 2)
+        if rows.shape[1] != column_count() or rows.shape[0] < 1 or not rows.flags.c_contiguous:
+            raise ValueError(f"rows: expected at least one row of {column_count()} columns, contiguous, "
+                             f"got shape {rows.shape}")
+        cdef double[:, ::1] filled = rows
         self._start()
+        self._refuse_if_busy()
+        self.busy = True
         with nogil:
-            outcome = self._run(&rows[0, 0], rows.shape[0], every, &limits, budget)
+            outcome = self._run(&filled[0, 0], filled.shape[0], one_in, &limits, seconds_at_most)
+        self.busy = False
         self._raise_error()
         return OUTCOMES[outcome]
 
@@ -252,7 +269,7 @@ cdef class Descent(State):
         """Ask the rule for a step size, and work out the smoothness constants of a step of this size; return whether
         there is one."""
         cdef Iterate* it = &self.it
-        it.eta, it.failure = NAN, NO_FAILURE
+        it.eta, it.failure, it.growth = NAN, NO_FAILURE, NAN
         if self.rule.asks:
             self.rule.ask(it)
         else:
@@ -261,7 +278,7 @@ cdef class Descent(State):
             # the step may be tried again: what its rule has remembered of it is forgotten
             it.memory.rule = step.before.rule
             return False
-        step.eta = it.eta
+        step.eta, step.growth = it.eta, it.growth
         step.K_t = local_smoothness_at(it, it.eta)
         step.K_t_sharp = sharp_smoothness_at(it, it.eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
@@ -317,7 +334,8 @@ cdef class Descent(State):
 
     cdef void _fill_step_row(self, Step* step, Row* row) noexcept nogil:
         """Write the step's part of the row. The rate is that of the true gap, whether l* is known or not."""
-        step.contraction = guaranteed_contraction(&step.old, &self.it, &step.motion, step.eta, step.K_best)
+        step.contraction = guaranteed_contraction(&step.old, &self.it, &step.motion, step.eta, step.K_best,
+                                                  step.growth)
         row.step_size, row.K_t, row.K_t_sharp = step.eta, step.K_t, step.K_t_sharp
         row.rate_bound = 1.0 - step.contraction
         row.slack_descent = (step.decrease - step.promised) / step.first_order

@@ -2,13 +2,31 @@
 
 import numpy as np
 
+from ..validation import as_array, as_doubles, as_output
+
 cdef Row NO_ROW
 COLUMNS = tuple(NO_ROW)
 
 
-def copy_columns(const double[:, ::1] rows, columns, double[:, :] table):
-    """table[:] = rows[:, columns].T"""
-    cdef Py_ssize_t[::1] wanted = np.asarray(columns, dtype=np.intp)
+def copy_columns(rows, columns, table):
+    """table[:] = rows[:, columns].T
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no arrays that fit together.
+    """
+    rows, table, chosen = as_doubles("rows", rows, 2), as_output("table", table, 2), as_array("columns", columns)
+    if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
+        raise TypeError(f"columns: expected a list of integers, got {columns!r:.200}")
+    if chosen.min() < 0 or chosen.max() >= rows.shape[1]:
+        raise ValueError(f"columns: expected numbers from 0 to {rows.shape[1] - 1}, got {columns!r:.200}")
+    if table.shape != (chosen.size, rows.shape[0]):
+        raise ValueError(f"table: expected shape {(chosen.size, rows.shape[0])}, got {table.shape}")
+    copy(rows, chosen.astype(np.intp), table)
+
+
+cdef void copy(const double[:, ::1] rows, const Py_ssize_t[::1] wanted, double[:, :] table) noexcept:
     cdef Py_ssize_t block, i, j
     with nogil:
         # a cache line of each at a time

@@ -31,6 +31,7 @@ cdef class State:
     cdef Row* row
     cdef Underflow lost
     cdef bint evaluated         # whether `it` has been filled at the layers
+    cdef bint busy              # whether `advance` is under way
     cdef bint by_motion         # whether the decrease of the loss follows from how W has moved
 
     cdef Sizes _sizes(self)

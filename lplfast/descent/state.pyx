@@ -6,6 +6,7 @@ import numpy as np
 
 from libc.string cimport memset
 
+from ..validation import as_doubles, as_flag
 from ..iterate cimport Memory, directions_size
 from ..losses.loss cimport Loss
 from ..losses.quadratic cimport DiagonalQuadratic
@@ -41,11 +42,22 @@ cdef class State:
         The compiled parts; immutable, so that several descents may share them.
     stack : array of shape (n + m, k)
         The layers, `[W1; W2.T]`; copied.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a part is none, or has not been through its `__init__`; if the stack does not fit.
+    RuntimeError
+        By what changes a state, or evaluates it, while `advance` is under way.
     """
 
-    def __init__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, stack):
+    def __cinit__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, stack):
+        # not __init__, which can be left out: no descent is without its memory
+        loss.check()
+        spectral.check()
         n, m = loss.shape
-        if len(stack.shape) != 2 or stack.shape[0] != n + m or stack.shape[1] < 1:
+        stack = as_doubles("stack", stack, 2)
+        if stack.shape[0] != n + m or stack.shape[1] < 1:
             raise ValueError(f"stack: expected a shape ({n} + {m}, k), got {stack.shape}")
         self.loss, self.rule, self.spectral = loss, rule, spectral
         self.it.n, self.it.k, self.it.m = n, stack.shape[1], m
@@ -156,8 +168,23 @@ cdef class State:
 
     @memory.setter
     def memory(self, saved):
+        self._refuse_if_busy()
+        saved = as_doubles("memory", saved, 1)
+        if saved.size != self._remembered:
+            raise ValueError(f"memory: expected {self._remembered} numbers, got {saved.size}")
+        before = self.memory
         self._block[:self._remembered] = saved
+        try:
+            self._check_counts()
+        except ValueError:
+            self._block[:self._remembered] = before
+            raise
         self.evaluated = False
+
+    def _refuse_if_busy(self):
+        """Raise if a call of `advance` is under way: in another thread, or around a rule or loss that has come here."""
+        if self.busy:
+            raise RuntimeError("a descent that is under way cannot be changed: wait until `advance` has come back")
 
     def state(self):
         """All that a run carries from step to step, as a new array of doubles: the memory, the layers, and between them
@@ -176,11 +203,11 @@ cdef class State:
 
         """
         cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
+        saved, same_rule = as_doubles("state", saved, 1), as_flag("same_rule", same_rule)
         expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
-        if saved.ndim != 1 or saved.size < expected or (same_rule and saved.size != expected):
+        if saved.size < expected or (same_rule and saved.size != expected):
             raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")
         self.memory = saved[:kept]
-        self._check_counts()
         self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
         if not same_rule:
             memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
@@ -198,7 +225,8 @@ cdef class State:
         for name, count in counts.items():
             # beyond 2^53 a double cannot count on
             if not 0.0 <= count < 2.0**53 or count != int(count):
-                raise ValueError(f"state: expected an integer >= 0, below 2^53, for {name}, got {count!r}")
+                raise ValueError("memory: expected finite counts of what was done, integers >= 0 and below 2^53, got "
+                                 f"{count!r} for {name}")
 
     @property
     def counters(self):

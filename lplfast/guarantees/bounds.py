@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from ..rules import formulas
-from ..validation import as_choice
+from ..validation import as_array, as_choice
 from .constants import check_pair, evaluated
 from .imbalance import Imbalance
 
@@ -48,8 +48,23 @@ class InitialBounds:
         """Return `alpha - drift` or better, and `beta + drift`: bounds once the imbalance has moved by at most `drift`.
 
         As long as the gap is at most this one. `drift` may be an array, such as a run's column of that name.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is neither a number >= 0 nor an array of them.
+
         """
-        return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
+        if type(drift) is not float:
+            drift = as_array("drift", drift)
+            if drift.dtype.kind not in "uif":
+                raise TypeError(f"drift: expected real numbers, got dtype {drift.dtype}")
+            with np.errstate(over="ignore"):
+                drift = drift.astype(np.float64)
+        if np.less(drift, 0.0).any():
+            raise ValueError(f"drift: expected numbers >= 0, got {np.min(drift):.3g}")
+        with np.errstate(over="ignore"):
+            return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
 
     def K_upper(self, eta):
         """Return an upper bound on K_t(eta): the formula of Xu et al. (2025) at beta, p2 and this gap."""
@@ -125,7 +140,8 @@ def _margins(problem, W, gap, loss, margins):
             raise ValueError(f"margins: expected a squared loss without ridge for 'xu2023', got {problem!r}")
         least, frobenius, _ = kernel.target_summary
         error = math.sqrt(2 * max(loss, 0.0))
-        return max(least - error, 0.0) / math.sqrt(kernel.K), (frobenius + error) / math.sqrt(kernel.mu)
+        return (max(least - error, 0.0) / math.sqrt(kernel.K),
+                (frobenius + error) / math.sqrt(kernel.mu) if kernel.mu > 0 else math.inf)
     if not (kernel.mu > 0 and gap < math.inf):
         return 0.0, math.inf
     # what rounding may take of a difference, added to a sum

@@ -14,6 +14,7 @@ from ..spectral.modes import spectral_from
 from ..spectral.spectral import ROUNDING, Spectral
 from ..validation import as_fraction
 from .bounds import InitialBounds, initial_bounds
+from .constants import check_pair
 
 __all__ = ["GuaranteedRate", "guaranteed_rate", "rate_of"]
 
@@ -109,6 +110,7 @@ def guaranteed_rate(problem, network, *, rule=None, constants=None):
     >>> found.vacuous, found.rate < 0.2
     (False, True)
     """
+    check_pair(problem, network)
     if rule is not None and _theorem_for(rule, problem) is None:
         raise ValueError("rule: expected Sharp or Local with a cap, or Constant for a squared loss, got "
                          f"{rule!r}, for which there is no theorem")

@@ -10,6 +10,7 @@ A wide stack takes minutes: every 0.1 s the loops over blocks come back to Pytho
 import numpy as np
 
 from ..interrupts import SECONDS_BETWEEN_LOOKS, look_up
+from ..validation import as_double, as_doubles
 
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_lapack cimport dgemqrt, dgeqrt, dtpmqrt, dtpqrt
@@ -107,13 +108,23 @@ cdef void expand(Factorization* f, double* C, double* result, double until) noex
         at -= rows
 
 
-def triangular_factor(const double[:, ::1] stack not None, double scale):
+def as_wide(stack):
+    """Return the stack as the factorization reads it, or raise: one of fewer columns than rows has no such factor."""
+    stack = as_doubles("stack", stack, 2)
+    if not 1 <= stack.shape[0] <= stack.shape[1]:
+        raise ValueError(f"stack: expected a shape (k, h) with 1 <= k <= h, got {stack.shape}")
+    return stack
+
+
+def triangular_factor(wide, scale):
     """Return the transpose of R, lower triangular (k, k), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
+    cdef const double[:, ::1] stack = as_wide(wide)
+    cdef double factor_of = as_double("scale", scale)
     cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0]
     factor = np.empty((k, k))
     cdef double[:, ::1] R = factor
     cdef double[::1] block = np.empty(block_rows(k) * k), panels = np.empty(PANEL * k), work = np.empty(PANEL * k)
-    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0],
+    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], factor_of, NULL, &panels[0], &R[0, 0], &block[0],
                                          &work[0], 0)
     _factorize(&f)
     return factor
@@ -129,16 +140,18 @@ cdef int _factorize(Factorization* f) except -1:
     return 0
 
 
-def orthonormal_rows(const double[:, ::1] stack not None, double scale):
+def orthonormal_rows(wide, scale):
     """Return the transpose of Q, orthonormal rows (k, h), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
+    cdef const double[:, ::1] stack = as_wide(wide)
+    cdef double factor_of = as_double("scale", scale)
     cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0], size = block_rows(k)
     rows = np.empty((k, h))
     cdef double[:, ::1] Q = rows, R = np.empty((k, k)), identity = np.eye(k)
     cdef double[:, ::1] panels = np.empty(((h + size - 1) // size, PANEL * k))
     cdef double[::1] block = np.empty(size * k), result = np.empty(size * k), work = np.empty(PANEL * k)
     cdef double pause = SECONDS_BETWEEN_LOOKS
-    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], scale, &Q[0, 0], &panels[0, 0], &R[0, 0], &block[0],
-                                         &work[0], 0)
+    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], factor_of, &Q[0, 0], &panels[0, 0], &R[0, 0],
+                                         &block[0], &work[0], 0)
     _factorize(&f)
     while f.at > 0:
         with nogil:

@@ -12,6 +12,8 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg import lapack
 
+from ..validation import as_matrix
+
 __all__ = ["Factorization", "factorize"]
 
 EPS = float(np.finfo(float).eps)
@@ -136,9 +138,10 @@ def factorize(X):
 
     Raises
     ------
-    ValueError
-        If LAPACK does not converge.
+    TypeError, ValueError
+        If it is no finite matrix of at least one row and column; if LAPACK does not converge.
     """
+    X = as_matrix("X", X)
     N, n = X.shape
     k = min(N, n)
     scale = _column_scales(X)

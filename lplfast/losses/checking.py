@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 
 from ..threads import single_threaded_blas
-from ..validation import as_generator, as_shaped
+from ..validation import as_generator, as_shaped, shown
 from .problems import Problem
 
 __all__ = ["LossReport", "check_loss"]
@@ -131,6 +131,10 @@ def check_loss(problem, *, points=(), rng=0):
     if not isinstance(problem, Problem):
         raise TypeError(f"problem: expected a Problem such as CustomLoss, got {type(problem).__name__}")
     rng = as_generator(rng)
+    try:
+        points = list(points)
+    except TypeError:
+        raise TypeError(f"points: expected a list of matrices, got {shown(points)}") from None
     points = {f"given W {i}": as_shaped(f"points[{i}]", W, problem.shape) for i, W in enumerate(points)}
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         return _Check(problem, rng).report(points)

@@ -5,9 +5,9 @@ import scipy
 
 from ..interrupts import look_up
 from ..validation import as_matrix
+from .cross_entropy import Logistic, Softmax
 from .labels import as_binary, as_distributions
 from .row_loss import RowLoss
-from .rowwise import Logistic, Softmax
 
 __all__ = ["LogisticLoss", "SoftmaxLoss"]
 

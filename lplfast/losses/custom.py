@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..validation import as_callable, as_count, as_number, as_shaped
+from ..validation import as_callable, as_number, as_shape, as_shaped
 from .function import PythonLoss
 from .problems import Problem
 
@@ -54,11 +54,7 @@ class CustomLoss(Problem):
 
     def __init__(self, value_and_gradient, *, shape, mu, K, minimum=None, minimizer=None, lower_bound=None):
         as_callable("value_and_gradient", value_and_gradient)
-        try:
-            n, m = shape
-        except (TypeError, ValueError):
-            raise TypeError(f"shape: expected a pair of positive integers, got {shape!r}") from None
-        shape = as_count("shape[0]", n), as_count("shape[1]", m)
+        shape = as_shape(shape)
         mu, K = as_number("mu", mu), as_number("K", K, positive=True)
         if mu > K:
             raise ValueError(f"mu, K: expected mu <= K, got {mu} and {K}")
@@ -71,15 +67,19 @@ class CustomLoss(Problem):
             minimizer = as_shaped("minimizer", minimizer, shape)
             value, _, gradient = PythonLoss(value_and_gradient, shape, mu=mu, K=K).value_and_gradient(
                 np.ascontiguousarray(minimizer))
+            if not (math.isfinite(value) and np.isfinite(gradient).all()):
+                raise ValueError("minimizer: expected a matrix at which the loss and its gradient are float64 numbers, "
+                                 f"got the loss {value!r} there")
             # a gradient of 0 is taken as that; others to what the function is trusted to
-            size = float(np.linalg.norm(gradient))
+            with np.errstate(over="ignore"):
+                size = float(np.linalg.norm(gradient))
             size += 1e-13 * math.sqrt(2 * K * abs(value)) if size > 0 else 0.0
             self.minimizer_error = size / mu if mu > 0 else math.inf
             if minimum is None:
                 if not mu > 0 and size > 0:
                     raise ValueError("minimum: expected one beside the minimizer where mu = 0, since a gradient of "
                                      f"norm {size:.3g} there does not bound how far below it l* is")
-                known["minimum"], uncertainty = value, size**2 / (2 * mu) if mu > 0 else 0.0
+                known["minimum"], uncertainty = value, size * size / (2 * mu) if mu > 0 else 0.0
                 self.minimum_error = uncertainty
             elif value < known["minimum"] - 1e-13 * (abs(value) + abs(known["minimum"])):
                 raise ValueError(f"minimum: expected at most the loss at the minimizer, {value!r}, got {minimum!r}")

@@ -8,9 +8,10 @@ import threading
 
 import numpy as np
 
-from libc.math cimport NAN, fabs, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.string cimport memcpy
 
+from ..validation import as_callable, as_double, shown
 from .loss cimport Loss, Value
 from ..linalg.rounding cimport U
 
@@ -36,15 +37,22 @@ cdef class PythonLoss(Loss):
         What `minimum` may exceed l* by.
     """
 
-    def __init__(self, function, shape, *, double mu, double K, double minimum=math.nan,
-                 double lower_bound=math.nan, double uncertainty=0.0):
+    def __cinit__(self):
+        self.errors = {}
+
+    def __init__(self, function, shape, *, mu, K, minimum=math.nan, lower_bound=math.nan, uncertainty=0.0):
+        function, lower_bound = as_callable("function", function), as_double("lower_bound", lower_bound)
+        uncertainty = as_double("uncertainty", uncertainty)
         super().__init__(shape, mu=mu, K=K, minimum=minimum)
         self.function, self.lower_bound, self.uncertainty = function, lower_bound, uncertainty
-        self.errors = {}
+
+    cdef bint complete(self) noexcept:
+        return self.function is not None
 
     @property
     def options(self):
         """The arguments that make this loss again, by name."""
+        self.check()
         return {"function": self.function, "shape": self.shape, "mu": self.mu, "K": self.K, "minimum": self.minimum,
                 "lower_bound": self.lower_bound, "uncertainty": self.uncertainty}
 
@@ -78,14 +86,22 @@ cdef class PythonLoss(Loss):
         given = self.function(array)
         try:
             value, gradient = given
-            loss[0] = value
+            if np.ma.is_masked(value) or np.iscomplexobj(value):
+                raise TypeError("a value that is masked or complex")
+            try:
+                loss[0] = value
+            except OverflowError:       # an integer beyond float64
+                loss[0] = INFINITY
             gradient = np.asarray(gradient)
             if gradient.dtype.kind not in "buif":
                 raise TypeError(f"a gradient of dtype {gradient.dtype}")
+            if gradient.dtype.itemsize > sizeof(double):
+                with np.errstate(over="ignore"):
+                    gradient = gradient.astype(np.float64)
             gradient = np.ascontiguousarray(gradient, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError("value_and_gradient: expected a pair, a number and an array, got "
-                            f"{given!r:.200}") from error
+                            f"{shown(given)}") from error
         if gradient.shape != self.shape:
             raise ValueError(f"value_and_gradient: expected a gradient of shape {self.shape}, got {gradient.shape}")
         if G != NULL:

@@ -63,6 +63,11 @@ cdef class Loss:
     cdef readonly double K
     cdef readonly double minimum
 
+    # Whether `__init__` has been run to its end. A class that keeps arrays of its own fills them before it calls
+    # Loss.__init__, or overrides this: what `__new__` alone has made is refused by it wherever it is handed over.
+    cdef bint complete(self) noexcept
+    cdef int check(self) except -1
+
     # Required, beside the property `options`.
     # Fill `value`, and unless it is NULL G with the (n, m) gradient, at the row-major W. `value` arrives forgotten.
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil
@@ -89,6 +94,10 @@ cdef class Loss:
     cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil
     # The derivative of l(W(eta)), to the rounding of `evaluate`. By `evaluate`.
     cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil
+    # What l(W(eta)) exceeds its tangent at W by, <G, W(eta) - W>, at most, rounding included, also that of tau and B
+    # (`slack`: they are off by so much of a step, in the Frobenius norm): for the convex loss that knows better than
+    # K/2 ||W(eta) - W||^2. NaN by default.
+    cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil
     # A number that `change` is not above, but for some u of the terms that it is a sum of: of a quadratic loss `change`
     # itself, of others what K makes of it; one that knows better may only be lower. Infinite where squares have
     # underflowed.

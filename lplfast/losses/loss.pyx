@@ -7,7 +7,7 @@ import numpy as np
 
 from libc.math cimport INFINITY, NAN, fabs, isfinite
 
-from ..validation import as_number
+from ..validation import as_array, as_double, as_doubles, as_number, as_shape, shown
 from ..linalg.blas cimport dot, largest_at
 from ..linalg.passes cimport weighted_cross, weighted_square
 from ..linalg.quartic cimport Quartic, fall, first_minimiser
@@ -89,12 +89,25 @@ cdef class Loss:
 
     minimizer = None
 
-    def __init__(self, shape, *, mu, K, double minimum=math.nan):
-        n, m = shape
-        if not (0 < n < 2**31 and 0 < m < 2**31):
-            raise ValueError(f"shape: expected two positive 32-bit integers, got {shape!r}")
-        self.n, self.m, self.minimum = n, m, minimum
-        self.mu, self.K = as_number("mu", mu), as_number("K", K, positive=True)
+    def __init__(self, shape, *, mu, K, minimum=math.nan):
+        if self.n:
+            # descents that are under way point into its arrays
+            raise TypeError(f"{type(self).__name__}: expected a loss to be left as it is, got a second call of its "
+                            "__init__; make another one")
+        mu, K, minimum = as_number("mu", mu), as_number("K", K, positive=True), as_double("minimum", minimum)
+        self.n, self.m = as_shape(shape)
+        self.mu, self.K, self.minimum = mu, K, minimum
+
+    cdef bint complete(self) noexcept:
+        """Whether `__init__` has been run to its end."""
+        return self.n > 0
+
+    cdef int check(self) except -1:
+        """Raise if it has not."""
+        if not self.complete():
+            raise TypeError(f"{type(self).__name__}: expected a loss that its __init__ has made, got one that has not "
+                            "been through it; call the class")
+        return 0
 
     @property
     def shape(self):
@@ -104,11 +117,13 @@ cdef class Loss:
     @property
     def quadratic(self):
         """Whether the Hessian is the same at every W, and diagonal row by row."""
+        self.check()
         return self.curvature() != NULL
 
     @property
     def hessian(self):
         """The diagonal of the Hessian of a quadratic loss, one number a row of W, as a new array; None of others."""
+        self.check()
         cdef const double* d = self.curvature()
         return None if d == NULL else np.array(<const double[:self.n]> d)
 
@@ -116,6 +131,7 @@ cdef class Loss:
     def target_summary(self):
         """Least singular value, Frobenius norm and rank of Y, if the loss is `||X W - Y||_F^2 / 2`; None of others."""
         cdef TargetSummary found
+        self.check()
         return (found.least, found.norm, found.rank) if self.target(&found) else None
 
     @property
@@ -133,6 +149,7 @@ cdef class Loss:
         return digest({"": type(self).__qualname__, **self.options})
 
     def __reduce__(self):
+        self.check()
         return _make, (type(self), self.options)
 
     def __repr__(self):
@@ -196,6 +213,10 @@ cdef class Loss:
         ray.gradients += 1
         return 2.0 * eta * dot(size, G, ray.B) - dot(size, G, ray.tau)
 
+    cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil:
+        """Return what l(W(eta)) exceeds its tangent by, at most, if something better than K is known of it."""
+        return NAN
+
     cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
         """Return a number that l(W(eta)) - l(W) is not above."""
         cdef Quartic q
@@ -218,17 +239,20 @@ cdef class Loss:
         """Return the exception that a Python part of the loss raised in this thread, once; else None."""
         return None
 
-    def value_and_gradient(self, const double[:, ::1] W not None):
-        """Return l(W), l(W) - l* and the gradient at the contiguous (n, m) array W."""
+    def value_and_gradient(self, W):
+        """Return l(W), l(W) - l* and the gradient at the (n, m) array W."""
         cdef Value value
-        if W.shape[0] != self.n or W.shape[1] != self.m:
-            raise ValueError(f"W: expected shape {self.shape}, got {(W.shape[0], W.shape[1])}")
-        gradient = np.empty(self.shape)
+        self.check()
+        given = as_doubles("W", W, 2)
+        if given.shape != self.shape:
+            raise ValueError(f"W: expected shape {self.shape}, got {given.shape}")
+        gradient = np.full(self.shape, NAN)
+        cdef const double[:, ::1] at = given
         cdef double[:, ::1] G = gradient
         cdef double[::1] scratch = np.empty(max(1, self.scratch()))
         with nogil:
             forget(&value)
-            self.evaluate(&W[0, 0], &value, &G[0, 0], &scratch[0])
+            self.evaluate(&at[0, 0], &value, &G[0, 0], &scratch[0])
         error = self.take_error()
         if error is not None:
             raise error
@@ -251,9 +275,10 @@ def digest(values):
         if value is None or isinstance(value, str):
             found.update(repr((name, value)).encode())
             continue
-        array = np.asarray(value)
+        array = as_array(name, value)
         if array.dtype.kind not in "buif":
-            raise TypeError(f"{name}: expected numbers, a string, a function or None, got {value!r:.200}")
+            raise TypeError(f"{name}: expected numbers, a string, a function or None, got {shown(value)}")
         found.update(repr((name, array.shape)).encode())
-        found.update(array.astype(np.float64, order="C").data)
+        with np.errstate(over="ignore"):
+            found.update(array.astype(np.float64, order="C").data)
     return found.hexdigest()

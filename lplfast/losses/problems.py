@@ -6,7 +6,7 @@ import numpy as np
 
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
-from ..validation import HUGE, as_matrix, as_number, as_offset, as_reduction, as_shaped
+from ..validation import HUGE, as_count, as_matrix, as_number, as_offset, as_reduction, as_shaped
 from .conditioning import describe_conditioning, describe_frame
 from .least_squares import solve
 from .loss import Loss, digest
@@ -32,6 +32,11 @@ class Problem:
         Orthonormal columns, where the compiled loss is a function of `basis.T @ W`.
     minimizer : (n, m) array_like, optional
         Where the loss takes its minimum. Without it, bounds from the initialization have no margin to work with.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no compiled loss, or one that does not say its `options`; if the others do not fit it.
 
     Attributes
     ----------
@@ -63,6 +68,11 @@ class Problem:
         if type(kernel).options is Loss.options:
             raise TypeError("kernel: expected a loss whose class defines `options`, the arguments that make it again, "
                             f"by name, got {type(kernel).__name__}")
+        rows = None if rows is None else as_count("rows", rows)
+        if basis is not None:
+            basis = _orthonormal(basis, kernel.n if rows is None else rows, kernel.n)
+        elif rows not in (None, kernel.n):
+            raise ValueError(f"rows: expected {kernel.n} as in the compiled loss, or a basis beside them, got {rows}")
         self.kernel = kernel
         self.basis = basis
         self.shape = (kernel.n if rows is None else rows, kernel.m)
@@ -77,7 +87,7 @@ class Problem:
         return self.minimum - self.minimum_error
 
     def value(self, W):
-        """Return l(W) for an (n, m) matrix."""
+        """Return l(W) for an (n, m) matrix; NaN or inf where it is beyond float64, and so do the next two."""
         return self._evaluate(W)[0]
 
     def gap(self, W):
@@ -87,7 +97,8 @@ class Problem:
     def gradient(self, W):
         """Return the (n, m) gradient of l at W."""
         gradient = self._evaluate(W)[2]
-        return gradient if self.basis is None else self.basis @ gradient
+        with np.errstate(over="ignore", invalid="ignore"):
+            return gradient if self.basis is None else self.basis @ gradient
 
     @functools.cached_property
     def fingerprint(self):
@@ -116,7 +127,9 @@ class Problem:
 
     def _evaluate(self, W):
         W = as_shaped("W", W, self.shape)
-        return self.kernel.value_and_gradient(np.ascontiguousarray(self.to_kernel(W)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            W = self.to_kernel(W)
+        return self.kernel.value_and_gradient(W)
 
     def __getstate__(self):
         # what is worked out on demand stays behind, so that use makes no difference to a pickle, or to a digest of one
@@ -125,6 +138,16 @@ class Problem:
     def __repr__(self):
         return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "
                 f"minimum={self.minimum:.4g})")
+
+
+def _orthonormal(basis, n, r):
+    """Return an (n, r) basis with orthonormal columns, to rounding, or raise."""
+    basis = as_shaped("basis", basis, (n, r))
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = abs(basis.T @ basis - np.eye(r)).max()
+    if not off < 1e-8:
+        raise ValueError(f"basis: expected orthonormal columns, got products that are {off:.3g} away from that")
+    return basis
 
 
 class SquaredLoss(Problem):

@@ -4,6 +4,7 @@ import numpy as np
 
 from libc.math cimport copysign, fabs, sqrt
 
+from ..validation import as_number
 from ..linalg.blas cimport dot
 from ..linalg.rounding cimport U
 from .rowwise cimport Rowwise
@@ -66,13 +67,15 @@ cdef class PseudoHuber(Rowwise):
     cdef double[:, ::1] cosines         # 1 / sqrt(1 + residual^2)
     cdef readonly double delta
 
-    def __init__(self, X, residuals, W_star, *, double delta, double mu, double K, double minimum, double weight=1.0,
-                 double l2, double uncertainty=0.0, double blur=0.0):
+    def __init__(self, X, residuals, W_star, *, delta, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, blur=0.0):
+        delta = as_number("delta", delta, positive=True)
         # the second derivative is (1 + (r / delta)^2)^(-3/2)
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
                          blur=blur, steepest=1.0)
-        self.residuals, self.delta = np.array(residuals, dtype=np.float64, order="C"), delta
-        self.cosines = 1.0 / np.hypot(1.0, self.residuals)
+        residuals = self._outputs("residuals", residuals)
+        self.residuals, self.delta = residuals, delta
+        self.cosines = 1.0 / np.hypot(1.0, residuals)
+        self.made = True
 
     def made_of(self):
         """The residuals, delta and `blur`, by name."""

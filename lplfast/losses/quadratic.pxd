@@ -7,6 +7,7 @@ cdef class DiagonalQuadratic(Loss):
     cdef double[:, ::1] W_star
     cdef readonly double frame
     cdef readonly double uncertainty
+    cdef bint made                  # whether all of this is there
     cdef double root_K
     cdef double stretch             # the root of 1 + frame
     cdef bint targeted              # whether there is a `summary`

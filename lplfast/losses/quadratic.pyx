@@ -6,6 +6,7 @@ import numpy as np
 
 from libc.math cimport sqrt
 
+from ..validation import as_double, as_doubles, shown
 from .loss cimport Loss, TargetSummary, Value
 from ..linalg.passes cimport fall, slope
 
@@ -44,11 +45,10 @@ cdef class DiagonalQuadratic(Loss):
     (8.5, [1.0, 8.0])
     """
 
-    def __init__(self, d, W_star, *, double minimum=0.0, mu=None, K=None, target_summary=None,
-                 double frame=0.0, double uncertainty=0.0):
-        d = np.array(d, dtype=np.float64, ndmin=1)
-        W_star = np.array(W_star, dtype=np.float64, ndmin=2, order="C")
-        if d.ndim != 1 or W_star.ndim != 2 or W_star.shape[0] != d.size:
+    def __init__(self, d, W_star, *, minimum=0.0, mu=None, K=None, target_summary=None, frame=0.0, uncertainty=0.0):
+        # copies: the caller's arrays may change
+        d, W_star = as_doubles("d", d, 1).copy(), as_doubles("W_star", W_star, 2).copy()
+        if W_star.shape[0] != d.size:
             raise ValueError(f"expected d of shape (n,) and W_star of shape (n, m), "
                              f"got {d.shape} and {W_star.shape}")
         if not (d.size and W_star.size):
@@ -57,21 +57,28 @@ cdef class DiagonalQuadratic(Loss):
             raise ValueError("d: expected finite positive numbers, got others among them")
         if not np.all(np.isfinite(W_star)):
             raise ValueError("W_star: expected finite numbers, got NaN or inf")
-        super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
-                         minimum=minimum)
+        frame, uncertainty = as_double("frame", frame), as_double("uncertainty", uncertainty)
         for name, value in (("frame", frame), ("uncertainty", uncertainty)):
             if not value >= 0.0:
                 raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
+        summary = None if target_summary is None else _three_numbers(target_summary)
+        super().__init__(W_star.shape, mu=d.min() if mu is None else mu, K=d.max() if K is None else K,
+                         minimum=minimum)
         self.d, self.W_star, self.frame, self.uncertainty = d, W_star, frame, uncertainty
         self.root_K, self.stretch = math.sqrt(self.K), math.sqrt(1.0 + frame)
         self.weights = np.repeat(d[:, np.newaxis], W_star.shape[1], axis=1)
-        self.targeted = target_summary is not None
+        self.targeted = summary is not None
         if self.targeted:
-            self.summary.least, self.summary.norm, self.summary.rank = target_summary
+            self.summary.least, self.summary.norm, self.summary.rank = summary
+        self.made = True
+
+    cdef bint complete(self) noexcept:
+        return self.made
 
     @property
     def minimizer(self):
         """The (n, m) matrix W_star, as a new array."""
+        self.check()
         return np.array(self.W_star)
 
     @property
@@ -110,3 +117,12 @@ cdef class DiagonalQuadratic(Loss):
         cdef double fallen = fall(size, &self.weights[0, 0], W_old, W, &self.W_star[0, 0], terms)
         terms[0] *= 0.5
         return 0.5 * fallen
+
+
+def _three_numbers(summary):
+    """Return a target summary as three floats, or raise."""
+    try:
+        least, norm, rank = summary
+    except (TypeError, ValueError):
+        raise TypeError(f"target_summary: expected three numbers, got {shown(summary)}") from None
+    return tuple(as_double("target_summary", value) for value in (least, norm, rank))

@@ -93,7 +93,7 @@ class RowLoss(Problem):
     @property
     def minimum_error(self):
         """What `minimum` may exceed l* by: ||gradient at minimizer||^2 / (2 mu), rounding included."""
-        return self.kernel.uncertainty**2 / (2 * self.mu)
+        return self.kernel.uncertainty * self.kernel.uncertainty / (2 * self.mu)    # a power raises where this is inf
 
     @property
     def lower_bound(self):

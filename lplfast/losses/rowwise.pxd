@@ -1,5 +1,9 @@
 from .loss cimport Loss
 
+# X passes through the cache in blocks of so many rows: once for X @ E, and from there for X.T @ R.
+cdef enum:
+    BLOCK = 128
+
 
 cdef class Rowwise(Loss):
     cdef Py_ssize_t N
@@ -12,20 +16,7 @@ cdef class Rowwise(Loss):
     cdef double X_norm
     cdef double X_max
     cdef double steepest                # the divergences have second derivatives of at most this, itself at most 2
+    cdef bint made                      # whether all of this is there
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil
-
-
-cdef class CrossEntropy(Rowwise):
-    cdef double[:, ::1] logits          # what the minimizer makes of X
-    cdef double[:, ::1] logs            # log-probabilities at the minimizer, one distribution a row
-    cdef double[:, ::1] probabilities   # the same, exponentiated
-
-
-cdef class Softmax(CrossEntropy):
-    pass
-
-
-cdef class Logistic(CrossEntropy):
-    pass

@@ -1,77 +1,14 @@
-"""Losses of the rows of X @ W, measured from their minimizer: cross-entropy of a softmax, and of m sigmoids."""
+"""Losses of the rows of X @ W, measured from their minimizer: what they share."""
 
 import numpy as np
 
-from libc.math cimport exp, fabs, fmax, log, log1p, sqrt
+from libc.math cimport sqrt
 from libc.string cimport memset
 
+from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn
 from .loss cimport Loss, Value
 from ..linalg.rounding cimport U
-
-# X passes through the cache in blocks of so many rows: once for X @ E, and from there for X.T @ R.
-cdef enum:
-    BLOCK = 128
-
-# exp(c) - 1 - c by its series below, by exp above: either way right to some 40 u.
-cdef double NEAR = 0.35
-
-# Beyond it products of probabilities and exponentials may leave float64.
-cdef double FAR = 600.0
-
-
-cdef inline double near_excess(double c) noexcept nogil:
-    """exp(c) - 1 - c for |c| <= NEAR: c^2 (1/2! + c/3! + ...), whose next term is below u of the first."""
-    return c * c * (1.0 / 2 + c * (1.0 / 6 + c * (1.0 / 24 + c * (1.0 / 120 + c * (1.0 / 720 + c * (
-        1.0 / 5040 + c * (1.0 / 40320 + c * (1.0 / 362880 + c * (1.0 / 3628800 + c * (1.0 / 39916800 + c * (
-            1.0 / 479001600 + c * (1.0 / 6227020800.0 + c * (1.0 / 87178291200.0)))))))))))))
-
-
-cdef inline double excess(double c) noexcept nogil:
-    """exp(c) - 1 - c, a convex function, without cancellation."""
-    return near_excess(c) if fabs(c) <= NEAR else exp(c) - 1.0 - c
-
-
-cdef inline double tilt(int m, const double* logs, const double* P, double* d, double* spare,
-                        double* off) noexcept nogil:
-    """d = p - P, where logits that differ by d turn the probabilities P into p; return log(sum(P exp(d))) - P @ d.
-
-    With c = d - P @ d and S = P @ (exp(c) - 1 - c), a sum of positive numbers, it is log1p(S), and
-    p - P = P * (exp(c) - 1 - S) / (1 + S): neither cancels, however small d is. `off` receives what the plain formula,
-    used where c is huge, may round by; `spare` is room for m numbers.
-    """
-    cdef double mean = 0.0, widest = 0.0, S = 0.0, top
-    cdef int j
-    for j in range(m):
-        mean += P[j] * d[j]
-    for j in range(m):
-        d[j] -= mean
-        widest = fmax(widest, fabs(d[j]))
-    if widest <= NEAR:
-        for j in range(m):
-            spare[j] = near_excess(d[j])
-    elif widest <= FAR:
-        for j in range(m):
-            spare[j] = excess(d[j])
-    else:
-        # a probability that has underflowed may count again
-        top = logs[0] + d[0]
-        for j in range(m):
-            d[j] += logs[j]
-            top = fmax(top, d[j])
-        for j in range(m):
-            S += exp(d[j] - top)
-        S = top + log(S)
-        for j in range(m):
-            d[j] = exp(d[j] - S) - P[j]
-        off[0] += 8.0 * U * (fabs(top) + fabs(S) + 2.0 * widest)
-        return S
-    for j in range(m):
-        S += P[j] * spare[j]
-    for j in range(m):
-        d[j] = P[j] * ((d[j] + spare[j]) - S) / (1.0 + S)
-    return log1p(S)
-
 
 cdef class Rowwise(Loss):
     """l(W) = minimum + weight sum_i D_i(X[i] @ (W - W_star)) + l2/2 ||W - W_star||_F^2.
@@ -100,24 +37,38 @@ cdef class Rowwise(Loss):
         An upper bound on the second derivatives of D_i, at most 2.
     """
 
-    def __init__(self, X, W_star, *, double mu, double K, double minimum, double weight, double l2, double uncertainty,
-                 double blur=0.0, double steepest):
-        super().__init__(np.shape(W_star), mu=mu, K=K, minimum=minimum)
-        self.X = np.array(X, dtype=np.float64, order="C")
-        self.W_star = np.array(W_star, dtype=np.float64, order="C")
-        self.N = self.X.shape[0]
+    def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, steepest):
+        X, W_star = as_matrix("X", X), as_matrix("W_star", W_star)
+        if X.shape[1] != W_star.shape[0]:
+            raise ValueError(f"X: expected {W_star.shape[0]} columns, a row of W_star each, got {X.shape[1]}")
+        weight, l2 = as_double("weight", weight), as_double("l2", l2)
+        uncertainty = as_double("uncertainty", uncertainty)
+        blur, steepest = as_double("blur", blur), as_double("steepest", steepest)
+        super().__init__(W_star.shape, mu=mu, K=K, minimum=minimum)
+        # copies: the caller's arrays may change
+        self.X, self.W_star = X.copy(), W_star.copy()
+        self.N = X.shape[0]
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.blur, self.steepest = blur, steepest
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
 
+    cdef bint complete(self) noexcept:
+        return self.made
+
+    def _outputs(self, name, outputs):
+        """Return what the minimizer makes of X as a matrix of the right shape, or raise."""
+        return as_shaped(name, outputs, (np.shape(self.X)[0], self.shape[1])).copy()
+
     @property
     def minimizer(self):
         """The (n, m) matrix W_star, as a new array."""
+        self.check()
         return np.array(self.W_star)
 
     @property
     def options(self):
         """The arguments that make this loss again, by name."""
+        self.check()
         return {"X": np.array(self.X), **self.made_of(), "W_star": self.minimizer, "mu": self.mu, "K": self.K,
                 "minimum": self.minimum, "weight": self.weight, "l2": self.l2, "uncertainty": self.uncertainty}
 
@@ -174,72 +125,3 @@ cdef class Rowwise(Loss):
         `evaluate` allows for. `spare` is room for max(m, 2) numbers.
         """
         return 0.0
-
-
-cdef class CrossEntropy(Rowwise):
-    """D_i is the divergence from the distribution that the minimizer gives row i to the one that W gives it.
-
-    Parameters
-    ----------
-    X, W_star, mu, K, minimum, weight, l2, uncertainty
-        As of `Rowwise`.
-    logits : (N, m) array
-        What the minimizer makes of X, a frozen matrix included.
-    """
-
-    def __init__(self, X, logits, W_star, *, double mu, double K, double minimum, double weight=1.0, double l2,
-                 double uncertainty=0.0):
-        super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
-                         steepest=0.5)
-        self.logits = np.array(logits, dtype=np.float64, order="C")
-        logs = self._log_probabilities(np.asarray(self.logits))
-        self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
-
-    def made_of(self):
-        """The logits, by name."""
-        return {"logits": np.array(self.logits)}
-
-
-cdef class Softmax(CrossEntropy):
-    """Cross-entropy of softmax(X @ W): one distribution over the m columns for each row."""
-
-    def _log_probabilities(self, logits):
-        logits = logits - logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil:
-        cdef double s = 0.0
-        cdef int i
-        for i in range(rows):
-            s += tilt(self.m, &self.logs[first + i, 0], &self.probabilities[first + i, 0], D + <Py_ssize_t> i * self.m,
-                      spare, off)
-        R_sq[0] += dot(<Py_ssize_t> rows * self.m, D, D)
-        return s
-
-
-cdef class Logistic(CrossEntropy):
-    """Cross-entropy of sigmoid(X @ W): a distribution over two values for each row and column."""
-
-    def _log_probabilities(self, logits):
-        # of the negative and of the positive label
-        z = logits.ravel()
-        return np.column_stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)])
-
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil:
-        # row by row, as many roundings as the allowance of `evaluate` is for
-        cdef double s = 0.0, row
-        cdef double[2] pair
-        cdef Py_ssize_t i, j, at = 0
-        for i in range(rows):
-            row = 0.0
-            for j in range(self.m):
-                pair[0], pair[1] = 0.0, D[at]
-                row += tilt(2, &self.logs[first * self.m + at, 0], &self.probabilities[first * self.m + at, 0], pair,
-                            spare, off)
-                D[at] = pair[1]
-                at += 1
-            s += row
-        R_sq[0] += dot(at, D, D)
-        return s

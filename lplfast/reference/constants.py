@@ -37,6 +37,7 @@ def local_constants(loss, W1, W2):
         "B": G @ W2.T @ W1.T @ G,
         "gradient": np.concatenate([(G @ W2.T).ravel(), (W1.T @ G).ravel()]),
         "hessian": loss.hessian,
+        "growth": loss.growth,
     }
     at["nu_lo"], at["nu_hi"] = at["mu_t"], np.nan
     if loss.hessian is not None:
@@ -83,6 +84,8 @@ def rate_bound(at, eta):
              else 1 + eta * (eta * smoothness - 2) * K * at["sigma_max_sq"]]
     move = -eta * at["tau"] + eta**2 * at["B"]
     square = K * np.vdot(move, move) if at["hessian"] is None else curvature(at, move, move)
+    if "along" in at:       # what the rule has learned of the loss along its step
+        square = min(square, 2 * at["along"](eta))
     decrease = -np.vdot(at["G"], move) - square / 2
     if decrease > 0:
         rates.append(1 - 2 * PL * decrease / at["grad_norm"] ** 2)

@@ -10,8 +10,10 @@ __all__ = ["Loss", "logistic_loss", "matrix_factorization", "pseudo_huber_loss",
 # basis: orthonormal columns spanning the directions of W1 that the loss can see
 # target: the Y of a squared loss without ridge
 # hessian: for a quadratic loss, the (n, n) matrix H with l(W) = l* + <W - W*, H (W - W*)> / 2
-Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian",
-                              defaults=(None, None))
+# growth: where more is known than K, a function of (W, tau, B) that returns one of eta: what l(W - eta tau + eta^2 B)
+# exceeds its tangent at W by, at most
+Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian growth",
+                              defaults=(None, None, None))
 
 
 def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
@@ -65,7 +67,8 @@ def logistic_loss(X, Y, *, l2, reduction="sum", offset=None):
 
     return _of_rows(
         X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 4, curvature=curvature, divergence=divergence,
-        loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y / (1 + np.exp(Y * Z)))
+        loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y / (1 + np.exp(Y * Z)),
+        growth=lambda Z, A, C: _logistic_growth(1 / (1 + np.exp(-Z)), A, C))
 
 
 def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
@@ -88,7 +91,8 @@ def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
 
     return _of_rows(
         X, P.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 2, curvature=curvature, divergence=divergence,
-        loss=lambda Z: np.logaddexp.reduce(Z, axis=1) - (P * Z).sum(axis=1), slope=lambda Z: softmax(Z) - P)
+        loss=lambda Z: np.logaddexp.reduce(Z, axis=1) - (P * Z).sum(axis=1), slope=lambda Z: softmax(Z) - P,
+        growth=lambda Z, A, C: _softmax_growth(softmax(Z), A, C))
 
 
 def pseudo_huber_loss(X, Y, *, delta, l2, reduction="sum", offset=None):
@@ -111,7 +115,37 @@ def pseudo_huber_loss(X, Y, *, delta, l2, reduction="sum", offset=None):
         loss=lambda Z: (Z - Y) ** 2 / (1 + root(Z)), slope=lambda Z: (Z - Y) / root(Z))
 
 
-def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence):
+def _two_points(v, b):
+    """Return the most that log E exp(X) is for X of mean 0 and variance v that is at most b."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = np.log1p((v * (np.expm1(b) - b) + b**2 * (np.expm1(-v / b) + v / b)) / (b**2 + v))
+    return np.where((v > 0) & (b > 0), found, 0.0)
+
+
+def _softmax_growth(p, A, C):
+    """Return what rows with probabilities p exceed their tangents by where logits move by -eta A + eta^2 C."""
+    a, c = (M - (p * M).sum(axis=1, keepdims=True) for M in (A, C))
+    aa, ac, cc = ((p * one * other).sum(axis=1) for one, other in ((a, a), (a, c), (c, c)))
+
+    def growth(eta):
+        v = eta**2 * (aa - 2 * eta * ac + eta**2 * cc)
+        b = eta * -a.min(axis=1) + eta**2 * c.max(axis=1)
+        r = eta * np.ptp(A, axis=1) + eta**2 * np.ptp(C, axis=1)
+        return np.fmin(_two_points(v, b), r**2 / 8).sum()
+
+    return growth
+
+
+def _logistic_growth(p, A, C):
+    """The same of labels that are either 0 or 1, with probability p of 1."""
+    def growth(eta):
+        U = -eta * A + eta**2 * C
+        return np.fmin(_two_points(p * (1 - p) * U**2, np.where(U > 0, (1 - p) * U, -p * U)), U**2 / 8).sum()
+
+    return growth
+
+
+def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence, growth=None):
     """Return the Loss of a function of the rows of X (W + offset), its minimizer by Newton's method from 0."""
     N, n = X.shape
     weight = 1 / N if reduction == "mean" else 1.0
@@ -142,6 +176,10 @@ def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, diverg
         E = W + offset - best
         return weight * np.sum(divergence(Z, X @ E)) + l2 / 2 * np.sum(E**2)
 
+    def along(W, tau, B):
+        rows = growth(X @ (W + offset), X @ tau, X @ B)
+        return lambda eta: weight * rows(eta) + l2 / 2 * np.sum((eta * tau - eta**2 * B) ** 2)
+
     return Loss(lambda W: value(W + offset), gap, lambda W: gradient(W + offset), mu=l2,
                 K=weight * top * np.linalg.norm(X, 2) ** 2 + l2, minimum=value(best), minimizer=best - offset,
-                basis=np.eye(n))
+                basis=np.eye(n), growth=along if growth else None)

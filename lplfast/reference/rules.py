@@ -26,7 +26,40 @@ def _along(at):
 def _majorizer(at, t):
     _exact_curve(at)
     quartic = _along(at)
-    return max((0.9 * first_minimiser(*quartic), root(K_t_sharp, at)), key=lambda eta: fall(quartic, eta))
+    eta = first_minimiser(*quartic)
+
+    def decrease(eta):
+        return fall(quartic, eta)
+
+    if at["growth"]:
+        at["along"] = at["growth"](at["W"], at["tau"], at["B"])
+
+        def decrease(eta):
+            own = -eta**2 * np.vdot(at["G"], at["B"]) + eta * at["grad_norm"] ** 2 - at["along"](eta)
+            return max(own, fall(quartic, eta))
+
+        eta = _near_minimiser(decrease, at["grad_norm"] ** 2, eta)
+    return max((0.9 * eta, root(K_t_sharp, at)), key=decrease)
+
+
+def _near_minimiser(decrease, a, eta):
+    """Return about where `decrease` of slope a at 0 is most, from a step on that is short of it."""
+    before = at_before = 0.0
+    for _ in range(8):
+        # decrease = a eta - lack eta^2, with lack = A + B eta by the last two steps
+        lack = (a * eta - decrease(eta)) / eta**2
+        if lack <= 0:
+            return before
+        found = a / (2 * lack)
+        if before:
+            B = (lack - at_before) / (eta - before)
+            A = lack - B * eta
+            found = a / (A + np.sqrt(A * A + 3 * a * B)) if A * A + 3 * a * B > 0 and A + np.sqrt(
+                A * A + 3 * a * B) > 0 else found
+        before, at_before, eta = eta, lack, min(found, 100 * eta)
+        if abs(eta - before) <= 0.05 * eta:
+            break
+    return eta
 
 
 def _exact(at, t):

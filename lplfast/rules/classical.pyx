@@ -81,9 +81,11 @@ cdef class AdGD(Rule):
 
     __signature__ = signature('*, initial=1e-10')
 
+    def __cinit__(self):
+        self.needs_previous = True
+
     def __init__(self, *, initial=1e-10):
         self.initial = as_number("initial", initial, positive=True)
-        self.needs_previous = True
 
     @property
     def options(self):
@@ -129,10 +131,12 @@ cdef class BarzilaiBorwein(Rule):
 
     __signature__ = signature('*, initial=None')
 
+    def __cinit__(self):
+        self.needs_previous = True
+
     def __init__(self, *, initial=None):
         self.initial = None if initial is None else as_number("initial", initial, positive=True)
         self.first = 0.0 if initial is None else self.initial
-        self.needs_previous = True
 
     @property
     def options(self):

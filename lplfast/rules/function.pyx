@@ -16,9 +16,11 @@ cdef class CallableRule(Rule):
         Takes the iterate, returns the step size. One that is not positive and finite ends the run as `"stalled"`.
     """
 
+    def __cinit__(self):
+        self.asks = self.needs_previous = True
+
     def __init__(self, function):
         self.function = as_callable("function", function)
-        self.asks = self.needs_previous = True
 
     @property
     def options(self):
@@ -35,6 +37,9 @@ cdef class CallableRule(Rule):
         return hash(self.function)
 
     cdef object _asked(self, IterateView view):
+        if self.function is None:
+            raise TypeError("step_size: expected a rule that its __init__ has made, got a CallableRule that has not "
+                            "been through it; call the class")
         return self.function(view)
 
     def __repr__(self):

@@ -33,6 +33,9 @@ cdef class Local(Capped):
 
     needs = ("bound",)
 
+    def __cinit__(self):
+        self.first = INFINITY
+
     def __init__(self, *, cap=None, growth_from=None):
         super().__init__(cap=cap)
         self.growth_from = None if growth_from is None else as_number("growth_from", growth_from, positive=True)
@@ -92,17 +95,20 @@ cdef class Contraction(Capped):
 
     needs = ("quadratic",)
 
-    def __init__(self, *, cap=None):
-        super().__init__(cap=cap)
+    def __cinit__(self):
         self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef double q = second_order(it) / sqrt(2.0 * it.gap)
-        cdef double eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest), short
-        cdef double sharp = fmin(self.longest, sharp_step_at(it))
-        cdef double K_t = sharp_smoothness_at(it, sharp)
+        cdef double sharp = fmin(self.longest, sharp_step_at(it)), q, eta, short, K_t
+        it.eta = sharp
+        if it.hessian == NULL:
+            return      # a subclass may have dropped what this rule needs
+        q = second_order(it) / sqrt(2.0 * it.gap)
+        eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest)
+        K_t = sharp_smoothness_at(it, sharp)
         if 2.0 * q * eta > it.nu.lo:
             eta = 0.5 * it.nu.lo / q
         # 1 - c^2 = (1 - c) (1 + c), against nu_lo eta (2 - eta K_t)
         short = fmin(eta * it.nu.lo, 2.0 - eta * it.nu.hi) - q * eta * eta
-        it.eta = eta if short * (2.0 - short) > it.nu.lo * sharp * (2.0 - sharp * K_t) else sharp
+        if short * (2.0 - short) > it.nu.lo * sharp * (2.0 - sharp * K_t):
+            it.eta = eta

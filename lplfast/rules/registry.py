@@ -3,7 +3,7 @@
 import difflib
 import numbers
 
-from ..validation import as_number
+from ..validation import as_number, shown
 from .catalogue import RULES
 from .classical import Constant
 from .function import CallableRule
@@ -39,7 +39,8 @@ def rule_from(step_size):
         raise TypeError(f"step_size: expected a rule, got its class; call it: {step_size.__name__}(...)")
     if callable(step_size):
         return CallableRule(step_size)
-    raise TypeError(f"step_size: expected a positive number, a rule, the name of one or a function, got {step_size!r}")
+    raise TypeError(f"step_size: expected a positive number, a rule, the name of one or a function, "
+                    f"got {shown(step_size)}")
 
 
 def _named(name):

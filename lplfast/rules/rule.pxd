@@ -6,7 +6,8 @@ from .view cimport IterateView
 
 
 cdef class Rule:
-    # what the loop has to prepare: `tau` and `B` of the iterate, three products a step, or `B` alone, one product;
+    # Set in __cinit__, which nobody leaves out and nobody calls twice: descents lay out their memory by them.
+    # What the loop has to prepare: `tau` and `B` of the iterate, three products a step, or `B` alone, one product;
     # the gradients of one step ago
     cdef readonly bint needs_tau
     cdef readonly bint needs_B

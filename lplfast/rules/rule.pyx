@@ -5,7 +5,7 @@ import threading
 
 from libc.math cimport INFINITY, NAN
 
-from ..validation import as_number
+from ..validation import as_double, as_number
 from .signature import signature
 from ..iterate cimport NOT_A_STEP, Iterate
 from ..losses.loss cimport Loss
@@ -55,20 +55,26 @@ cdef class Rule:
 
     cdef void ask(self, Iterate* it) noexcept with gil:
         """Set `it.eta` by what Python says."""
-        cdef IterateView view = IterateView()
-        view.it = it
+        cdef IterateView view
+        cdef double step
+        it.eta = NAN
         try:
-            eta = self._asked(view)
+            view = IterateView()
+            view.it = it
+            try:
+                eta = self._asked(view)
+            finally:
+                # the view may have been kept: it is dead before anything else of Python runs
+                view.it = NULL
             if isinstance(eta, bool) or not isinstance(eta, numbers.Real):
                 raise TypeError(f"step_size: expected a number from {self!r}, got {eta!r}")
-            view._leave()
-            it.eta = eta
-            if not 0.0 < it.eta < INFINITY:
+            view._write_back(&it.memory.rule[0])
+            step = as_double("step_size", eta)
+            it.eta = step
+            if not 0.0 < step < INFINITY:
                 it.failure = NOT_A_STEP
         except BaseException as error:
-            it.eta = NAN
             self.errors[threading.get_ident()] = error
-        view.it = NULL
 
     cdef object _asked(self, IterateView view):
         return (<object> self).choose(view)
@@ -111,6 +117,9 @@ cdef class Capped(Rule):
     """A rule whose steps can be capped: `self.longest` is the cap, or infinity."""
 
     __signature__ = signature('*, cap=None')
+
+    def __cinit__(self):
+        self.longest = INFINITY
 
     def __init__(self, *, cap=None):
         self.cap = None if cap is None else as_number("cap", cap, positive=True)

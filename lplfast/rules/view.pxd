@@ -6,4 +6,5 @@ cdef class IterateView:
     cdef object _memory
 
     cdef Iterate* _at(self) except NULL
-    cdef int _leave(self) except -1
+    cdef object _copied(self, const double* values, Py_ssize_t rows, Py_ssize_t columns)
+    cdef int _write_back(self, double* kept) except -1

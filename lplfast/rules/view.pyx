@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..validation import as_doubles
 from libc.math cimport sqrt
 from libc.string cimport memcpy
 
@@ -36,6 +37,11 @@ cdef class IterateView:
     memory : (8,) array
         Numbers to remember: zeros at first; what is written here comes back at the next step, and is saved with the
         run.
+
+    Raises
+    ------
+    RuntimeError
+        By every attribute, when the call is over.
     """
 
     cdef Iterate* _at(self) except NULL:
@@ -113,64 +119,64 @@ cdef class IterateView:
 
     @property
     def W1(self):
-        return copied(self._at().W1, self.it.n, self.it.k)
+        return self._copied(self._at().W1, self.it.n, self.it.k)
 
     @property
     def W2(self):
-        return copied(self._at().W2t, self.it.m, self.it.k).T
+        return self._copied(self._at().W2t, self.it.m, self.it.k).T
 
     @property
     def W(self):
-        return copied(self._at().W, self.it.n, self.it.m)
+        return self._copied(self._at().W, self.it.n, self.it.m)
 
     @property
     def G(self):
-        return copied(self._at().G, self.it.n, self.it.m)
+        return self._copied(self._at().G, self.it.n, self.it.m)
 
     @property
     def g1(self):
-        return copied(self._at().g1, self.it.n, self.it.k)
+        return self._copied(self._at().g1, self.it.n, self.it.k)
 
     @property
     def g2(self):
-        return copied(self._at().g2t, self.it.m, self.it.k).T
+        return self._copied(self._at().g2t, self.it.m, self.it.k).T
 
     @property
     def previous_g1(self):
-        return copied(self._at().g_old, self.it.n, self.it.k)
+        return self._copied(self._at().g_old, self.it.n, self.it.k)
 
     @property
     def previous_g2(self):
-        return copied(self._at().g_old + <Py_ssize_t> self.it.n * self.it.k, self.it.m, self.it.k).T
+        return self._copied(self._at().g_old + <Py_ssize_t> self.it.n * self.it.k, self.it.m, self.it.k).T
 
     @property
     def memory(self):
         if self._memory is None:
-            self._memory = copied(&self._at().memory.rule[0], 1, RULE_MEMORY)[0]
+            self._memory = self._copied(&self._at().memory.rule[0], 1, RULE_MEMORY)[0]
         return self._memory
 
-    cdef int _leave(self) except -1:
-        """Let go of the iterate, and write the memory back, if it was asked for."""
-        cdef Iterate* it = self.it
-        cdef double[::1] memory
-        self.it = NULL
+    cdef object _copied(self, const double* values, Py_ssize_t rows, Py_ssize_t columns):
+        """A new (rows, columns) array of what is at `values`, a part of the iterate."""
+        array = np.empty((rows, columns))
+        cdef double[:, ::1] view = array
+        # making an array may run a finalizer, and that another thread: look again before the memory is read
+        self._at()
+        memcpy(&view[0, 0], values, rows * columns * sizeof(double))
+        return array
+
+    cdef int _write_back(self, double* kept) except -1:
+        """Copy the memory, if it was asked for, to where it is kept. The view is gone by now."""
+        cdef const double[::1] memory
         if self._memory is not None:
             # the user has had this array: its shape, its type and its memory may be others by now
-            values = np.array(self._memory, dtype=np.float64).ravel()
+            values = as_doubles("memory", np.ravel(self._memory), 1)
             if values.size != RULE_MEMORY:
                 raise ValueError(f"memory: expected {RULE_MEMORY} numbers, got {values.size}")
             memory = values
-            memcpy(&it.memory.rule[0], &memory[0], RULE_MEMORY * sizeof(double))
+            memcpy(kept, &memory[0], RULE_MEMORY * sizeof(double))
         return 0
 
     def __repr__(self):
         if self.it == NULL:
             return "<IterateView: gone>"
         return f"<IterateView: t={self.t}, gap={self.gap:.3g}, grad_norm={self.grad_norm:.3g}>"
-
-
-cdef copied(const double* values, Py_ssize_t rows, Py_ssize_t columns):
-    array = np.empty((rows, columns))
-    cdef double[:, ::1] view = array
-    memcpy(&view[0, 0], values, rows * columns * sizeof(double))
-    return array

@@ -8,7 +8,7 @@ from ..rules.registry import rule_again, rule_from, rule_parts
 from ..rules.rule import Rule
 from ..spectral.modes import spectral_from
 from ..spectral.spectral import Spectral
-from ..validation import as_count, as_flag, as_number
+from ..validation import as_count, as_flag, as_number, shown
 
 __all__ = ["RunOptions", "check_saved_options"]
 
@@ -91,7 +91,7 @@ def check_saved_options(own):
 def _growth(max_growth):
     growth = as_number("max_growth", max_growth, positive=True)
     if growth < 1.0:
-        raise ValueError(f"max_growth: expected a finite number >= 1, got {max_growth!r}")
+        raise ValueError(f"max_growth: expected a finite number >= 1, got {shown(max_growth)}")
     return growth
 
 
@@ -99,13 +99,13 @@ def _recorded(record):
     """Return the names of the columns that `record` asks for."""
     if isinstance(record, str):
         if record != "all":
-            raise ValueError(f"record: expected 'all' or a list of column names, got {record!r}")
+            raise ValueError(f"record: expected 'all' or a list of column names, got {shown(record)}")
         return COLUMNS
     try:
         names = tuple(record)
     except TypeError:
-        raise TypeError(f"record: expected 'all' or a list of column names, got {record!r}") from None
-    unknown = [name for name in names if name not in COLUMNS]
+        raise TypeError(f"record: expected 'all' or a list of column names, got {shown(record)}") from None
+    unknown = [name for name in names if not isinstance(name, str) or name not in COLUMNS]
     if unknown or not names:
         raise ValueError(f"record: expected names among {', '.join(COLUMNS)}; got {unknown or 'none'}")
     return names

@@ -3,12 +3,24 @@
 import numpy as np
 
 from ..guarantees.bounds import initial_bounds
+from ..guarantees.constants import check_pair
+from ..rules.rule import Rule
 
 __all__ = ["NEEDS", "missing_for"]
 
 
 def missing_for(rule, problem, network):
-    """Return what the rule needs that the problem or the network does not have, in words; None if nothing."""
+    """Return what the rule needs that the problem or the network does not have, in words; None if nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no rule, problem and network of one shape; if the rule needs what has no name in `NEEDS`.
+
+    """
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule: expected a rule, got {type(rule).__name__}")
+    check_pair(problem, network)
     unknown = [need for need in rule.needs if need not in NEEDS]
     if unknown:
         raise ValueError(f"needs: expected names among {', '.join(NEEDS)} in {rule!r}, got {unknown}")

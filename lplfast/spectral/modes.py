@@ -1,6 +1,6 @@
 """The ways of finding singular values, by name."""
 
-from ..validation import as_choice
+from ..validation import as_choice, shown
 from .certified import Certified
 from .exact import Exact
 from .power import Power
@@ -30,7 +30,10 @@ def spectral_from(constants=None, *, tolerance=0.01):
     (Certified(tolerance=0.01), Exact(tolerance=0.1))
     """
     if isinstance(constants, Spectral):
+        if not constants.tolerance > 0.0:
+            raise TypeError(f"constants: expected what its __init__ has made, got a {type(constants).__name__} that "
+                            "has not been through it; call the class")
         return constants
     if constants is not None and not isinstance(constants, str):
-        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {constants!r}")
+        raise TypeError(f"constants: expected 'certified', 'exact' or 'power', got {shown(constants)}")
     return MODES[as_choice("constants", "certified" if constants is None else constants, MODES)](tolerance=tolerance)

@@ -29,6 +29,8 @@ cdef void publish_brackets(Iterate* it, bint certified) noexcept nogil
 cdef class Spectral:
     cdef readonly double tolerance
 
+    cdef int check(self) except -1
+
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil
     cdef void start(self, Iterate* it, double wanted, double* scratch) noexcept nogil
     cdef void begin(self, Iterate* it, double* scratch) noexcept nogil

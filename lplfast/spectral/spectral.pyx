@@ -96,14 +96,22 @@ cdef class Spectral:
     """
 
     def __init__(self, *, tolerance=0.01):
-        if type(self) is Spectral:
+        if not hasattr(self, "mode"):
             raise TypeError("Spectral: expected Certified, Exact or Power to be called, got their base class")
         self.tolerance = as_fraction("tolerance", tolerance)
+
+    cdef int check(self) except -1:
+        """Raise if `__init__` has not been run."""
+        if not self.tolerance > 0.0:
+            raise TypeError(f"constants: expected what its __init__ has made, got a {type(self).__name__} that has not "
+                            "been through it; call the class")
+        return 0
 
     def __repr__(self):
         return f"{type(self).__name__}(tolerance={self.tolerance!r})"
 
     def __reduce__(self):
+        self.check()
         return _make, (type(self), self.tolerance)
 
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil:

@@ -7,8 +7,8 @@ from units import root, sizes
 
 from lplfast import Sharp
 from lplfast.descent.descent import Descent
+from lplfast.losses.cross_entropy import Logistic
 from lplfast.losses.quadratic import DiagonalQuadratic
-from lplfast.losses.rowwise import Logistic
 from lplfast.spectral.certified import Certified
 
 pytestmark = pytest.mark.usefixtures("sixty_digits")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lplfast import MatrixFactorization, Problem, SquaredLoss
+from lplfast.losses.cross_entropy import Logistic, Softmax
 from lplfast.losses.function import PythonLoss
 from lplfast.losses.loss import Loss, digest
 from lplfast.losses.pseudo_huber import PseudoHuber
-from lplfast.losses.rowwise import Logistic, Softmax
 
 
 def value_and_gradient(W):

@@ -24,15 +24,18 @@ def test_what_a_loss_says_along_a_ray(probe, name):
         assert said["slope"] == pytest.approx(np.vdot(gradient, 2 * eta * B - tau), rel=1e-12)
         M = eta**2 * B - eta * tau
         if name == "softmax":
-            assert said["upper"] == pytest.approx(np.vdot(G, M) + kernel.K / 2 * np.vdot(M, M), rel=1e-11)
-            assert said["upper"] >= said["change"]
+            assert said["change"] <= said["upper"] <= np.vdot(G, M) + kernel.K / 2 * np.vdot(M, M) + 1e-11
+            assert said["change"] - np.vdot(G, M) <= said["growth"]
         else:
             assert said["upper"] == pytest.approx(said["change"], rel=1e-10)
         assert said["work"] == (2, 1)
-        # first minimisers: lower than all before them, and flat
+        # first minimisers: lower than all before them, and flat; of a softmax nearly
         best = said["upper_minimiser"]
-        grid = [probe.along(kernel, W, tau, B, x * best)["upper"] for x in (0.5, 0.9, 0.999, 1.0, 1.001)]
-        assert grid[0] > grid[1] > grid[2] > grid[3] < grid[4]
+        near = 0.05 if name == "softmax" else 1e-3
+        grid = [probe.along(kernel, W, tau, B, x * best)["upper"] for x in (0.5, 0.9, 1 - near, 1.0, 1 + near)]
+        assert grid[0] > grid[1] > grid[3]
+        assert name == "softmax" or grid[1] > grid[2] > grid[3] < grid[4]
+        assert min(grid) >= 1.005 * grid[3]
         assert said["known"] == kernel.quadratic == (name != "softmax")
         if said["known"]:
             best = said["minimiser"]

@@ -8,7 +8,7 @@ import pytest
 from cases import labels
 
 from lplfast import LogisticLoss, SoftmaxLoss
-from lplfast.losses.rowwise import Logistic
+from lplfast.losses.cross_entropy import Logistic
 
 
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])

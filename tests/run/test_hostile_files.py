@@ -89,7 +89,7 @@ def test_counts_in_a_state_that_are_none(value, saved, tmp_path):
         changed = state.copy()
         changed[at] = value
         run = load(packed(about, {**arrays, "continuation/state": changed}), tmp_path)
-        with pytest.raises(ValueError, match=r"^state: expected an integer >= 0, below 2\^53"):
+        with pytest.raises(ValueError, match=r"^memory: expected finite counts .* below 2\^53, got"):
             train(PROBLEM, run, max_iter=9)
 
 

@@ -1,0 +1,23 @@
+from .loss cimport Loss, Ray
+from .rowwise cimport Rowwise
+
+
+cdef class CrossEntropy(Rowwise):
+    cdef double[:, ::1] logits          # what the minimizer makes of X
+    cdef double[:, ::1] logs            # log-probabilities at the minimizer, one distribution a row
+    cdef double[:, ::1] probabilities   # the same, exponentiated
+    cdef double widest                  # the largest norm of a row of X, and the largest log-probability
+    cdef double faintest
+
+    cdef Py_ssize_t summary_size(self) noexcept nogil
+    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
+                             double* summary) noexcept nogil
+    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil
+
+
+cdef class Softmax(CrossEntropy):
+    pass
+
+
+cdef class Logistic(CrossEntropy):
+    pass

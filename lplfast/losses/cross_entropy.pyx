@@ -1,0 +1,289 @@
+"""Cross-entropy of the rows of X @ W: of a softmax, and of m sigmoids. docs/theory.md, section 12."""
+
+import numpy as np
+
+from libc.math cimport INFINITY, NAN, exp, fabs, fmax, fmin, log, log1p, sqrt
+
+from ..linalg.blas cimport dot, matmul_nn
+from .displacement cimport NEAR, SUMMARY, excess, near_excess, row_growth, summarize, two_points
+from .loss cimport Loss, Ray
+from ..linalg.rounding cimport TINY, U
+from .rowwise cimport BLOCK, Rowwise
+
+# Beyond it products of probabilities and exponentials may leave float64.
+cdef double FAR = 600.0
+
+# The minimiser of `upper` is looked for at so many steps at most, each so many times the last one at most, and as
+# closely as this: a part of it is taken.
+cdef enum:
+    LOOKS = 8
+cdef double GROWTH = 100.0
+cdef double CLOSE = 0.05
+
+
+cdef inline double tilt(int m, const double* logs, const double* P, double* d, double* spare,
+                        double* off) noexcept nogil:
+    """d = p - P, where logits that differ by d turn the probabilities P into p; return log(sum(P exp(d))) - P @ d.
+
+    With c = d - P @ d and S = P @ (exp(c) - 1 - c), a sum of positive numbers, it is log1p(S), and
+    p - P = P * (exp(c) - 1 - S) / (1 + S): neither cancels, however small d is. `off` receives what the plain formula,
+    used where c is huge, may round by; `spare` is room for m numbers.
+    """
+    cdef double mean = 0.0, widest = 0.0, S = 0.0, top
+    cdef int j
+    for j in range(m):
+        mean += P[j] * d[j]
+    for j in range(m):
+        d[j] -= mean
+        widest = fmax(widest, fabs(d[j]))
+    if widest <= NEAR:
+        for j in range(m):
+            spare[j] = near_excess(d[j])
+    elif widest <= FAR:
+        for j in range(m):
+            spare[j] = excess(d[j])
+    else:
+        # a probability that has underflowed may count again
+        top = logs[0] + d[0]
+        for j in range(m):
+            d[j] += logs[j]
+            top = fmax(top, d[j])
+        for j in range(m):
+            S += exp(d[j] - top)
+        S = top + log(S)
+        for j in range(m):
+            d[j] = exp(d[j] - S) - P[j]
+        off[0] += 8.0 * U * (fabs(top) + fabs(S) + 2.0 * widest)
+        return S
+    for j in range(m):
+        S += P[j] * spare[j]
+    for j in range(m):
+        d[j] = P[j] * ((d[j] + spare[j]) - S) / (1.0 + S)
+    return log1p(S)
+
+
+cdef inline void tilted(int m, const double* logs, double* d) noexcept nogil:
+    """d = the probabilities of logits that are d above those with these log-probabilities."""
+    cdef double top = logs[0] + d[0], s = 0.0
+    cdef int j
+    for j in range(m):
+        d[j] += logs[j]
+        top = fmax(top, d[j])
+    for j in range(m):
+        d[j] = exp(d[j] - top)
+        s += d[j]
+    for j in range(m):
+        d[j] /= s
+
+
+cdef class CrossEntropy(Rowwise):
+    """D_i is the divergence from the distribution that the minimizer gives row i to the one that W gives it.
+
+    Parameters
+    ----------
+    X, W_star, mu, K, minimum, weight, l2, uncertainty
+        As of `Rowwise`.
+    logits : (N, m) array
+        What the minimizer makes of X, a frozen matrix included.
+    """
+
+    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0):
+        super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
+                         steepest=0.5)
+        logits = self._outputs("logits", logits)
+        logs = self._log_probabilities(logits)
+        self.logits = logits
+        self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
+        self.widest, self.faintest = np.linalg.norm(self.X, axis=1).max(), abs(logs).max()
+        self.made = True
+
+    def _log_probabilities(self, logits):
+        """Return the logarithms of the distributions that these logits stand for, one a row."""
+        raise TypeError(f"{type(self).__name__}: expected Softmax or Logistic to be called, got their base class")
+
+    def made_of(self):
+        """The logits, by name."""
+        return {"logits": np.array(self.logits)}
+
+    # Along a ray, every row's own curvature: what it exceeds its tangent at W by, at most, for a few numbers a row.
+
+    cdef Py_ssize_t scratch(self) noexcept nogil:
+        return <Py_ssize_t> self.n * self.m + 3 * <Py_ssize_t> BLOCK * self.m + max(self.m, 2)
+
+    cdef Py_ssize_t ray_size(self) noexcept nogil:
+        return 2 * <Py_ssize_t> self.n * self.m + self.summary_size() + 1
+
+    cdef Py_ssize_t summary_size(self) noexcept nogil:
+        """How many numbers are remembered of all rows."""
+        return 0
+
+    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
+                             double* summary) noexcept nogil:
+        """Remember rows of which the logits are D above those of the minimizer, and move by -eta A + eta^2 C."""
+        pass
+
+    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
+        """Return what all rows exceed their tangents by at eta, at most, with probabilities off by the part rho."""
+        return 0.0
+
+    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
+        cdef Py_ssize_t i, first, nm = <Py_ssize_t> self.n * self.m
+        cdef double* E = scratch
+        cdef double* D = E + nm
+        cdef double* A = D + <Py_ssize_t> BLOCK * self.m
+        cdef double* C = A + <Py_ssize_t> BLOCK * self.m
+        cdef const double* W_star = &self.W_star[0, 0]
+        cdef int rows
+        Loss.prepare(self, ray, scratch)
+        ray.tt, ray.tb, ray.bb = dot(nm, ray.tau, ray.tau), dot(nm, ray.tau, ray.B), dot(nm, ray.B, ray.B)
+        ray.gB = dot(nm, ray.G, ray.B)
+        for i in range(nm):
+            E[i] = ray.W[i] - W_star[i]
+        for i in range((self.N + BLOCK - 1) // BLOCK):
+            first = i * BLOCK
+            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+            # D, A, C = X[rows] @ E, X[rows] @ tau, X[rows] @ B
+            matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, D)
+            matmul_nn(rows, self.n, self.m, &self.X[first, 0], ray.tau, A)
+            matmul_nn(rows, self.n, self.m, &self.X[first, 0], ray.B, C)
+            self.summarize_rows(first, rows, D, A, C, ray.own + 2 * nm)
+        # what rounding may do to the probabilities at W: docs/theory.md, section 12
+        ray.own[2 * nm + self.summary_size()] = (
+            2.0 * (self.n + self.m + 16) * U * self.widest * sqrt(dot(nm, E, E)) + 4.0 * U * self.faintest
+            + 2.0 * (self.m + 16) * U)
+
+    cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil:
+        cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
+        cdef double* summary = ray.own + 2 * size
+        cdef double moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb)), rows, ridge
+        cdef double sums = (BLOCK + <double> self.N + size + 64.0) * U
+        if not ray.tt > TINY:       # or the square of B is 0, as it may
+            return NAN
+        rows = self.weight * self.rows_growth(summary, eta, summary[self.summary_size()])
+        ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
+                                 + 4.0 * sums * moved * moved)
+        # X tau and X B are off by (n + 8) u of the norms, in the logits; and so may be the ray itself
+        slack += (self.n + 8) * U * moved * (self.X_norm / self.X_max)
+        return ((rows + ridge) * (1.0 + sums)
+                + slack * (sqrt(2.0 * self.K * (rows + ridge)) + self.K * slack))
+
+    cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        cdef double by_K = Loss.upper(self, ray, eta, scratch), by_rows
+        if by_K == INFINITY:
+            return by_K
+        by_rows = -eta * ray.a + eta * eta * ray.gB + self.growth(ray, eta, 0.0, scratch)
+        return by_rows if by_rows < by_K else by_K
+
+    cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil:
+        """From the quartic's minimiser on, which is short of it: what one knows of `upper` at two steps and at 0."""
+        cdef double eta = Loss.upper_minimiser(self, ray, scratch), found, before = 0.0, lack, at_before = 0.0
+        cdef double A, B, root
+        cdef int _i
+        if eta == 0.0:
+            return 0.0
+        for _i in range(LOOKS):
+            # upper = -a eta + lack eta^2
+            lack = (self.upper(ray, eta, scratch) + ray.a * eta) / (eta * eta)
+            if not lack > 0.0:
+                return before
+            if before > 0.0:
+                # lack = A + B eta, by both: the minimiser of a cubic
+                B = (lack - at_before) / (eta - before)
+                A = lack - B * eta
+                root = A * A + 3.0 * ray.a * B
+                found = ray.a / (A + sqrt(root)) if root > 0.0 and A + sqrt(root) > 0.0 else 0.5 * ray.a / lack
+            else:
+                found = 0.5 * ray.a / lack
+            before, at_before = eta, lack
+            eta = fmin(found, GROWTH * eta)
+            if fabs(eta - before) <= CLOSE * eta:
+                break
+        return eta
+
+
+cdef class Softmax(CrossEntropy):
+    """Cross-entropy of softmax(X @ W): one distribution over the m columns for each row."""
+
+    def _log_probabilities(self, logits):
+        logits = logits - logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
+                          double* spare) noexcept nogil:
+        cdef double s = 0.0
+        cdef int i
+        for i in range(rows):
+            s += tilt(self.m, &self.logs[first + i, 0], &self.probabilities[first + i, 0], D + <Py_ssize_t> i * self.m,
+                      spare, off)
+        R_sq[0] += dot(<Py_ssize_t> rows * self.m, D, D)
+        return s
+
+    cdef Py_ssize_t summary_size(self) noexcept nogil:
+        return SUMMARY * self.N
+
+    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
+                             double* summary) noexcept nogil:
+        cdef Py_ssize_t at = 0
+        cdef int i
+        for i in range(rows):
+            tilted(self.m, &self.logs[first + i, 0], D + at)
+            summarize(self.m, D + at, A + at, C + at, summary + (first + i) * SUMMARY)
+            at += self.m
+
+    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
+        cdef double s = 0.0
+        cdef Py_ssize_t i
+        for i in range(self.N):
+            s += row_growth(summary + i * SUMMARY, eta, rho)
+        return s
+
+
+cdef class Logistic(CrossEntropy):
+    """Cross-entropy of sigmoid(X @ W): a distribution over two values for each row and column."""
+
+    def _log_probabilities(self, logits):
+        # of the negative and of the positive label
+        z = logits.ravel()
+        return np.column_stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)])
+
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
+                          double* spare) noexcept nogil:
+        # row by row, as many roundings as the allowance of `evaluate` is for
+        cdef double s = 0.0, row
+        cdef double[2] pair
+        cdef Py_ssize_t _i, _j, at = 0
+        for _i in range(rows):
+            row = 0.0
+            for _j in range(self.m):
+                pair[0], pair[1] = 0.0, D[at]
+                row += tilt(2, &self.logs[first * self.m + at, 0], &self.probabilities[first * self.m + at, 0], pair,
+                            spare, off)
+                D[at] = pair[1]
+                at += 1
+            s += row
+        R_sq[0] += dot(at, D, D)
+        return s
+
+    cdef Py_ssize_t summary_size(self) noexcept nogil:
+        return 4 * self.N * self.m
+
+    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
+                             double* summary) noexcept nogil:
+        # of two values, variance and largest value are known at every eta
+        cdef Py_ssize_t i, at = first * self.m
+        cdef double[2] pair
+        cdef double* s
+        for i in range(<Py_ssize_t> rows * self.m):
+            pair[0], pair[1] = 0.0, D[i]
+            tilted(2, &self.logs[at + i, 0], pair)
+            s = summary + 4 * (at + i)
+            s[0], s[1], s[2], s[3] = pair[0], pair[1], A[i], C[i]
+
+    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
+        cdef double total = 0.0, u, b
+        cdef Py_ssize_t i
+        for i in range(self.N * self.m):
+            u = eta * (eta * summary[4 * i + 3] - summary[4 * i + 2])
+            b = (u * summary[4 * i] if u > 0.0 else -u * summary[4 * i + 1]) + 2.0 * rho * fabs(u)
+            total += fmin(two_points(summary[4 * i] * summary[4 * i + 1] * u * u * (1.0 + 4.0 * rho), b), 0.125 * u * u)
+        return total
