@@ -7,7 +7,7 @@ import numpy as np
 from .files import replace_file
 from .run.run import Run
 
-__all__ = ["overview", "plot_constants", "plot_gap", "plot_step_size", "save_figure"]
+__all__ = ["overview", "plot_constants", "plot_gap", "plot_step_size"]
 
 # Okabe and Ito's palette: distinguishable with any colour vision.
 BLUE, VERMILLION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"

@@ -148,9 +148,13 @@ def lines_traced(call, paths, at=None, error=None):
     return seen
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Boom(), ValueError("x"), OSError("x"),
-                                   OSError(errno.ENOSPC, "x"), MemoryError()], ids=repr)
-@pytest.mark.parametrize("there", [True, False])
+ERRORS = [KeyboardInterrupt(), Boom(), ValueError("x"), OSError("x"), OSError(errno.ENOSPC, "x"), MemoryError()]
+
+
+# three seconds each: an interrupt over an old file, a full disk for a new one; the others where there is time
+@pytest.mark.parametrize(("error", "there"), [
+    pytest.param(error, there, marks=() if (i, there) in ((0, True), (4, False)) else pytest.mark.slow)
+    for i, error in enumerate(ERRORS) for there in (True, False)], ids=repr)
 def test_an_exception_at_any_line_leaves_one_whole_file(error, there, tmp_path):
     path, paths = tmp_path / "run.npz", {str(SOURCE / "files.py"), archive.__file__, stored.__file__}
     RUN.save(path)

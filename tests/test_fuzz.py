@@ -62,7 +62,7 @@ def test_what_may_be_raised(error, passes):
 
 
 def test_what_is_documented_counts_with_its_subclasses():
-    assert documented(lplfast.Run.load) == {"OSError", "ValueError"}
+    assert documented(lplfast.Run.load) == {"OSError", "TypeError", "ValueError"}
     assert objection(FileNotFoundError("x"), documented(lplfast.Run.load)) is None
 
 

@@ -103,6 +103,7 @@ cdef class CrossEntropy(Rowwise):
 
     def made_of(self):
         """The logits, by name."""
+        self.check()
         return {"logits": np.array(self.logits)}
 
     # Along a ray, every row's own curvature: what it exceeds its tangent at W by, at most, for a few numbers a row.

@@ -79,6 +79,7 @@ cdef class PseudoHuber(Rowwise):
 
     def made_of(self):
         """The residuals, delta and `blur`, by name."""
+        self.check()
         return {"residuals": np.array(self.residuals), "delta": self.delta, "blur": self.blur}
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,

@@ -57,7 +57,7 @@ cdef class Rowwise(Loss):
 
     def _outputs(self, name, outputs):
         """Return what the minimizer makes of X as a matrix of the right shape, or raise."""
-        return as_shaped(name, outputs, (np.shape(self.X)[0], self.shape[1])).copy()
+        return as_shaped(name, outputs, (self.N, self.m)).copy()
 
     @property
     def minimizer(self):

@@ -73,7 +73,7 @@ cdef class Majorizer(Capped):
     __signature__ = signature('*, relax=0.9, cap=None')
 
     def __cinit__(self):
-        self.needs_tau = self.needs_B = True
+        self.needs_tau, self.needs_B, self.relax = True, True, 0.9
 
     def __init__(self, *, relax=0.9, cap=None):
         super().__init__(cap=cap)

@@ -12,6 +12,7 @@ from lplfast import (
     MatrixFactorization,
     Network,
     Problem,
+    PseudoHuberLoss,
     SoftmaxLoss,
     SquaredLoss,
     check_loss,
@@ -40,6 +41,13 @@ def labelled(draw):
                    lambda: draw.rng.dirichlet([1.0] * (m + 1), N)])()
     return call(draw.pick([LogisticLoss, SoftmaxLoss]), draw.some(draw.matrix(N, n)), draw.some(Y),
                 l2=draw.some(draw.number()), **draw.options(reduction=lambda: "mean", offset=lambda: draw.matrix(n, m)))
+
+
+def robust(draw):
+    n, m, N = draw.size(), draw.size(), draw.size() + 2
+    return call(PseudoHuberLoss, draw.some(draw.matrix(N, n)), draw.some(draw.matrix(N, m)),
+                delta=draw.some(draw.number()), l2=draw.some(draw.number()),
+                **draw.options(reduction=lambda: "mean", offset=lambda: draw.matrix(n, m)))
 
 
 def _labels(draw, N):

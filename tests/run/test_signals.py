@@ -1,9 +1,11 @@
 """Real signals at random moments: they reach the inside of NumPy and of the standard library, too."""
 
 import contextlib
+import gc
 import signal
 
 import numpy as np
+import pytest
 from runs import same
 from threadpoolctl import threadpool_info
 
@@ -13,8 +15,8 @@ PROBLEM = MatrixFactorization(np.random.default_rng(0).standard_normal((3, 2)))
 NETWORK = Network.gaussian(3, 9, 2, std=0.5, rng=0)
 OPTIONS = {"max_iter": 300, "tol": 0.0}
 
-# of each kind; 1000 together
-SIGNALS = 500
+# so many of each kind, and 1000 together where there is time
+SIGNALS = [100, pytest.param(500, marks=pytest.mark.slow)]
 
 
 def limits():
@@ -25,11 +27,14 @@ def limits():
 def alarm(seconds):
     """Raise KeyboardInterrupt after so many seconds, as Ctrl-C does: by a signal and its handler."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    # what comes in the callbacks of the garbage collector, of which hypothesis has some, is lost by Python itself
+    gc.disable()
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
+        gc.enable()
         signal.signal(signal.SIGALRM, before)
 
 
@@ -44,10 +49,11 @@ def interrupted(function, seconds, kept):
         pass
 
 
-def test_train(tmp_path):
+@pytest.mark.parametrize("count", SIGNALS)
+def test_train(tmp_path, count):
     path, rng, before = tmp_path / "run.npz", np.random.default_rng(0), limits()
     whole, carried = train(PROBLEM, NETWORK, **OPTIONS), 0
-    for _ in range(SIGNALS):
+    for _ in range(count):
         kept = []
         interrupted(lambda: train(PROBLEM, Network(NETWORK.W1, NETWORK.W2), checkpoint=path, checkpoint_every=1e-9,
                                   callback=lambda run: False, callback_every=100, **OPTIONS),
@@ -63,14 +69,15 @@ def test_train(tmp_path):
             assert same(train(PROBLEM, Run.load(path, network=NETWORK), **OPTIONS), whole)
             path.unlink()
         assert not list(tmp_path.iterdir())
-    assert carried > SIGNALS / 10
+    assert carried > count / 10
 
 
-def test_train_many():
+@pytest.mark.parametrize("count", SIGNALS)
+def test_train_many(count):
     networks = [Network.gaussian(3, 9, 2, std=0.5, rng=seed) for seed in range(4)]
     rng, before, whole = np.random.default_rng(1), limits(), train_many(PROBLEM, networks, **OPTIONS)
     carried = 0
-    for _ in range(SIGNALS):
+    for _ in range(count):
         kept = []
         interrupted(lambda: train_many(PROBLEM, networks, n_threads=2, **OPTIONS), rng.uniform(1e-5, 6e-3), kept)
         assert limits() == before
@@ -79,4 +86,4 @@ def test_train_many():
             carried += isinstance(end, Interrupted)
             for run, ended in zip(runs, whole, strict=True):
                 assert run is None or same(train(PROBLEM, run, **OPTIONS), ended)
-    assert carried > SIGNALS / 10
+    assert carried > count / 10
