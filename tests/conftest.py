@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import filelock
 import mpmath
 import pytest
 from hypothesis import settings
@@ -23,9 +24,20 @@ if os.environ.get("CI"):
 def probe(tmp_path_factory):
     """The compiled functions of the kernels one by one: `probe.pyx`, built against the package that is tested.
 
-    LPLFAST_PROBE names a folder to build it in; what is there is built again only if `probe.pyx` is newer.
+    LPLFAST_PROBE names a folder to build it in; what is there is built again only if `probe.pyx` is newer. The
+    processes of one run of the tests share a folder: the first that comes builds.
     """
-    folder = pathlib.Path(os.environ.get("LPLFAST_PROBE") or tmp_path_factory.mktemp("probe"))
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = pathlib.Path(os.environ.get("LPLFAST_PROBE") or shared / "probe")
+    folder.mkdir(exist_ok=True)
+    with filelock.FileLock(folder / "lock"):
+        return built_probe(folder)
+
+
+def built_probe(folder):
+    """Build the probe in a folder, where it is not there or is older than its source, and import it."""
     source = shutil.copy2(pathlib.Path(__file__).with_name("probe.pyx"), folder)
     package = pathlib.Path(lplfast.__file__).parent
     # as quickly as can be: it calls what is compiled already; but with the arithmetic of setup.py

@@ -221,7 +221,7 @@ def build(folder):
 
 def test(folder, tests):
     """Return what pytest says: 0 if all passed, 1 if some failed; anything else is no answer."""
-    done = python("-m", "pytest", "-qx", "-p", "no:cacheprovider", *tests.split(), cwd=folder)
+    done = python("-m", "pytest", "-qx", "-n0", "-p", "no:cacheprovider", *tests.split(), cwd=folder)
     if done.returncode not in (0, 1):
         sys.exit(f"{tests}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
     return done.returncode

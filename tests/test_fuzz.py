@@ -20,6 +20,7 @@ GIVEN = {"GuaranteedRate", "InitialBounds", "Interrupted", "LocalConstants", "Lo
          "show_versions", "Standardized", "NEEDS", "RULES", "DATASETS"}
 
 
+@pytest.mark.slow
 def test_five_hundred_calls():
     done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--calls", "500"], cwd=ROOT, capture_output=True,
                           text=True, check=False)

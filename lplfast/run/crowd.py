@@ -76,7 +76,7 @@ class Crowd:
                 futures = [pool.submit(self._run, i) for i in range(len(self.plans))]
                 for future in concurrent.futures.as_completed(futures):
                     if future.exception() is not None:
-                        self.error, self.cancelled = self.error or future.exception(), True
+                        self.error = self.error or future.exception()
                     elif advanced is not None:
                         advanced(1)
         except BaseException as error:
@@ -97,7 +97,8 @@ class Crowd:
         except Cancelled:
             pass                # before there was anything to keep
         except BaseException as error:
-            self.runs[i] = vars(error).get("run")
+            # here, and not where the pool is waited for: this thread begins no other run
+            self.runs[i], self.cancelled = vars(error).get("run"), True
             raise
 
     def _carried_out(self, i, plan):

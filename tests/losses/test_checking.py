@@ -128,7 +128,8 @@ def test_a_true_loss_that_overflows_or_cancels_passes(name, steepness, scale):
 
 
 @pytest.mark.parametrize(("arguments", "options"), [
-    ((None,), {}), ((quadratic,), {}), ((loss(),), {"points": [[[1.0]]]}), ((loss(),), {"rng": "x"})], ids=str)
+    ((None,), {}), ((quadratic,), {}), ((loss(),), {"points": [[[1.0]]]}), ((loss(),), {"rng": "x"})],
+    ids=["none", "a function", "points", "rng"])
 def test_bad_arguments_of_the_check(arguments, options):
     with pytest.raises((TypeError, ValueError), match=EXPECTED):
         check_loss(*arguments, **options)

@@ -14,6 +14,9 @@ from lplfast.run.crowd import Crowd
 from lplfast.run.driver import RunDriver
 
 PACKAGE = str(pathlib.Path(lplfast.__file__).parent)
+# where most of what is kept is handled
+SEVERAL = ("execution.py", "driver.py", "recorder.py", "checkpoint.py", "training.py")
+
 # where there begins to be something to keep
 BEGINS = {RunDriver._advance.__code__, Crowd.carried_out.__code__}
 
@@ -57,10 +60,16 @@ def moments(function, *arguments, **options):
     injector = Injector()
     injector.call(function, *arguments, **options)
     return sorted({(line, which) for line, count in injector.seen.items()
-                   for which in {1, count if line[0].startswith(PACKAGE + "/run/") else 1}})
+                   for which in {1, count if in_run(line) else 1}})
 
 
-def test_train(tmp_path):
+def in_run(line):
+    return line[0].startswith(f"{PACKAGE}/run/")
+
+
+# every line takes ten seconds: the last time of those of run/ always, all else where there is time
+@pytest.mark.parametrize("where", ["run", pytest.param("elsewhere", marks=pytest.mark.slow)])
+def test_train(tmp_path, where):
     whole, before = train(PROBLEM, NETWORK, **OPTIONS), limits()
 
     def call(path):
@@ -69,7 +78,8 @@ def test_train(tmp_path):
         return train(PROBLEM, network, callback=lambda run: False, callback_every=2, checkpoint=path,
                      checkpoint_every=1e-9, **OPTIONS)
 
-    lines = moments(call, tmp_path / "first.npz")
+    lines = [(line, which) for line, which in moments(call, tmp_path / "first.npz")
+             if (in_run(line) and line[0].endswith(SEVERAL)) == (where == "run")]
     kept = 0
     for i, (line, which) in enumerate(lines):
         injector, path = Injector(line, which), tmp_path / str(i) / "run.npz"

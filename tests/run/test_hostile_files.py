@@ -20,6 +20,7 @@ from lplfast.run.archive import LONGEST_DIRECTORY
 CASES = 600
 
 
+@pytest.mark.slow
 def test_six_hundred_files(tmp_path):
     # the 6000 of .ci/long are these and more
     outcomes = {}
