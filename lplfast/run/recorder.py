@@ -9,6 +9,8 @@ __all__ = ["Recorder"]
 # Rows that the compiled loop fills before they are taken over, column by column.
 ROWS = 4096
 
+NUMBERS = {name: number for number, name in enumerate(COLUMNS)}
+
 
 class Recorder:
     """Rows of a run, of which some columns are kept.
@@ -27,12 +29,12 @@ class Recorder:
     """
 
     def __init__(self, names, most, before):
-        self.names, self.numbers = names, [COLUMNS.index(name) for name in names]
+        self.names, self.numbers = names, [NUMBERS[name] for name in names]
         self.rows = np.empty((min(ROWS, most), len(COLUMNS)))
-        self.count = self.before = len(next(iter(before.values()), ()))
-        self.kept = [*np.empty((len(names), self.count + len(self.rows) + 1))]
-        for column, name in zip(self.kept, names, strict=True):     # a name may be there twice
-            column[:self.count] = before.get(name, ())
+        self.kept = [before[name] for name in names] if before else [np.empty(0)] * len(names)
+        self.count = self.before = len(self.kept[0])
+        if self.count:
+            self._make_room(self.count + len(self.rows) + 1)
 
     def room(self, filled):
         """Return rows to fill, after the `filled` ones that are there since the beginning of this run."""
@@ -74,11 +76,15 @@ class Recorder:
         return self.before + filled - self.count
 
     def _take_over(self, waiting):
-        least = self.count + waiting + ROWS + 1
-        for j, number in enumerate(self.numbers):
-            if len(self.kept[j]) < least:
-                grown = np.empty(max(least, 3 * least // 2))
-                grown[:self.count] = self.kept[j][:self.count]
-                self.kept[j] = grown
-            self.kept[j][self.count:self.count + waiting] = self.rows[:waiting, number]
+        self._make_room(self.count + waiting + len(self.rows) + 1)
+        for column, number in zip(self.kept, self.numbers, strict=True):
+            column[self.count:self.count + waiting] = self.rows[:waiting, number]
         self.count += waiting
+
+    def _make_room(self, least):
+        """Give every column room for so many rows."""
+        for j, column in enumerate(self.kept):
+            if len(column) < least:
+                grown = np.empty(max(least, 3 * least // 2))
+                grown[:self.count] = column[:self.count]
+                self.kept[j] = grown
