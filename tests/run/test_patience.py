@@ -28,18 +28,25 @@ LONG = {
     "widening in a checkpoint": ("problem = MatrixFactorization(rng.standard_normal((20, 20)))\n"
                                  "network = Network.gaussian_implicit(20, 1_000_000, 20, std=1e-3, rng=0)",
                                  "train(problem, network, max_iter=3, callback=lambda run: run.network.W1)"),
+    # a third of a gigabyte at the start and at the end
+    "the last checkpoint": ("problem = MatrixFactorization(rng.standard_normal((20, 20)))\n"
+                            "network = Network.gaussian(20, 1_000_000, 20, std=1e-3, rng=0)\n"
+                            "file = sys.argv[1] + '/run.npz'",
+                            "while True: train(problem, network, 1e-9, max_iter=1, compress=False, checkpoint=file)"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", LONG)
-def test_long_work_ends_at_once(what):
+def test_long_work_ends_at_once(what, tmp_path):
     before, work = LONG[what]
     code = (f"{SETUP}\n{before}\nprint('ready', flush=True)\ntry:\n    {work}\n"
             "except KeyboardInterrupt:\n    print(time.time(), flush=True)\n")
-    with started([sys.executable, "-c", code]) as process:
+    with started([sys.executable, "-c", code, str(tmp_path)]) as process:
         sent = interrupted(process, "ready", 1.0)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert float(out) - sent < SECONDS, f"{float(out) - sent:.2f} s"
     assert time.time() - sent < SECONDS + 5.0
+    # and no part of a file is left
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["run.npz"])
