@@ -4,7 +4,7 @@ A row's loss is log sum exp(z) less something linear. Where its logits move by u
 its tangent by is log E exp(X), for X = u_j - <p, u> with probability p_j.
 """
 
-from libc.math cimport exp, fabs, fmax, fmin, log1p
+from libc.math cimport exp, fabs, fmax, fmin, log, log1p
 
 from ..linalg.rounding cimport U
 
@@ -56,9 +56,15 @@ cdef inline double two_points(double v, double b) noexcept nogil:
 
     log1p((v excess(b) + b^2 excess(-v/b)) / (b^2 + v)), which grows with v and with b, and is exact for two values.
     """
+    cdef double square = b * b, lead
     if not (v > 0.0 and b > 0.0):
         return 0.0
-    return log1p((v * excess(b) + b * b * excess(-v / b)) / (b * b + v))
+    if b > 600.0:
+        # 1 + b beside exp(b) is nothing, and exp(b) may leave float64
+        lead = b + log(v / (square + v))
+        v = 1.0 + square / (square + v) * excess(-v / b)
+        return lead + log1p(v * exp(-lead)) if lead > 0.0 else log(v + exp(lead))
+    return log1p((v * excess(b) + square * excess(-v / b)) / (square + v))
 
 
 cdef inline double row_growth(const double* s, double eta, double rho) noexcept nogil:

@@ -5,6 +5,7 @@ raises something else, and where its code runs then, the next interrupt is lost.
 """
 
 import io
+import os
 import struct
 import zlib
 
@@ -37,6 +38,10 @@ def write_arrays(file, arrays):
         file.write(local)
         for piece in _pieces(content):
             file.write(piece)
+            if content.size > PIECE:
+                # brought to the disk now: all of it at the end would take seconds, in which nobody looks at signals
+                file.flush()
+                os.fsync(file.fileno())
         place, extra = _fields(size, size, at)
         directory += struct.pack("<4sH10sL", b"PK\1\2", 45, KIND, check) + place[:8]
         directory += struct.pack("<HHHHHL", len(name), len(extra), 0, 0, 0, 0) + place[8:] + name + extra
