@@ -59,6 +59,7 @@ def main(argv=None):
 
 
 def _parser():
+    # longer than other functions: one declaration after the other, in the order of `--help`
     parser = argparse.ArgumentParser(
         prog="lplfast", description="Gradient descent on two-layer linear networks, with its local PL and smoothness "
         "constants and guaranteed rates, checked at every step.")

@@ -145,6 +145,7 @@ def _logistic_growth(p, A, C):
     return growth
 
 
+# many arguments: what a loss of rows is, each once and by name
 def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence, growth=None):
     """Return the Loss of a function of the rows of X (W + offset), its minimizer by Newton's method from 0."""
     N, n = X.shape
