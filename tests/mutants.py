@@ -103,7 +103,7 @@ MUTANTS = [
     ("lplfast/rules/search.pyx", "eta = 2.0 * it.memory.eta, asked", "eta = 1.0 * it.memory.eta, asked", SEARCH),
     ("lplfast/rules/search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", SEARCH),
     ("lplfast/losses/displacement.pxd", "4.0 * rho * (s[0]", "0.0 * rho * (s[0]", RAYS),
-    ("lplfast/losses/displacement.pxd", "square * excess(-v / b)) / (square", "square * excess(v / b)) / (square", RAYS),
+    ("lplfast/losses/displacement.pxd", "excess(-v / b)) / (square", "excess(v / b)) / (square", RAYS),
     ("lplfast/losses/displacement.pxd", "0.125 * r * r", "0.1 * r * r", RAYS),
     ("lplfast/losses/displacement.pxd", "fmax(0.0, a_mean - a_low), fmax(0.0, c_high - c_mean)",
      "fmax(0.0, a_high - a_mean), fmax(0.0, c_high - c_mean)", RAYS),
