@@ -128,6 +128,12 @@ cdef class CrossEntropy(Rowwise):
         return 0.0
 
     cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
+        Loss.prepare(self, ray, scratch)
+        # the rows are looked at when they are asked about, which not every rule does
+        ray.own[2 * <Py_ssize_t> self.n * self.m + self.summary_size()] = NAN
+
+    cdef void _look_at_rows(self, Ray* ray, double* scratch) noexcept nogil:
+        """Remember every row, and behind them what rounding may do to the probabilities at W."""
         cdef Py_ssize_t i, first, nm = <Py_ssize_t> self.n * self.m
         cdef double* E = scratch
         cdef double* D = E + nm
@@ -135,7 +141,6 @@ cdef class CrossEntropy(Rowwise):
         cdef double* C = A + <Py_ssize_t> BLOCK * self.m
         cdef const double* W_star = &self.W_star[0, 0]
         cdef int rows
-        Loss.prepare(self, ray, scratch)
         ray.tt, ray.tb, ray.bb = dot(nm, ray.tau, ray.tau), dot(nm, ray.tau, ray.B), dot(nm, ray.B, ray.B)
         ray.gB = dot(nm, ray.G, ray.B)
         for i in range(nm):
@@ -148,7 +153,7 @@ cdef class CrossEntropy(Rowwise):
             matmul_nn(rows, self.n, self.m, &self.X[first, 0], ray.tau, A)
             matmul_nn(rows, self.n, self.m, &self.X[first, 0], ray.B, C)
             self.summarize_rows(first, rows, D, A, C, ray.own + 2 * nm)
-        # what rounding may do to the probabilities at W: docs/theory.md, section 12
+        # docs/theory.md, section 12
         ray.own[2 * nm + self.summary_size()] = (
             2.0 * (self.n + self.m + 16) * U * self.widest * sqrt(dot(nm, E, E)) + 4.0 * U * self.faintest
             + 2.0 * (self.m + 16) * U)
@@ -156,11 +161,14 @@ cdef class CrossEntropy(Rowwise):
     cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil:
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
         cdef double* summary = ray.own + 2 * size
-        cdef double moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb)), rows, ridge
-        cdef double sums = (BLOCK + <double> self.N + size + 64.0) * U
+        cdef double* rho = summary + self.summary_size()
+        cdef double moved, rows, ridge, sums = (BLOCK + <double> self.N + size + 64.0) * U
+        if rho[0] != rho[0]:
+            self._look_at_rows(ray, scratch)
+        moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb))
         if not ray.tt > TINY:       # or the square of B is 0, as it may
             return NAN
-        rows = self.weight * self.rows_growth(summary, eta, summary[self.summary_size()])
+        rows = self.weight * self.rows_growth(summary, eta, rho[0])
         ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
                                  + 4.0 * sums * moved * moved)
         # X tau and X B are off by (n + 8) u of the norms, in the logits; and so may be the ray itself
