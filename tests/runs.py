@@ -5,8 +5,15 @@ import signal
 import subprocess
 import time
 
+from threadpoolctl import threadpool_info
+
 # The loop looks for signals every 0.1 s and the promise is 0.3 s; the rest is for a busy machine.
 SECONDS = 1.0
+
+
+def limits():
+    """Return how many threads each BLAS library of this process has."""
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def same(ours, theirs):

@@ -2,14 +2,10 @@
 
 import threading
 
-from threadpoolctl import threadpool_info
+from runs import limits
 
 from lplfast import MatrixFactorization, Network, train
 from lplfast.threads import single_threaded_blas
-
-
-def limits():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def test_limits_are_restored_by_the_last_one_out():

@@ -5,8 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from runs import same
-from threadpoolctl import threadpool_info
+from runs import limits, same
 
 import lplfast
 from lplfast import Interrupted, MatrixFactorization, Network, Run, train, train_many
@@ -23,10 +22,6 @@ BEGINS = {RunDriver._advance.__code__, Crowd.carried_out.__code__}
 PROBLEM = MatrixFactorization(np.random.default_rng(0).standard_normal((3, 2)))
 NETWORK = Network.gaussian(3, 9, 2, std=0.5, rng=0)
 OPTIONS = {"max_iter": 6, "tol": 0.0}
-
-
-def limits():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 class Injector:

@@ -8,17 +8,12 @@ import joblib
 import numpy as np
 import pytest
 from cases import NETWORKS, PROBLEMS
-from runs import SECONDS, interrupted, same, started
-from threadpoolctl import threadpool_info
+from runs import SECONDS, interrupted, limits, same, started
 
 from lplfast import Local, MatrixFactorization, Network, SquaredLoss, train, train_many
 
 SCALAR, ONES = MatrixFactorization([[1.0]]), Network([[1.0]], [[1.0]])
 STEPS = ["local", "sharp", "majorizer", "exact", 1e-3, 1e6, Local(cap=0.01)]
-
-
-def limits():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def study(count=40):

@@ -11,8 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
-from runs import same
-from threadpoolctl import threadpool_info
+from runs import limits, same
 
 from lplfast import MatrixFactorization, Network, Run, SoftmaxLoss, train, train_many
 
@@ -27,10 +26,6 @@ def network(seed=0):
 def trained(seed):
     """What a worker does: the run without its network's wide layers, which pickle as well."""
     return train(PROBLEM, network(seed), **OPTIONS)
-
-
-def limits():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def forked(function, seconds=30):

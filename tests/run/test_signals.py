@@ -6,8 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from runs import same
-from threadpoolctl import threadpool_info
+from runs import limits, same
 
 from lplfast import Interrupted, MatrixFactorization, Network, Run, train, train_many
 
@@ -17,10 +16,6 @@ OPTIONS = {"max_iter": 300, "tol": 0.0}
 
 # so many of each kind, and 1000 together where there is time
 SIGNALS = [100, pytest.param(500, marks=pytest.mark.slow)]
-
-
-def limits():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 @contextlib.contextmanager
