@@ -34,6 +34,7 @@ INSIDE = {
     "run": ["requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run", "plan",
             "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
+    "cli": ["terminal", "inputs", "summary", "train", "audit", "reproduce", "program"],
 }
 
 # A function may import what is above it when it is called, where a method is only a doorway.

@@ -1,0 +1,40 @@
+"""`lplfast reproduce`: the papers' experiments, with what was claimed and what was measured."""
+
+from ..experiments import EXPERIMENTS
+from ..threads import single_threaded_blas
+from ..validation import as_count
+from .terminal import folder_for, say
+
+__all__ = ["add_to"]
+
+
+def add_to(commands):
+    """Declare the command."""
+    command = commands.add_parser(
+        "reproduce", help="run an experiment of the papers: figure, table, and whether each claim holds",
+        description="Run an experiment, or all; write NAME.png, NAME.pdf and NAME.csv; print every claim, what was "
+        "measured, and whether it holds. Exit code 1 if a claim does not hold.")
+    command.add_argument("name", choices=[*EXPERIMENTS, "all"], help="which one")
+    command.add_argument("--out", default="lplfast-out", metavar="DIR",
+                         help="folder for figures and tables (default lplfast-out)")
+    command.add_argument("--seeds", type=int, metavar="N",
+                         help="random starts of each set-up (default: the paper's 50, 10 where there is no paper)")
+    command.set_defaults(run=_reproduce)
+
+
+def _reproduce(arguments):
+    # before any folder is made
+    options = {} if arguments.seeds is None else {"seeds": as_count("--seeds", arguments.seeds)}
+    folder_for(arguments.out)
+    holds = True
+    for name, experiment in EXPERIMENTS.items():
+        if arguments.name in (name, "all"):
+            with single_threaded_blas():
+                report = experiment.reproduce(**options)
+            holds = holds and report.holds
+            say(report)
+            try:
+                say(f"Wrote {', '.join(report.write(arguments.out))}.\n")
+            except ImportError as error:
+                say(f"Wrote the table only: {error}.\n")
+    return int(not holds)
