@@ -13,6 +13,7 @@ except ImportError as error:
 
 from .guarantees.bounds import InitialBounds, initial_bounds
 from .guarantees.constants import LocalConstants, local_constants
+from .guarantees.curve import PredictedCurve, predicted_curve
 from .guarantees.rates import GuaranteedRate, guaranteed_rate
 from .losses import catalogue as _losses
 from .losses.catalogue import *  # noqa: F403
@@ -34,6 +35,7 @@ __all__ = [
     "LocalConstants",
     "LossReport",
     "Network",
+    "PredictedCurve",
     "Rule",
     "Run",
     "__version__",
@@ -41,6 +43,7 @@ __all__ = [
     "guaranteed_rate",
     "initial_bounds",
     "local_constants",
+    "predicted_curve",
     "show_versions",
     "train",
     "train_many",

@@ -20,6 +20,7 @@ SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, IMBALANCE, DESCENT, LOSS = 
     "spectral/imbalance", "descent/descent", "losses/quadratic"))
 DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name in (
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
+CURVE = "lplfast/guarantees/curve.py"
 BOUNDS, RATES, PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "guarantees/bounds", "guarantees/rates", "losses/proof", "losses/least_squares", "linalg/factorization",
     "losses/checking", "losses/newton", "losses/labels", "data"))
@@ -33,6 +34,8 @@ OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
     "linalg/test_passes", "linalg/test_quartic", "losses/test_ray", "rules/test_guaranteed", "rules/test_search",
     "rules/test_formulas"))
+
+FORESEEN = "tests/guarantees/test_curve.py"
 
 # (file, what stands there once, what to put there, what to give pytest)
 MUTANTS = [
@@ -124,6 +127,12 @@ MUTANTS = [
     ("lplfast/network_bases.py", "widen(small * signs)", "widen(small)", "tests/test_network.py -k uniformly"),
     ("lplfast/losses/problems.py", '"basis": self.basis', '"basis": None',
      "tests/losses/test_problems.py -k another_basis"),
+    (CURVE, "self.e, self.D = frame.Q_error, frame.gram_error", "self.e, self.D = 0.0, frame.gram_error", FORESEEN),
+    (CURVE, "self.e, self.D = frame.Q_error, 0.0", "self.e, self.D = 0.0, 0.0", FORESEEN),
+    (CURVE, "gR * dW * g +", "0 * gR * dW * g +", FORESEEN),
+    (CURVE, "g * g * D + dGp", "g * g * D + 0 * dGp", FORESEEN),
+    (CURVE, "eta * (k + 4", "eta * (0 * k + 4", FORESEEN),
+    (CURVE, "(D + f.gram_error) * (size", "0.3 * (D + f.gram_error) * (size", FORESEEN),
     (RATES, "at.after(2 * x * at.gap)", "at.after(1 * x * at.gap)", "tests/guarantees/test_rates.py -k printed"),
     (RATES, "contraction = contraction * (1 - 1e-12)", "contraction = contraction * (1 + 1e-12)",
      "tests/guarantees/test_rates.py -k printed"),

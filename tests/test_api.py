@@ -28,6 +28,7 @@ SIGNATURES = {
     "guaranteed_rate": "(problem, network, *, rule=None, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
     "local_constants": "(problem, network)",
+    "predicted_curve": "(problem, network, step_sizes, iterations, *, order=1)",
     "show_versions": "()",
     "train": "(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol=None, max_growth=None, "
              "max_time=None, constants=None, compress=None, record=None, record_every=None, callback=None, "
@@ -49,6 +50,7 @@ ATTRIBUTES = {
     "LossReport": "claims passed problems",
     "Network": "W1 W2 balanced compressed_width from_arrays from_files gaussian gaussian_implicit "
                "imbalance_eigenvalues m n product replace save_layers stack to_arrays width",
+    "PredictedCurve": "distance gap_lower gap_upper gram_drift linear_gap order step_sizes width",
     "Rule": "needs needs_B needs_previous needs_tau options take_error",
     "Run": "audit certificate checks continuation converged counters facts guarantee history iterations load message "
            "network plot save status to_csv to_dataframe verdict violations",

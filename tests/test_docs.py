@@ -17,9 +17,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
 WITH_EXAMPLES = {"lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
-                 "lplfast.guarantees.rates", "lplfast.losses.checking", "lplfast.losses.classification",
-                 "lplfast.losses.custom", "lplfast.losses.problems", "lplfast.losses.quadratic",
-                 "lplfast.losses.robust", "lplfast.network",
+                 "lplfast.guarantees.curve", "lplfast.guarantees.rates", "lplfast.losses.checking",
+                 "lplfast.losses.classification", "lplfast.losses.custom", "lplfast.losses.problems",
+                 "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
                  "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.search",
                  "lplfast.rules.signature", "lplfast.run.many", "lplfast.run.training", "lplfast.spectral.certified",

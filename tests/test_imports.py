@@ -30,7 +30,7 @@ INSIDE = {
               "catalogue", "registry"],
     "descent": ["history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
-    "guarantees": ["constants", "imbalance", "bounds", "rates", "initial", "audit"],
+    "guarantees": ["constants", "imbalance", "bounds", "rates", "curve", "initial", "audit"],
     "run": ["requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run", "plan",
             "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],

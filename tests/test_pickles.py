@@ -104,6 +104,7 @@ def everything():
         "CustomLoss": lplfast.CustomLoss(square, shape=(3, 2), mu=2.0, K=2.0, minimum=0.0),
         "LocalConstants": local_constants(TARGET, network), "InitialBounds": initial_bounds(TARGET, network),
         "GuaranteedRate": guaranteed_rate(TARGET, network), "LossReport": check_loss(TARGET), "Run": run,
+        "PredictedCurve": lplfast.predicted_curve(TARGET, network, 0.01, 3),
         "Interrupted": Interrupted(run, None), "audit": run.audit(), "facts": run.facts, "guarantee": run.guarantee,
         "continuation": run.continuation, "imbalance": run.guarantee.bounds.imbalance,
         "standardized": standardized([[1.0], [2.0]]), "kernel": TARGET.kernel,

@@ -20,6 +20,7 @@ from lplfast import (
     guaranteed_rate,
     initial_bounds,
     local_constants,
+    predicted_curve,
     steps,
     train,
     train_many,
@@ -201,6 +202,14 @@ def bounded(draw):
         options = draw.options(rule=lambda: draw.pick(theirs),
                                constants=lambda: draw.pick(["exact", "power", objects.spectral(draw)]))
     return call(function, draw.some(problem), draw.some(start), **options)
+
+
+def foreseen(draw):
+    problem, start = objects.pair(draw)
+    some = 10.0 ** draw.random.uniform(-200, 200)
+    etas = draw.pick([some, [some, 1.0], np.array([0.1, some]), [], [-1.0], "local"])
+    return call(predicted_curve, draw.some(problem), draw.some(start), draw.some(etas),
+                draw.some(draw.pick([1, 3, 12])), **draw.options(order=lambda: draw.pick([0, 1, 2])))
 
 
 def tiny_constants(draw):
