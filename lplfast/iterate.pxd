@@ -182,11 +182,9 @@ cdef struct Iterate:
     # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves, else NULL
     double* tau
     double* B
-    # the step size, set by the rule; where a search fails, why; and what the loss exceeds its tangent by along that
-    # step, at most, where the rule has learned better than K: else NaN
+    # the step size, set by the rule, and where a search fails, why
     double eta
     int failure
-    double growth
 
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:

@@ -31,6 +31,7 @@ ALLOWANCES = " ".join(f"tests/{name}.py" for name in (
 OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
     "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber",
     "losses/test_displacement"))
+THEOREMS = "tests/descent/test_theorems.py"
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
     "linalg/test_passes", "linalg/test_quartic", "losses/test_ray", "rules/test_guaranteed", "rules/test_search",
     "rules/test_formulas"))
@@ -111,7 +112,8 @@ MUTANTS = [
     ("lplfast/losses/displacement.pxd", "fmax(0.0, a_mean - a_low), fmax(0.0, c_high - c_mean)",
      "fmax(0.0, a_high - a_mean), fmax(0.0, c_high - c_mean)", RAYS),
     ("lplfast/losses/cross_entropy.pyx", "u * u * (1.0 + 4.0 * rho), b)", "u * u * (1.0 - 4.0 * rho), b)", RAYS),
-    ("lplfast/descent/contraction.pxd", "2.0 * growth)", "1.0 * growth)", RAYS),
+    ("lplfast/descent/contraction.pxd", "+ 8.0 * U * first_order", "- 0.001 * first_order", THEOREMS),
+    ("lplfast/descent/descent.pyx", "step.K_t_step = fmin(step.K_best,", "step.K_t_step = fmax(step.K_best,", THEOREMS),
     ("lplfast/losses/displacement.pxd", "c * (1.0 / 120 +", "c * (1.0 / 121 +", OF_LOSSES),
     ("lplfast/losses/displacement.pxd", "LPL_NEAR 0.35", "LPL_NEAR 0.035", OF_LOSSES),
     ("lplfast/losses/pseudo_huber.pyx", "cy * (cy / far)", "cy * (cy * far)", HUBER),

@@ -12,6 +12,7 @@ from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
+from lplfast.losses.cross_entropy cimport CrossEntropy
 from lplfast.losses.loss cimport Loss, Ray, Value, forget
 from lplfast.rules.rule cimport Rule
 
@@ -421,7 +422,7 @@ def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, dou
     loss.prepare(&ray, &scratch[0])
     return {"change": loss.change(&ray, eta, &off, &scratch[0]), "rounding": off,
             "slope": loss.slope(&ray, eta, &scratch[0]), "upper": loss.upper(&ray, eta, &scratch[0]),
-            "growth": loss.growth(&ray, eta, 0.0, &scratch[0]),
+            "growth": (<CrossEntropy> loss).growth(&ray, eta, &scratch[0]) if isinstance(loss, CrossEntropy) else np.nan,
             "upper_minimiser": loss.upper_minimiser(&ray, &scratch[0]),
             "known": loss.minimiser(&ray, &best, &scratch[0]), "minimiser": best,
             "work": (ray.evaluations, ray.gradients)}

@@ -58,7 +58,7 @@ ATTRIBUTES = {
 
 HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi drift "
            "loss_evaluations gradient_evaluations eigenproblems backtracks rounding floor bracket_width time "
-           "slack_pl rate_bound step_size K_t K_t_sharp slack_descent slack_rate slack_drift")
+           "slack_pl rate_bound step_size K_t K_t_sharp K_t_step slack_descent slack_rate slack_drift")
 
 
 def test_all_public_names_are_listed_here():

@@ -1,6 +1,6 @@
 """By how much of itself a step certainly lowers the gap: 1 - rate. docs/theory.md, sections 2 and 9."""
 
-from libc.math cimport NAN, fmax, fmin, sqrt
+from libc.math cimport INFINITY, NAN, fmax, fmin, sqrt
 
 from ..iterate cimport Iterate
 from ..linalg.passes cimport Motion
@@ -17,23 +17,23 @@ cdef inline double lemma_contraction(const Iterate* old, double eta, double K_be
     return -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
 
 
-cdef inline double measured_contraction(const Iterate* old, const Iterate* new, const Motion* motion,
-                                        double growth) noexcept nogil:
-    """The decrease that follows from where the step led, by the PL inequality; NaN if squares have underflowed.
-
-    L falls by at least -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the Hessian or K, or `growth` if that is less;
-    less the rounding of both W.
-    """
+cdef inline double decrease_by_motion(const Iterate* old, const Iterate* new, const Motion* motion) noexcept nogil:
+    """What the loss fell by at least, given how W has moved: -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the
+    Hessian or K, less the rounding of both W; -inf if squares have underflowed."""
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
-    # fmin passes over a NaN
-    cdef double forms = motion.forms if old.hessian != NULL else fmin(old.K * motion.moved_sq, 2.0 * growth)
+    cdef double forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
     cdef double uncertain = old.eps_W + new.eps_W
-    cdef double decrease = (
-        -motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
-        - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
-    if decrease > TINY and forms > TINY and motion.moved_sq > TINY:
-        return 2.0 * old.nu.lo * (decrease / old.grad_sq) * (1.0 - 8.0 * U)
-    return NAN
+    if not (forms > TINY and motion.moved_sq > TINY):
+        return -INFINITY
+    return (-motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
+            - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)
+
+
+cdef inline double measured_smoothness(double certified, double first_order, double eta) noexcept nogil:
+    """The K with L(t+1) <= L(t) - eta ||grad L||^2 (1 - eta K / 2) for a loss that has fallen by `certified` at least,
+    rounded up; `first_order` is eta ||grad L||^2. NaN if that has underflowed."""
+    cdef double scale = 0.5 * eta * first_order
+    return (first_order - certified + 8.0 * U * first_order) / scale if scale > TINY else NAN
 
 
 cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
@@ -51,8 +51,6 @@ cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
     return NAN
 
 
-cdef inline double guaranteed_contraction(Iterate* old, const Iterate* new, const Motion* motion, double eta,
-                                          double K_best, double growth) noexcept nogil:
-    """1 - rate of the step from `old` to `new`: the best of the three. fmax passes over those that are NaN."""
-    return fmax(fmax(lemma_contraction(old, eta, K_best), measured_contraction(old, new, motion, growth)),
-                kernel_contraction(old, eta))
+cdef inline double guaranteed_contraction(Iterate* old, double eta, double K_best) noexcept nogil:
+    """1 - rate of a step: the better of the two. fmax passes over one that is NaN."""
+    return fmax(lemma_contraction(old, eta, K_best), kernel_contraction(old, eta))

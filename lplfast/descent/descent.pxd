@@ -15,10 +15,9 @@ cdef struct Step:
     bint gap_known          # whether l* is
     # _choose
     double eta
-    double growth           # what the loss exceeds its tangent by along it, at most; NaN: by K alone
     double K_t
     double K_t_sharp
-    double K_best           # the smaller of the two
+    double K_best           # the smaller of the two, which the descent lemma is checked with
     # _judge, when the loss has been evaluated where the step leads
     Motion motion
     double first_order      # eta ||grad L||^2
@@ -27,6 +26,7 @@ cdef struct Step:
     double terms            # the sum of the absolute values of the terms that `decrease` is a sum of
     double uncertain        # what rounding at both ends of the step may have done to the decrease
     double allowance        # how far `decrease` may be below `promised` by rounding alone
+    double K_t_step         # the smoothness constant that the step shows once it has been taken; never above K_best
     # _fill_step_row
     double contraction      # 1 - rate: the part of the gap that the step certainly takes
     # _count_checks, where the gap is known

@@ -56,7 +56,7 @@ from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
 from ..spectral.spectral cimport EXACT_WIDTH
 from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
 from ..clock cimport seconds
-from .contraction cimport guaranteed_contraction
+from .contraction cimport decrease_by_motion, guaranteed_contraction, measured_smoothness
 from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
 from .history cimport Row, column_count, fill_iterate_row
 from .state cimport State, set_stacks
@@ -269,7 +269,7 @@ cdef class Descent(State):
         """Ask the rule for a step size, and work out the smoothness constants of a step of this size; return whether
         there is one."""
         cdef Iterate* it = &self.it
-        it.eta, it.failure, it.growth = NAN, NO_FAILURE, NAN
+        it.eta, it.failure = NAN, NO_FAILURE
         if self.rule.asks:
             self.rule.ask(it)
         else:
@@ -278,7 +278,7 @@ cdef class Descent(State):
             # the step may be tried again: what its rule has remembered of it is forgotten
             it.memory.rule = step.before.rule
             return False
-        step.eta, step.growth = it.eta, it.growth
+        step.eta = it.eta
         step.K_t = local_smoothness_at(it, it.eta)
         step.K_t_sharp = sharp_smoothness_at(it, it.eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
@@ -314,7 +314,8 @@ cdef class Descent(State):
         layer_gradients(&self.it, &self.lost)
 
     cdef void _judge(self, Step* step) noexcept nogil:
-        """What the descent lemma promised, what the loss fell by, and how far rounding may have put the two apart."""
+        """What the descent lemma promised, what the loss fell by, how far rounding may have put the two apart, and the
+        smoothness constant that follows from the decrease."""
         cdef Iterate* it = &self.it
         cdef Motion* motion = &step.motion
         step.first_order = step.eta * step.old.grad_sq
@@ -331,12 +332,15 @@ cdef class Descent(State):
                           + step_rounding(&step.old, it, &self.lost, step.eta))
         step.allowance = step.uncertain + share(it) * (
             step.terms + step.first_order * (1.0 + 0.5 * step.eta * step.K_best))
+        # the loss at both ends says what it fell by, and so does how W has moved; fmin passes over a NaN
+        step.K_t_step = fmin(step.K_best, measured_smoothness(
+            fmax(decrease_by_motion(&step.old, it, motion), step.decrease - step.allowance), step.first_order,
+            step.eta))
 
     cdef void _fill_step_row(self, Step* step, Row* row) noexcept nogil:
         """Write the step's part of the row. The rate is that of the true gap, whether l* is known or not."""
-        step.contraction = guaranteed_contraction(&step.old, &self.it, &step.motion, step.eta, step.K_best,
-                                                  step.growth)
-        row.step_size, row.K_t, row.K_t_sharp = step.eta, step.K_t, step.K_t_sharp
+        step.contraction = guaranteed_contraction(&step.old, step.eta, step.K_t_step)
+        row.step_size, row.K_t, row.K_t_sharp, row.K_t_step = step.eta, step.K_t, step.K_t_sharp, step.K_t_step
         row.rate_bound = 1.0 - step.contraction
         row.slack_descent = (step.decrease - step.promised) / step.first_order
         row.slack_drift = 2.0 * step.decrease / step.first_order - 1.0

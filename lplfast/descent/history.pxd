@@ -37,6 +37,7 @@ cdef struct Row:
     double step_size
     double K_t
     double K_t_sharp
+    double K_t_step
     double slack_descent
     double slack_rate
     double slack_drift
@@ -72,5 +73,5 @@ cdef inline void fill_iterate_row(Row* row, Iterate* it) noexcept nogil:
     row.time = memory.seconds
     # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
     row.slack_pl = 1.0 - mu_t * it.gap / (0.5 * it.grad_sq) if it.grad_sq > 0.0 else NAN
-    row.rate_bound = row.step_size = row.K_t = row.K_t_sharp = NAN
+    row.rate_bound = row.step_size = row.K_t = row.K_t_sharp = row.K_t_step = NAN
     row.slack_descent = row.slack_rate = row.slack_drift = NAN

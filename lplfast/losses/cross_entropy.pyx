@@ -158,11 +158,13 @@ cdef class CrossEntropy(Rowwise):
             2.0 * (self.n + self.m + 16) * U * self.widest * sqrt(dot(nm, E, E)) + 4.0 * U * self.faintest
             + 2.0 * (self.m + 16) * U)
 
-    cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil:
+    cdef double growth(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        """Return what l(W(eta)) exceeds its tangent at W by, <G, W(eta) - W>, at most, rounding included; NaN where
+        squares have underflowed."""
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
         cdef double* summary = ray.own + 2 * size
         cdef double* rho = summary + self.summary_size()
-        cdef double moved, rows, ridge, sums = (BLOCK + <double> self.N + size + 64.0) * U
+        cdef double moved, rows, ridge, slack, sums = (BLOCK + <double> self.N + size + 64.0) * U
         if rho[0] != rho[0]:
             self._look_at_rows(ray, scratch)
         moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb))
@@ -171,8 +173,8 @@ cdef class CrossEntropy(Rowwise):
         rows = self.weight * self.rows_growth(summary, eta, rho[0])
         ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
                                  + 4.0 * sums * moved * moved)
-        # X tau and X B are off by (n + 8) u of the norms, in the logits; and so may be the ray itself
-        slack += (self.n + 8) * U * moved * (self.X_norm / self.X_max)
+        # X tau and X B are off by (n + 8) u of the norms, in the logits
+        slack = (self.n + 8) * U * moved * (self.X_norm / self.X_max)
         return ((rows + ridge) * (1.0 + sums)
                 + slack * (sqrt(2.0 * self.K * (rows + ridge)) + self.K * slack))
 
@@ -180,7 +182,7 @@ cdef class CrossEntropy(Rowwise):
         cdef double by_K = Loss.upper(self, ray, eta, scratch), by_rows
         if by_K == INFINITY:
             return by_K
-        by_rows = -eta * ray.a + eta * eta * ray.gB + self.growth(ray, eta, 0.0, scratch)
+        by_rows = -eta * ray.a + eta * eta * ray.gB + self.growth(ray, eta, scratch)
         return by_rows if by_rows < by_K else by_K
 
     cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil:

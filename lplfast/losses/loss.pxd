@@ -94,10 +94,6 @@ cdef class Loss:
     cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil
     # The derivative of l(W(eta)), to the rounding of `evaluate`. By `evaluate`.
     cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil
-    # What l(W(eta)) exceeds its tangent at W by, <G, W(eta) - W>, at most, rounding included, also that of tau and B
-    # (`slack`: they are off by so much of a step, in the Frobenius norm): for the convex loss that knows better than
-    # K/2 ||W(eta) - W||^2. NaN by default.
-    cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil
     # A number that `change` is not above, but for some u of the terms that it is a sum of: of a quadratic loss `change`
     # itself, of others what K makes of it; one that knows better may only be lower. Infinite where squares have
     # underflowed.

@@ -213,10 +213,6 @@ cdef class Loss:
         ray.gradients += 1
         return 2.0 * eta * dot(size, G, ray.B) - dot(size, G, ray.tau)
 
-    cdef double growth(self, Ray* ray, double eta, double slack, double* scratch) noexcept nogil:
-        """Return what l(W(eta)) exceeds its tangent by, at most, if something better than K is known of it."""
-        return NAN
-
     cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
         """Return a number that l(W(eta)) - l(W) is not above."""
         cdef Quartic q

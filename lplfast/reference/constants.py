@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["K_t", "K_t_sharp", "curvature", "local_constants", "rate_bound"]
+__all__ = ["K_t", "K_t_sharp", "K_t_step", "curvature", "local_constants", "rate_bound"]
 
 
 def local_constants(loss, W1, W2):
@@ -77,18 +77,22 @@ def curvature(at, U, V):
     return np.vdot(U, at["hessian"] @ V)
 
 
+def K_t_step(at, eta):
+    """Return the K of which the descent lemma is an equality for a step of size eta, if it is below K_t_sharp."""
+    move, a = -eta * at["tau"] + eta**2 * at["B"], at["grad_norm"] ** 2
+    if at["hessian"] is None:
+        gap, _ = at["evaluate"]
+        decrease = at["gap"] - gap(at["W"] + move)
+    else:
+        decrease = -np.vdot(at["G"], move) - curvature(at, move, move) / 2
+    return min(K_t(at, eta), K_t_sharp(at, eta), 2 * (eta * a - decrease) / (eta**2 * a))
+
+
 def rate_bound(at, eta):
     """Return the best guaranteed ratio of gaps for a step of size eta."""
-    K, PL, smoothness = at["K"], at["nu_lo"], min(K_t(at, eta), K_t_sharp(at, eta))
+    K, PL, smoothness = at["K"], at["nu_lo"], K_t_step(at, eta)
     rates = [1 - PL * eta * (2 - eta * smoothness) if eta * smoothness <= 2
              else 1 + eta * (eta * smoothness - 2) * K * at["sigma_max_sq"]]
-    move = -eta * at["tau"] + eta**2 * at["B"]
-    square = K * np.vdot(move, move) if at["hessian"] is None else curvature(at, move, move)
-    if "along" in at:       # what the rule has learned of the loss along its step
-        square = min(square, 2 * at["along"](eta))
-    decrease = -np.vdot(at["G"], move) - square / 2
-    if decrease > 0:
-        rates.append(1 - 2 * PL * decrease / at["grad_norm"] ** 2)
     if at["hessian"] is not None:
         rates.append((max(1 - eta * at["nu_lo"], eta * at["nu_hi"] - 1)
                       + eta**2 * at["curve"] / np.sqrt(2 * at["gap"])) ** 2)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .constants import K_t, K_t_sharp, local_constants, rate_bound
+from .constants import K_t, K_t_sharp, K_t_step, local_constants, rate_bound
 
 __all__ = ["descend"]
 
@@ -15,8 +15,8 @@ def descend(loss, W1, W2, choose, steps):
     W1, W2 : arrays
         The layers at the end.
     history : list of dict
-        Of each iterate `local_constants`, and for the step from it `step_size, K_t, K_t_sharp, rate_bound` and
-        the slacks.
+        Of each iterate `local_constants`, and for the step from it `step_size, K_t, K_t_sharp, K_t_step, rate_bound`
+        and the slacks.
 
     """
     history = []
@@ -35,7 +35,7 @@ def descend(loss, W1, W2, choose, steps):
         if t == steps:
             return W1, W2, history
         eta = at["step_size"] = choose(at, t)
-        at["K_t"], at["K_t_sharp"] = K_t(at, eta), K_t_sharp(at, eta)
+        at["K_t"], at["K_t_sharp"], at["K_t_step"] = K_t(at, eta), K_t_sharp(at, eta), K_t_step(at, eta)
         at["rate_bound"] = rate_bound(at, eta)
         G = loss.gradient(W1 @ W2)
         W1, W2 = W1 - eta * G @ W2.T, W2 - eta * W1.T @ G

@@ -32,10 +32,10 @@ def _majorizer(at, t):
         return fall(quartic, eta)
 
     if at["growth"]:
-        at["along"] = at["growth"](at["W"], at["tau"], at["B"])
+        growth = at["growth"](at["W"], at["tau"], at["B"])
 
         def decrease(eta):
-            own = -eta**2 * np.vdot(at["G"], at["B"]) + eta * at["grad_norm"] ** 2 - at["along"](eta)
+            own = -eta**2 * np.vdot(at["G"], at["B"]) + eta * at["grad_norm"] ** 2 - growth(eta)
             return max(own, fall(quartic, eta))
 
         eta = _near_minimiser(decrease, at["grad_norm"] ** 2, eta)

@@ -7,7 +7,6 @@ from ..validation import as_fraction, as_number
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
 from .formulas cimport sharp_step_at
-from ..linalg.rounding cimport U
 from ..losses.loss cimport Loss, Ray
 
 cdef enum:
@@ -28,15 +27,6 @@ cdef double* begin(Iterate* it, Loss loss, double* scratch, Ray* ray) noexcept n
     scratch += loss.ray_size()
     loss.prepare(ray, scratch)
     return scratch
-
-
-cdef inline double ray_slack(const Iterate* it, double eta) noexcept nogil:
-    """How far the computed -eta tau + eta^2 B may be from the move of W1 W2 by the computed gradients.
-
-    tau is two sums of k products, B one: gamma_k of the norms each, and the last roundings.
-    """
-    return (it.k + 8.0) * U * eta * (2.0 * (it.g1_norm * it.W2_norm + it.W1_norm * it.g2_norm)
-                                     + eta * it.g1_norm * it.g2_norm)
 
 
 cdef inline void count(Iterate* it, const Ray* ray) noexcept nogil:
@@ -95,7 +85,6 @@ cdef class Majorizer(Capped):
             eta = fmin(self.longest, eta)
             if loss.upper(&ray, eta, rest) <= loss.upper(&ray, it.eta, rest):
                 it.eta = eta
-        it.growth = loss.growth(&ray, it.eta, ray_slack(it, it.eta), rest)
         count(it, &ray)
 
 

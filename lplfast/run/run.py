@@ -100,11 +100,13 @@ class Run:
         `gradient_evaluations`, `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2
         grad_norm^2`, an upper bound on how far the imbalance has moved), `rounding` (what rounding may have done to
         the gap in all steps).
-        `step_size`, `K_t`, `K_t_sharp` (upper bounds), `rate_bound` (the best guaranteed ratio of gaps) belong to the
-        step from the iterate. Slacks, >= 0 where an inequality holds: `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
-        `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`, `slack_rate =
-        rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`, the condition
-        under which the imbalance moves little (docs/theory.md, section 11), which long steps may fail.
+        `step_size`, `K_t`, `K_t_sharp` (upper bounds), `K_t_step` (what the step itself shows, `2 (step_size
+        grad_norm^2 - decrease) / (step_size^2 grad_norm^2)`, rounded up, and never above the other two), `rate_bound`
+        (the best guaranteed ratio of gaps) belong to the step from the iterate. Slacks, >= 0 where an inequality holds:
+        `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
+        `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`,
+        `slack_rate = rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`, the
+        condition under which the imbalance moves little (docs/theory.md, section 11), which long steps may fail.
     status : str
         How it ended.
     message : str

@@ -1,6 +1,7 @@
 """The theorems against measurement: bounds as <=, equalities where they are tight, false claims flagged."""
 
 import numpy as np
+import pytest
 from cases import NETWORKS, PROBLEMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.exact import Exact
+from lplfast.steps import RULES, missing_for
 
 U = 2.0**-53
 
@@ -62,6 +64,39 @@ def test_what_a_step_certifies_is_kept(case, rule):
         # never worse than the sharp step's own guarantee, from the same iterate; both round by some u
         sharp = train(problem, network, "sharp", max_iter=1)
         assert run.history["rate_bound"][0] <= sharp.history["rate_bound"][0] + 1e-12
+
+
+@pytest.mark.parametrize("kind", PROBLEMS)
+def test_what_a_step_shows_is_its_own_smoothness(kind):
+    # L(t+1) = L(t) - eta a (1 - eta K_t_step / 2), a = ||grad L||^2, where it is below K_t_sharp: an equality up to
+    # what the rounding of a step may be, of which the history has the sum; and never above
+    rng = np.random.default_rng(sorted(PROBLEMS).index(kind))
+    for rule in ("local", "armijo", "exact", "polyak", "adgd", "majorizer"):
+        problem, _ = PROBLEMS[kind](rng, 5, 3)
+        network = NETWORKS["gaussian"](rng, 5, 9, 3)
+        if missing_for(RULES[rule](), problem, network):
+            continue
+        history = train(problem, network, rule, max_iter=25).history
+        shown, sharp = history["K_t_step"][:-1], history["K_t_sharp"][:-1]
+        assert (shown <= sharp).all()
+        assert (shown < 0.99 * sharp).mean() > 0.9
+        eta, a, gap = history["step_size"][:-1], history["grad_norm"][:-1] ** 2, history["gap"]
+        rounding = 4 * np.diff(history["rounding"])
+        bound = gap[:-1] - eta * a * (1 - eta * shown / 2)
+        assert (gap[1:] <= bound + 1e-15 * gap[:-1]).all()
+        assert (bound <= gap[1:] + rounding)[shown < sharp].all()
+
+
+@pytest.mark.parametrize("kind", ["logistic", "softmax", "custom"])
+def test_a_search_is_certified_at_every_step(kind):
+    rng = np.random.default_rng(3)
+    problem, _ = PROBLEMS[kind](rng, 6, 4)
+    for rule in ("armijo", "exact", "majorizer"):
+        run = train(problem, NETWORKS["gaussian"](rng, 6, 30, 4), rule, tol=1e-5)
+        assert run.converged
+        assert (run.history["rate_bound"][:-1] < 1).all()
+        assert run.history["gap_bound"][-1] < 0.9 * run.history["gap"][0]
+        assert run.violations == 0
 
 
 @settings(max_examples=100, deadline=None)

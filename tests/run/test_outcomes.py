@@ -8,7 +8,7 @@ from lplfast.losses.problems import Problem
 from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.run.outcome import MESSAGES
 
-OF_A_STEP = {"rate_bound", "step_size", "K_t", "K_t_sharp", "slack_descent", "slack_rate", "slack_drift"}
+OF_A_STEP = {"rate_bound", "step_size", "K_t", "K_t_sharp", "K_t_step", "slack_descent", "slack_rate", "slack_drift"}
 
 IDENTITY = MatrixFactorization(np.eye(3))
 

@@ -29,7 +29,8 @@ def test_history_has_one_entry_an_iterate_and_nan_for_the_step_never_taken(run):
     assert list(run.history) == list(COLUMNS)
     for name, column in run.history.items():
         assert column.shape == (run.iterations + 1,), name
-        step = name in ("step_size", "K_t", "K_t_sharp", "rate_bound", "slack_descent", "slack_rate", "slack_drift")
+        step = name in ("step_size", "K_t", "K_t_sharp", "K_t_step", "rate_bound", "slack_descent", "slack_rate",
+                        "slack_drift")
         assert np.isnan(column[-1]) == step, name
         assert np.isfinite(column[:-1]).all(), name
     assert np.allclose(run.history["gap_bound"][1:], run.history["gap"][0] * np.cumprod(run.history["rate_bound"][:-1]))
