@@ -22,9 +22,12 @@ from .network import Network
 from .rules import catalogue as _rules
 from .rules.catalogue import *  # noqa: F403
 from .run.many import train_many
+from .run.plan import plan
 from .run.run import Interrupted, Run
 from .run.training import train
 from .steps import IterateView, Rule
+from .studies.store import explain
+from .studies.sweep import sweep
 from .versions import __version__, show_versions
 
 __all__ = [
@@ -40,11 +43,14 @@ __all__ = [
     "Run",
     "__version__",
     "check_loss",
+    "explain",
     "guaranteed_rate",
     "initial_bounds",
     "local_constants",
+    "plan",
     "predicted_curve",
     "show_versions",
+    "sweep",
     "train",
     "train_many",
 ]

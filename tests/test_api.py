@@ -25,11 +25,15 @@ SIGNATURES = {
     "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
     "check_loss": "(problem, *, points=(), rng=0)",
+    "explain": "(store, name)",
     "guaranteed_rate": "(problem, network, *, rule=None, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
     "local_constants": "(problem, network)",
+    "plan": "(problem, network, step_size=None, **options)",
     "predicted_curve": "(problem, network, step_sizes, iterations, *, order=1)",
     "show_versions": "()",
+    "sweep": "(experiment, grid, *, seeds=10, store=None, name=None, n_jobs=None, backend='threading', "
+             "on_mismatch='refuse', progress=False)",
     "train": "(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol=None, max_growth=None, "
              "max_time=None, constants=None, compress=None, record=None, record_every=None, callback=None, "
              "callback_every=1, checkpoint=None, checkpoint_every=60.0, progress=False)",

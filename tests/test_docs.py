@@ -22,8 +22,10 @@ WITH_EXAMPLES = {"lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantee
                  "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
                  "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.search",
-                 "lplfast.rules.signature", "lplfast.run.many", "lplfast.run.training", "lplfast.spectral.certified",
-                 "lplfast.spectral.exact", "lplfast.spectral.modes", "lplfast.spectral.power"}
+                 "lplfast.rules.signature", "lplfast.run.many", "lplfast.run.plan",
+                 "lplfast.run.training", "lplfast.spectral.certified",
+                 "lplfast.spectral.exact", "lplfast.spectral.modes", "lplfast.spectral.power",
+                 "lplfast.studies.sweep"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -15,7 +15,7 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 # folders and single files, from below; each imports what is before it
 ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "tables", "reference", "linalg",
          "iterate", "losses", "network_bases", "network_draws", "network_balance", "network_parts", "network",
-         "spectral", "rules", "descent", "guarantees", "run", "steps", "data", "plots", "experiments", "cli"]
+         "spectral", "rules", "descent", "guarantees", "run", "studies", "steps", "data", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
@@ -31,8 +31,10 @@ INSIDE = {
     "descent": ["history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
     "guarantees": ["constants", "imbalance", "bounds", "rates", "curve", "initial", "audit"],
-    "run": ["requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run", "plan",
-            "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
+    "run": ["columns", "requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run",
+            "plan", "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
+    "studies": ["grid", "maker", "shard", "results", "group", "pace", "engine", "lock", "store", "dataset", "progress",
+                "sweep"],
     "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
     "cli": ["terminal", "inputs", "summary", "train", "audit", "reproduce", "program"],
 }
@@ -95,7 +97,8 @@ def test_the_twin_imports_nothing_of_ours():
 def test_import_loads_no_optional_package():
     loaded = subprocess.run([sys.executable, "-c", "import sys, lplfast; print(*sys.modules)"], capture_output=True,
                             text=True, check=True).stdout.split()
-    assert not ({"matplotlib", "pandas", "sklearn", "tqdm", "xarray", "joblib", "dask", "hypothesis", "torch", "jax"}
+    assert not ({"matplotlib", "pandas", "sklearn", "tqdm", "xarray", "joblib", "dask", "hypothesis", "torch", "jax",
+                 "h5netcdf", "distributed"}
                 & {name.split(".")[0] for name in loaded})
     # these take as long as all of ours, and few runs need them
     assert not {"scipy.optimize", "scipy.sparse.linalg"} & set(loaded)

@@ -12,7 +12,7 @@ from .options import RunOptions
 from .requirements import missing_for
 from .run import Run
 
-__all__ = ["HISTORY_LIMIT", "Plan"]
+__all__ = ["HISTORY_LIMIT", "Plan", "plan"]
 
 # Bytes that a history may take up in memory.
 HISTORY_LIMIT = 2**31
@@ -70,6 +70,50 @@ class Plan:
         """
         _check_origin(self.problem, run)
         return dataclasses.replace(self, run=run)
+
+
+# What `plan` takes beside what is trained, and what it is where it is not given.
+DEFAULTS = {"max_iter": 1000, "tol": None, "grad_tol": None, "max_growth": None, "max_time": None, "constants": None,
+            "compress": None, "record": None, "record_every": None}
+
+
+def plan(problem, network, step_size=None, **options):
+    """Return what `train` would be given, checked and not begun: what an experiment may return to `sweep`.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss l of the product W1 W2.
+    network : Network or Run
+        Where to start, or the run to continue.
+    step_size : str, float, Rule or callable, optional
+        As in `train`.
+    options
+        `max_iter`, `tol`, `grad_tol`, `max_growth`, `max_time`, `constants`, `compress`, `record` and `record_every`,
+        as in `train`.
+
+    Returns
+    -------
+    Plan
+        Immutable; it pickles if the problem and the rule do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On bad arguments; if the rule needs what the problem or the network does not have.
+
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network
+    >>> plan(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]), "sharp", max_iter=50).max_iter
+    50
+
+    """
+    unknown = sorted(set(options) - set(DEFAULTS))
+    if unknown:
+        raise TypeError(f"{unknown[0]}: expected options among {', '.join(DEFAULTS)}, got another; callbacks, "
+                        "checkpoints and progress are for train")
+    return Plan.validated(problem, network, step_size=step_size, **{**DEFAULTS, **options})
 
 
 def _check_history(max_iter, options):

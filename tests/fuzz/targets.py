@@ -17,11 +17,14 @@ from lplfast import (
     SquaredLoss,
     check_loss,
     data,
+    explain,
     guaranteed_rate,
     initial_bounds,
     local_constants,
+    plan,
     predicted_curve,
     steps,
+    sweep,
     train,
     train_many,
 )
@@ -188,6 +191,29 @@ def trained(draw):
         callback_every=lambda: 2, checkpoint=lambda: "run.npz", checkpoint_every=lambda: 1e-3))
     return call(train, draw.some(problem), draw.some(start), step_size,
                 max_iter=draw.pick([0, 3, 12, 12, draw.some(5)]), **options, documents=(train, Network.stack))
+
+
+def planned(draw):
+    problem, start = objects.pair(draw)
+    return call(plan, draw.some(problem), draw.some(start), draw.some(objects.rule(draw)), **draw.options(
+        max_iter=lambda: 3, tol=lambda: 0.1, record=lambda: ["gap"], callback=lambda: repr),
+        documents=(plan, Network.stack))
+
+
+def studied(draw):
+    problem, start = objects.pair(draw)
+    value = draw.bad()
+    experiment = draw.pick([
+        lambda rng, **given: plan(problem, start, max_iter=3), lambda rng, **given: given, lambda rng: value,
+        lambda rng, **given: {"x": value}, lambda rng, **given: {"x": (("y",), rng.random(rng.integers(3)))},
+        draw.no_function()])
+    grid = {name: draw.some(draw.pick([[1, 2], ["a"], {"b": value}, [0.5, 1], [True]])) for name in draw.pick(
+        [["a"], ["a", "b"], []])}
+    if draw.chance(0.1):
+        return call(explain, draw.some("studies"), draw.some("missing"))
+    return call(sweep, experiment, draw.some(grid), n_jobs=draw.some(1), seeds=draw.some(2), **draw.options(
+        store=lambda: "studies", name=lambda: f"study{draw.size()}", on_mismatch=lambda: "keep",
+        progress=lambda: False, backend=lambda: "threading"))
 
 
 def bounded(draw):

@@ -1,0 +1,78 @@
+"""Who makes a study: versions, the source of the experiment, the objects of the grid; and what differs."""
+
+import difflib
+import functools
+import inspect
+import json
+import pickle
+import platform
+import textwrap
+
+import numpy as np
+import scipy
+
+from ..versions import __version__
+
+__all__ = ["ENTROPY", "differences", "joined", "maker_of", "source_of", "versions"]
+
+# Of all studies; a key makes each cell's stream from it.
+ENTROPY = 0
+
+
+@functools.cache
+def versions():
+    """Return what the bits of a result may depend on."""
+    return {"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
+            "scipy": scipy.__version__}
+
+
+def source_of(experiment):
+    """Return the text of a function; None where it cannot be read."""
+    try:
+        return textwrap.dedent(inspect.getsource(inspect.unwrap(experiment)))
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+def maker_of(experiment, grid):
+    """Return what makes the cells of a study, plain enough for JSON."""
+    import joblib
+
+    objects = {}
+    for name, found in grid.objects.items():
+        objects[name] = {json.dumps(label): _digest(joblib, value) for label, value in found.items()}
+    return {"entropy": ENTROPY, "versions": versions(), "source": source_of(experiment), "objects": objects}
+
+
+def _digest(joblib, value):
+    """Return a digest of an object; None of one that does not pickle, a lambda for one."""
+    try:
+        return joblib.hash(value)
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def differences(before, after):
+    """Return sentences on what differs between two makers."""
+    found = []
+    if before["entropy"] != after["entropy"]:
+        found.append(f"entropy: {before['entropy']} in the store, {after['entropy']} now")
+    for name in sorted({*before["versions"], *after["versions"]}):
+        old, new = before["versions"].get(name), after["versions"].get(name)
+        if old != new:
+            found.append(f"version of {name}: {old} in the store, {new} now")
+    for name, labels in after["objects"].items():
+        for label, digest in labels.items():
+            old = before["objects"].get(name, {}).get(label, digest)
+            if None not in (old, digest) and old != digest:
+                found.append(f"object: {name} = {label} is another one now")
+    if None not in (before["source"], after["source"]) and before["source"] != after["source"]:
+        lines = difflib.unified_diff(before["source"].splitlines(), after["source"].splitlines(), "store", "now",
+                                     lineterm="", n=1)
+        found.append("source of the experiment:\n" + textwrap.indent("\n".join(lines), "    "))
+    return found
+
+
+def joined(before, after):
+    """Return the digests of a grid's objects, of before and new ones."""
+    return {name: {**before.get(name, {}), **after.get(name, {})} for name in {**before, **after}}

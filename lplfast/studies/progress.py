@@ -1,0 +1,43 @@
+"""A bar of the cells of a study, in terminals and notebooks; elsewhere nothing is printed."""
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Context manager: `advance(cells, failed)` counts what has ended, beside what was there before.
+
+    tqdm shows the rate and the time that is left.
+    """
+
+    def __init__(self, shown, total, before):
+        self.bar, self.failed = None, 0
+        if shown:
+            self.bar = _bar(total, before)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.bar is not None:
+            self.bar.close()
+
+    def advance(self, cells, failed):
+        """Count cells that have ended, and how many of them failed."""
+        if self.bar is None:
+            return
+        self.failed += failed
+        if self.failed:
+            self.bar.set_postfix_str(f"{self.failed} failed", refresh=False)
+        self.bar.update(cells)
+
+
+def _bar(total, before):
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
+    from tqdm.notebook import tqdm as of_notebooks
+
+    # None: where the output is no terminal, there is no bar; that of a notebook is none, and shows one
+    disable = False if issubclass(tqdm, of_notebooks) else None
+    return tqdm(total=total, initial=before, unit="cell", disable=disable)

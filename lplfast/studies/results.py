@@ -1,0 +1,103 @@
+"""What an experiment returned, as variables: name -> (dims, array, attrs)."""
+
+import numpy as np
+
+from ..descent.history import COLUMNS
+from ..guarantees.audit import theorems_failed
+from ..run.columns import described
+from ..run.execution import carry_out
+from ..run.plan import Plan
+from ..run.run import Run
+from ..validation import shown
+
+__all__ = ["variables_of"]
+
+ATTRS = {name: described(name) for name in (*COLUMNS, "status", "iterations", "violations", "final_loss", "final_gap",
+                                            "final_bound")}
+
+FINAL = {"gap": "final_gap", "gap_bound": "final_bound"}
+
+
+def variables_of(result, taken, cancelled=None):
+    """Return the variables of what an experiment returned: a plan is carried out first.
+
+    Parameters
+    ----------
+    result : Plan, Run, Dataset or dict
+    taken : collection of str
+        The names of the grid's dimensions, and others that no variable may have.
+    cancelled : callable, optional
+        Whether to stop a plan under way, which then ends as "interrupted".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else, or names do not fit.
+    Exception
+        Whatever carrying out a plan raises.
+    """
+    if isinstance(result, Plan):
+        result = carry_out(result, cancelled=cancelled)
+    if isinstance(result, Run):
+        return _of_run(result)
+    if isinstance(result, dict):
+        return {_name(name, taken): _variable(name, value, taken) for name, value in result.items()}
+    if hasattr(result, "data_vars") and hasattr(result, "variables"):
+        return {_name(name, taken): _variable(name, (value.dims, value.values, dict(value.attrs)), taken)
+                for name, value in result.variables.items()}
+    raise TypeError("experiment: expected it to return a Run, plan(...), or a dict of numbers and arrays, got "
+                    f"{shown(result)}")
+
+
+def _of_run(run):
+    """Return how a run ended, and its history at the multiples of `record_every`.
+
+    So iterations are common to all runs. Seconds are left out: no two runs take the same, and studies with the same
+    numbers are to be equal.
+    """
+    every = run.continuation.options["record_every"]
+    rows = run.iterations // every + 1
+    estimated = run.facts.constants == "power"
+    found = {"status": run.status, "iterations": run.iterations,
+             "violations": 0 if estimated else theorems_failed(run.checks), "final_loss": run.continuation.loss}
+    found |= {name: run.history[column][-1] for column, name in FINAL.items() if column in run.history}
+    variables = {name: ((), np.asarray(value), ATTRS[name]) for name, value in found.items()}
+    variables["iteration"] = ("iteration",), np.arange(0, rows * every, every), ATTRS["iteration"]
+    asked = run.continuation.options["record"]
+    for name, column in run.history.items():
+        if name != "iteration" and (name != "time" or len(asked) < len(COLUMNS)):
+            variables[name] = ("iteration",), column[:rows], ATTRS.get(name) or described(name)
+    return variables
+
+
+def _name(name, taken):
+    if not isinstance(name, str) or not name or name in taken:
+        raise ValueError("experiment: expected a dict whose keys are names, other than those of the grid, 'seed' and "
+                         f"'error', got {shown(name)}")
+    return name
+
+
+def _variable(name, value, taken):
+    """Return a value of a dict as xarray takes it: an array, or a tuple (dims, array) or (dims, array, attrs)."""
+    dims, attrs = None, {}
+    if isinstance(value, tuple) and len(value) in (2, 3) and _are_dims(value[0]):
+        dims, value, *rest = value
+        dims, attrs = (dims,) if isinstance(dims, str) else tuple(dims), rest[0] if rest else {}
+    elif hasattr(value, "dims") and hasattr(value, "values"):
+        dims, value, attrs = value.dims, value.values, dict(value.attrs)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufcU":
+        raise TypeError(f"{name}: expected numbers or text, got {shown(value)}")
+    dims = tuple(f"{name}_{axis}" for axis in range(array.ndim)) if dims is None else dims
+    if len(dims) != array.ndim or len(set(dims)) < len(dims) or set(dims) & set(taken):
+        raise ValueError(f"{name}: expected {array.ndim} distinct dimensions, none of the grid's, got {shown(dims)}")
+    if name in dims and (dims != (name,) or len(np.unique(array)) < array.size):
+        raise ValueError(f"{name}: expected a coordinate of distinct values along its own dimension, got others")
+    if not all(isinstance(said, (str, int, float)) for said in attrs.values()):
+        raise TypeError(f"{name}: expected attributes that are text or numbers, got {shown(attrs)}")
+    kind = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64, "c": np.complex128}
+    return dims, array.astype(kind.get(array.dtype.kind, array.dtype)), attrs
+
+
+def _are_dims(dims):
+    return isinstance(dims, str) or (isinstance(dims, (tuple, list)) and all(isinstance(name, str) for name in dims))

@@ -1,0 +1,135 @@
+"""A shard: what a group of cells has come to, as arrays: of ragged ones, values and shapes."""
+
+import json
+import zipfile
+
+import numpy as np
+
+from ..files import open_file, replace_file
+from ..run.stored import write_arrays
+from .grid import KEY_BYTES
+
+__all__ = ["Shard", "Variable", "gathered"]
+
+FORMAT = 1
+
+# What numpy.load may raise of a file that is damaged.
+DAMAGE = (ValueError, EOFError, KeyError, TypeError, MemoryError, RuntimeError, zipfile.BadZipFile)
+
+
+class Variable:
+    """A variable in some cells of a shard.
+
+    Attributes
+    ----------
+    dims : tuple of str
+        Its own dimensions, beside those of the grid.
+    attrs : dict
+        Units and the like.
+    cells : array of ints
+        The cells that have it, by their number in the shard.
+    shapes : array of ints of shape (cells, dims)
+    values : array of one dimension
+        Of all these cells, one after the other.
+    """
+
+    def __init__(self, dims, attrs, cells, shapes, values):
+        self.dims, self.attrs, self.cells, self.shapes, self.values = dims, attrs, cells, shapes, values
+
+
+class Shard:
+    """What a group of cells has come to.
+
+    Attributes
+    ----------
+    keys : list of bytes
+        Of the cells.
+    errors : list of str
+        What went wrong in each; empty where nothing did.
+    seconds : array
+        How long each took.
+    variables : dict
+        Name -> Variable.
+    maker : int
+        Which of the makers of the store it is by.
+    """
+
+    def __init__(self, keys, errors, seconds, variables, maker=0):
+        self.keys, self.errors, self.seconds, self.variables, self.maker = keys, errors, seconds, variables, maker
+
+    def save(self, path):
+        """Write it to a file, at once or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        about = {"format": FORMAT, "maker": self.maker, "errors": self.errors,
+                 "variables": [{"name": name, "dims": list(variable.dims), "attrs": variable.attrs}
+                               for name, variable in self.variables.items()]}
+        text = json.dumps(about)
+        arrays = {"about": np.array(text, dtype=f"<U{len(text)}"), "seconds": self.seconds,
+                  "keys": np.frombuffer(b"".join(self.keys), np.uint8)}
+        for i, variable in enumerate(self.variables.values()):
+            arrays |= {f"cells-{i}": variable.cells, f"shapes-{i}": variable.shapes, f"values-{i}": variable.values}
+        replace_file(path, lambda file: write_arrays(file, arrays))
+
+    @classmethod
+    def load(cls, path):
+        """Return the shard in a file. Nothing in it is executed.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is damaged, or none.
+        """
+        with open_file(path) as file:
+            try:
+                with np.load(file, allow_pickle=False) as arrays:
+                    return cls._from(json.loads(str(arrays["about"])), arrays)
+            except DAMAGE as error:
+                raise ValueError(f"{path}: expected a shard of a study, got something else or a damaged file: {error}. "
+                                 "Remove it, and the same call computes its cells again") from None
+
+    @classmethod
+    def _from(cls, about, arrays):
+        if about["format"] != FORMAT:
+            raise ValueError(f"format: expected {FORMAT}, got {about['format']}")
+        raw, seconds = arrays["keys"].tobytes(), arrays["seconds"]
+        keys = [raw[at:at + KEY_BYTES] for at in range(0, len(raw), KEY_BYTES)]
+        if not len(keys) == len(about["errors"]) == len(seconds):
+            raise ValueError("expected as many errors and times as keys, got others")
+        variables = {}
+        for i, said in enumerate(about["variables"]):
+            cells, shapes, values = (arrays[f"{part}-{i}"] for part in ("cells", "shapes", "values"))
+            fits = (cells.ndim == values.ndim == 1 and shapes.shape == (len(cells), len(said["dims"]))
+                    and ((cells >= 0) & (cells < len(keys))).all() and (shapes >= 0).all()
+                    and int(shapes.prod(axis=1).sum()) == len(values))
+            if not fits:
+                raise ValueError(f"{said['name']}: expected values as its shapes say, got others")
+            variables[said["name"]] = Variable(tuple(said["dims"]), said["attrs"], cells, shapes, values)
+        return cls(keys, about["errors"], seconds, variables, about["maker"])
+
+
+def gathered(keys, errors, seconds, results):
+    """Return the shard of cells whose `results` are dicts, name -> (dims, array, attrs); None where there is none."""
+    parts = {}
+    for number, result in enumerate(results):
+        for name, (dims, array, attrs) in (result or {}).items():
+            if name not in parts:
+                parts[name] = dims, attrs, [], []
+            elif parts[name][0] != dims:
+                errors[number] = (f"ValueError: {name}: expected the dimensions of other cells, {parts[name][0]}, got "
+                                  f"{dims}")
+                continue
+            parts[name][2].append(number)
+            parts[name][3].append(array)
+    variables = {}
+    for name, (dims, attrs, cells, arrays) in parts.items():
+        shapes = np.array([array.shape for array in arrays], dtype=np.int64).reshape(len(arrays), len(dims))
+        variables[name] = Variable(dims, attrs, np.array(cells), shapes,
+                                   np.concatenate([array.reshape(-1) for array in arrays]))
+    return Shard(keys, errors, np.array(seconds), variables)
