@@ -35,7 +35,8 @@ INSIDE = {
             "plan", "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
     "studies": ["grid", "maker", "shard", "results", "group", "pace", "engine", "lock", "store", "dataset", "progress",
                 "sweep"],
-    "experiments": ["panels", "report", "initialization", "local_constants", "losses", "steps", "tightness", "width"],
+    "experiments": ["panels", "report", "initialization", "lazy", "local_constants", "losses", "steps", "tightness",
+                    "width"],
     "cli": ["terminal", "inputs", "summary", "train", "audit", "reproduce", "program"],
 }
 

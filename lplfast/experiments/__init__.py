@@ -1,6 +1,6 @@
 """The papers' experiments: each a module with `reproduce(*, seeds)`, which returns a `Report`."""
 
-from . import initialization, local_constants, losses, steps, tightness, width
+from . import initialization, lazy, local_constants, losses, steps, tightness, width
 
 __all__ = ["EXPERIMENTS"]
 
@@ -12,4 +12,5 @@ EXPERIMENTS = {
     "width": width,
     "initialization": initialization,
     "losses": losses,
+    "lazy": lazy,
 }

@@ -118,10 +118,7 @@ def predicted_curve(problem, network, step_sizes, iterations, *, order=1):
         band = (_Frozen if order == 0 else _Predicted)(frame)
         found = np.array([NOTHING] * (iterations + 1))
         for t in range(iterations + 1):
-            row = band.row()
-            if not np.isfinite(row).all():
-                break       # beyond float64: nothing can be said from here on
-            found[t] = row
+            found[t] = np.where(np.isnan(row := band.row()), NOTHING, row)
             if t < iterations:
                 band.step(float(etas[t]))
     return PredictedCurve(*found.T.copy(), step_sizes=etas, order=order)
@@ -186,6 +183,8 @@ class _Frame:
 
     def band(self, size, e):
         """Return the gap from below and above where Q has norm `size` up to e, on the data themselves too."""
+        if not size + e < math.inf:
+            return 0.0, math.inf
         most, least = size * (1 + self.u) + e, max(size * (1 - 2 * self.u) - e, 0.0)
         above = most * most / 2
         slope = math.sqrt(2 * above * (1 + self.frame))

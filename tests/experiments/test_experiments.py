@@ -8,12 +8,12 @@ import pytest
 
 from lplfast import Network
 from lplfast.cli import main
-from lplfast.experiments import EXPERIMENTS, initialization, local_constants, losses, steps, tightness, width
+from lplfast.experiments import EXPERIMENTS, initialization, lazy, local_constants, losses, steps, tightness, width
 from lplfast.experiments.report import spread
 
 mpl.use("Agg")
 
-SEEDS = {"steps": 6, "tightness": 1, "local-constants": 3, "width": 1, "initialization": 1, "losses": 1}
+SEEDS = {"steps": 6, "tightness": 1, "local-constants": 3, "width": 1, "initialization": 1, "losses": 1, "lazy": 1}
 
 QUANTILES = ("min", "q25", "median", "q75", "max")
 
@@ -27,6 +27,8 @@ COLUMNS = {
               "iterations_measured*", "iterations_ratio*"],
     "initialization": ["imbalance", "distance", "vacuous", "runs", "within", "guaranteed*", "measured*"],
     "losses": ["loss", "rule", "iteration", "gap", "gap_bound", "mu_t", "K_t"],
+    "lazy": ["condition", "width", "iteration", "gap*", "ratio*", "deviation*", "deviation_bound*", "lower_0*",
+             "upper_0*", "width_0*", "lower_1*", "upper_1*", "width_1*", "outside*"],
 }
 
 # Here the tangent kernel has condition 2, where theory gives log 2 / log 3 = 0.63; a half is the limit of bad
@@ -108,6 +110,11 @@ def test_a_step_that_is_too_long_leaves_the_bounds_from_the_initialization():
 def test_a_step_that_is_too_long_needs_more_iterations_than_are_guaranteed(reproduce, monkeypatch):
     monkeypatch.setattr(width, "MAX_ITER", 100)    # at most 15 are guaranteed
     assert any("no run needs more iterations" in claim for claim in failed(reproduce()))
+
+
+def test_a_step_that_is_another_leaves_the_band():
+    report = lazy.reproduce(seeds=1, widths=(10**3, 10**8), step_size=lambda it: 0.9 / (it.K * it.sigma_max_sq))
+    assert "every measured gap is inside both bands" in failed(report)
 
 
 def test_a_step_that_is_too_long_does_not_get_there_on_any_loss(monkeypatch):
