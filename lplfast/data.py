@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 
 from .losses.labels import as_codes, indicators
-from .tables import read_matrix
-from .validation import as_array, as_choice, as_count, as_matrix, as_number
+from .tables import read_table
+from .validation import as_array, as_choice, as_count, as_matrix, as_number, shown
 
-__all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized"]
+__all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized",
+           "with_intercept"]
 
 
 def default_data(*, n=20, m=20, condition=10.0, seed=0):
@@ -82,18 +83,71 @@ def one_hot(labels):
     return indicators(codes, len(classes))
 
 
-def read_data(x_path, y_path):
+def read_data(x_path, y_path, *, header=None, index=None):
     """Return X, Y from two files, .npy or text; each error names its file.
+
+    In a text, a first line without any number holds names of columns, and is left out. Whatever else may be names or
+    data is an error that names the line or the column: numbers above the columns as pandas writes them, row labels of
+    pandas, R and Excel.
+
+    Parameters
+    ----------
+    x_path, y_path : path
+        The files, one sample a row.
+    header : bool or pair of bools, optional
+        Whether the first line of a text holds names of columns: of both files, or of each.
+    index : bool or pair of bools, optional
+        Whether the first column of a text holds labels of rows: of both files, or of each.
 
     Raises
     ------
     OSError
         If one cannot be read.
     TypeError, ValueError
-        If it holds no finite matrix.
+        If it holds no finite matrix, or one that has to be asked about; if they have different numbers of rows.
 
     """
-    return read_matrix(x_path), read_matrix(y_path)
+    headers, indices = _of_each("header", header), _of_each("index", index)
+    (X, doubt), (Y, other) = (read_table(path, header=names, index=labels) for path, names, labels in
+                              zip((x_path, y_path), headers, indices, strict=True))
+    if doubt and other:
+        raise ValueError(f"{x_path}, {y_path}, line 1: expected to know what it is: 0 may be the name of the column, "
+                         "as pandas writes it, or a row of data: say header=True or header=False")
+    if len(X) != len(Y):
+        hint = ("; if the first line of one of them is a name that is a number, say header=True"
+                if abs(len(X) - len(Y)) == 1 and None in headers else "")
+        raise ValueError(f"{x_path}, {y_path}: expected as many rows, one sample each, got {len(X)} and {len(Y)}{hint}")
+    return X, Y
+
+
+def _of_each(name, flag):
+    """Return an option of the two files as a pair."""
+    if flag is None or isinstance(flag, bool | np.bool_):
+        return flag, flag
+    if isinstance(flag, tuple | list) and len(flag) == 2:
+        return tuple(flag)
+    raise TypeError(f"{name}: expected True, False or a pair of them, got {shown(flag)}")
+
+
+def with_intercept(X):
+    """Return X with a last column of ones, (N, n + 1): the last row of W is then the intercept.
+
+    A ridge penalizes it like every other row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On anything but a finite real matrix.
+
+    Examples
+    --------
+    >>> with_intercept([[2.0], [3.0]]).tolist()
+    [[2.0, 1.0], [3.0, 1.0]]
+
+    With standardized columns: `W_raw, shift = scaled.restore(W[:-1])`, and the intercept is `shift + W[-1]`.
+    """
+    X = as_matrix("X", X)
+    return np.hstack([X, np.ones((len(X), 1))])
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -1,5 +1,6 @@
 """The border: what a user hands over becomes an array, a number or a generator of the right kind, or a clear error."""
 
+import difflib
 import math
 import numbers
 import operator
@@ -162,7 +163,9 @@ def as_reduction(reduction):
 def as_choice(name, value, choices):
     """Return `value` if it is one of the choices, all strings, or raise ValueError."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {shown(value)}")
+        close = difflib.get_close_matches(value.lower(), choices, 1) if isinstance(value, str) else []
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {shown(value)}"
+                         + (f"; did you mean {close[0]!r}?" if close else ""))
     return value
 
 

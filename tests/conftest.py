@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import filelock
 import mpmath
 import pytest
 from hypothesis import settings
+from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 import lplfast
+from lplfast.cli import main
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -63,3 +66,28 @@ def one_blas_thread():
     """For tests that compare with much of NumPy's own: on small matrices, threads that wait cost more than they do."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+@pytest.fixture(name="lplfast")
+def command_line(tmp_path, monkeypatch, capsys):
+    """Return a function that runs the command line in an empty folder: exit code, output, errors.
+
+    Rendering a figure takes longer than all else, and test_outcomes.py has the odd ones: unless it is asked for, the
+    file is empty.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+
+    def call(*argv, rendered=False):
+        with monkeypatch.context() as patch:
+            if not rendered:
+                patch.setattr(Figure, "savefig", lambda figure, file, **options: file.write(b"drawn"))
+            try:
+                code = main([str(argument) for argument in argv])
+            except SystemExit as stop:
+                code = stop.code
+        said = capsys.readouterr()
+        # lines are folded for the screen
+        return code or 0, re.sub(r"\s+", " ", said.out), said.err
+
+    return call

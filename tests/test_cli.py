@@ -1,46 +1,18 @@
 """`lplfast ...` as a user runs it: what it prints, what it writes, and its exit code."""
 
 import os
-import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import sklearn.datasets
-from matplotlib.figure import Figure
 
 from lplfast import Network, Run, SoftmaxLoss, SquaredLoss, train
-from lplfast.cli import main
 from lplfast.data import default_data, standardized
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FILES = {"history.csv", "run.npz", "overview.png"}
-
-
-@pytest.fixture
-def lplfast(tmp_path, monkeypatch, capsys):
-    """Return a function that runs the command line in an empty folder: exit code, output, errors.
-
-    Rendering a figure takes longer than all else, and test_outcomes.py has the odd ones: unless it is asked for, the
-    file is empty.
-    """
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-
-    def call(*argv, rendered=False):
-        with monkeypatch.context() as patch:
-            if not rendered:
-                patch.setattr(Figure, "savefig", lambda figure, file, **options: file.write(b"drawn"))
-            try:
-                code = main([str(argument) for argument in argv])
-            except SystemExit as stop:
-                code = stop.code
-        said = capsys.readouterr()
-        # lines are folded for the screen
-        return code or 0, re.sub(r"\s+", " ", said.out), said.err
-
-    return call
 
 
 @pytest.fixture

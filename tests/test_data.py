@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lplfast import SquaredLoss
-from lplfast.data import Standardized, one_hot, standardized
+from lplfast.data import Standardized, one_hot, standardized, with_intercept
 
 RNG = np.random.default_rng(0)
 NORMAL = RNG.standard_normal(40)
@@ -115,6 +115,22 @@ def test_standardized_data_are_data():
     assert SquaredLoss(scaled, [1, 2, 3]).minimum == SquaredLoss(scaled.X, [1, 2, 3]).minimum
     with pytest.raises(ValueError, match="X: expected finite"):
         standardized([[np.nan]])
+
+
+def test_an_intercept_comes_last_and_goes_back_to_raw_units():
+    rng = np.random.default_rng(0)
+    raw = rng.standard_normal((30, 3)) * [1.0, 1e3, 1e-3] + [5.0, -7.0, 1.0]
+    scaled = standardized(raw)
+    X = with_intercept(scaled)
+    assert np.array_equal(X, np.column_stack([scaled.X, np.ones(30)]))
+    W = rng.standard_normal((4, 2))
+    W_raw, shift = scaled.restore(W[:-1])
+    # terms up to 1e3 times what is left of them
+    assert np.allclose(raw @ W_raw + shift + W[-1], X @ W, rtol=0, atol=1e-11)
+    assert with_intercept(pd.DataFrame({"a": [1, 2]})).tolist() == [[1, 1], [2, 1]]
+    for bad in ([1.0, 2.0], [["a"]], [[np.nan]], None, []):
+        with pytest.raises((TypeError, ValueError), match="X: expected"):
+            with_intercept(bad)
 
 
 @pytest.mark.parametrize(("given", "codes"), [

@@ -16,7 +16,7 @@ from lplfast.run.schema import SCHEMA
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
-WITH_EXAMPLES = {"lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
+WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
                  "lplfast.guarantees.curve", "lplfast.guarantees.rates", "lplfast.losses.checking",
                  "lplfast.losses.classification", "lplfast.losses.custom", "lplfast.losses.problems",
                  "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",

@@ -13,8 +13,8 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "tables", "reference", "linalg",
-         "iterate", "losses", "network_bases", "network_draws", "network_balance", "network_parts", "network",
+ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited", "tables", "reference",
+         "linalg", "iterate", "losses", "network_bases", "network_draws", "network_balance", "network_parts", "network",
          "spectral", "rules", "descent", "guarantees", "run", "studies", "steps", "data", "plots", "experiments", "cli"]
 
 # within a folder likewise
@@ -37,7 +37,7 @@ INSIDE = {
                 "sweep"],
     "experiments": ["panels", "report", "initialization", "lazy", "local_constants", "losses", "steps", "tightness",
                     "width"],
-    "cli": ["terminal", "inputs", "summary", "train", "audit", "reproduce", "program"],
+    "cli": ["terminal", "parser", "inputs", "rules", "starts", "summary", "train", "audit", "reproduce", "program"],
 }
 
 # A function may import what is above it when it is called, where a method is only a doorway.

@@ -5,9 +5,11 @@ import pickle
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from cases import EXPECTED
 
+from lplfast.data import read_data
 from lplfast.tables import read_matrix
 
 TABLE = np.array([[1.0, -2.5], [0.1, 1e300], [3.0, 5e-324]])
@@ -46,6 +48,97 @@ def test_a_bad_line_of_text_is_named(tmp_path, text, line):
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}, line {line}: expected"):
         read_matrix(path)
+
+
+# what a program writes of TABLE, with names of columns, labels of rows or both
+LABELLED = {
+    "pandas": lambda path, **options: pd.DataFrame(TABLE).to_csv(path, **options),
+    "pandas, named": lambda path, **options: pd.DataFrame(TABLE, columns=["a", "b"]).to_csv(path, **options),
+    "excel": lambda path, **options: pd.DataFrame(TABLE, columns=["a", "b"]).to_csv(path, sep=";", **options),
+    "pandas, tabs": lambda path, **options: pd.DataFrame(TABLE).to_csv(path, sep="\t", **options),
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize(("header", "index"), [(True, True), (True, False), (False, True)])
+def test_what_pandas_writes_is_read_or_asked_about(tmp_path, name, header, index):
+    path = tmp_path / "table.csv"
+    LABELLED[name](path, header=header, index=index)
+    assert read_matrix(path, header=header, index=index).tolist() == TABLE.tolist()
+    if (header, index) == (True, False) and name in ("pandas, named", "excel"):
+        # text above, and no labels of rows: beyond doubt
+        assert read_matrix(path).tolist() == TABLE.tolist()
+    else:
+        with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}, (line|column) \d: expected .*=True"):
+            read_matrix(path)
+
+
+@pytest.mark.parametrize(("text", "where", "asked"), [
+    # pandas: names that are numbers; row numbers beside them; R: write.csv, write.table, row names that are words
+    ("0,1\n.5,2.5\n", "line 1", "header"), ("0,1\n5,2\n", "line 1", "header"), (",0,1\n0,5,2\n", "line 1", "index"),
+    ("0\n0.5\n2.5\n", "line 1", "header"), (",a\n0,5\n1,2\n", "column 1", "index"),
+    ('"","V1"\n"1",.5\n', "line 2", "index"), ('"V1" "V 2"\n"1" .5 .25\n', "line 2", "index"),
+    ("V1 V2\n1 .5 .25\n7 .5 .25\n", "column 1", "index"), ('"mpg"\n"Mazda RX4" 21\n', "line 2", "index"),
+    ('name,mpg\n"Mazda, RX4",21\n', "line 2", "index"),
+    # Excel: rows counted from 1; years above columns
+    ("nr;a\n1;.5\n2;.5\n3;.5\n", "column 1", "index"), ("1990;2000\n.5;.25\n", "line 1", "header"),
+    # some names are numbers
+    ("a,1\n2,3\n", "line 1", "header"),
+])
+def test_what_may_be_names_or_data_is_asked_about(tmp_path, text, where, asked):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))}, {where}: expected .*\b{asked}=True") as refusal:
+        read_matrix(path)
+    # either answer is an answer
+    options = {name: True for name in ("header", "index") if f"{name}=True or {name}=False" in str(refusal.value)}
+    if options:
+        fewer = read_matrix(path, **options)
+        if len(options) == 1:
+            more = read_matrix(path, **{asked: False})
+            assert more.size > fewer.size
+
+
+@pytest.mark.parametrize(("text", "rows"), [
+    # no doubt: 1.0 is not written as a name is; no growing line; two rows are not counted; a column of labels
+    ("0.0,1.0\n.5,2.5\n", [[0, 1], [0.5, 2.5]]), ("2,1\n.5,2.5\n", [[2, 1], [0.5, 2.5]]),
+    ("1,2\n3,4\n", [[1, 2], [3, 4]]), ("1,.5\n2,.5\n", [[1, 0.5], [2, 0.5]]), ("0\n1\n0\n", [[0], [1], [0]]),
+    ("0\n1\n2\n", [[0], [1], [2]]), ("0,1\n", [[0, 1]]), ('"a,b","c"\n1,2\n', [[1, 2]]),
+    ("sep=;\na;b\n1;2\n", [[1, 2]]), ("# of 1990\na,b\n1,2\n", [[1, 2]]),
+])
+def test_what_is_beyond_doubt_is_read(tmp_path, text, rows):
+    (tmp_path / "table.csv").write_text(text)
+    assert read_matrix(tmp_path / "table.csv").tolist() == rows
+
+
+def test_two_files_are_asked_about_together(tmp_path):
+    x, y = tmp_path / "x.csv", tmp_path / "y.csv"
+    frame = pd.DataFrame(np.arange(8.0).reshape(4, 2) / 3)
+    frame.to_csv(x, index=False)
+    pd.Series([1, 0, 1, 0]).to_csv(y, index=False)
+    with pytest.raises(ValueError, match=r"x\.csv, line 1: expected .* header=True or header=False"):
+        read_data(x, y)
+    with pytest.raises(ValueError, match=r"expected as many rows, one sample each, got 4 and 5; .* header=True"):
+        read_data(x, y, header=(True, None))
+    X, Y = read_data(x, y, header=True)
+    assert X.tolist() == frame.to_numpy().tolist()
+    assert Y.ravel().tolist() == [1, 0, 1, 0]
+    # a column of whole numbers each, with a "0" above both
+    pd.Series([3, 1, 4, 1]).to_csv(x, index=False)
+    with pytest.raises(ValueError, match=r"x\.csv, .*y\.csv, line 1: expected"):
+        read_data(x, y)
+    assert [len(part) for part in read_data(x, y, header=False)] == [5, 5]
+    assert [len(part) for part in read_data(x, y, header=(True, True))] == [4, 4]
+
+
+@pytest.mark.parametrize("option", ["header", "index"])
+@pytest.mark.parametrize("bad", [0, 1, "yes", (True,), [True, False, True], (True, 1)], ids=repr)
+def test_what_is_no_answer(tmp_path, option, bad):
+    (tmp_path / "table.csv").write_text("1,1\n2,1\n")
+    with pytest.raises(TypeError, match=f"{option}: expected True"):
+        read_data(tmp_path / "table.csv", tmp_path / "table.csv", **{option: bad})
+    with pytest.raises(TypeError, match=f"{option}: expected True"):
+        read_matrix(tmp_path / "table.csv", **{option: bad})
 
 
 def _npz():

@@ -1,6 +1,7 @@
 """`lplfast audit`: whether every inequality of a saved run held."""
 
 from ..run.run import Run
+from .parser import add_command
 from .terminal import say
 
 __all__ = ["add_to"]
@@ -8,10 +9,10 @@ __all__ = ["add_to"]
 
 def add_to(commands):
     """Declare the command."""
-    command = commands.add_parser("audit", help="print whether every inequality of a saved run held",
-                                  description="Print the audit of a run.npz; exit code 1 if a theorem failed.")
+    command = add_command(commands, "audit", _audit, failed="a theorem failed",
+                          help="print whether every inequality of a saved run held",
+                          description="Print the audit of a run.npz.")
     command.add_argument("file", help="a run that `lplfast train` or Run.save wrote")
-    command.set_defaults(run=_audit)
 
 
 def _audit(arguments):

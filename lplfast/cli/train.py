@@ -1,103 +1,114 @@
 """`lplfast train`: train a network; show, plot and save its constants, bounds and rates."""
 
-import numpy as np
-
-from ..data import standardized
-from ..network import Network
+from ..descent.history import COLUMNS
+from ..run.options import RunOptions
 from ..run.run import Interrupted
 from ..run.training import train
 from ..spectral.modes import MODES
-from ..steps import RULES, rule_from
 from ..validation import as_count, as_number
-from .inputs import LOSSES, add_data_options, data_from
+from .inputs import add_data_options, problem_from
+from .parser import add_command
+from .rules import add_rule_options, rule_of
+from .starts import add_start_options, check_start, start_from
 from .summary import table, write
-from .terminal import folder_for, paragraph, say
+from .terminal import entry, folder_for, say
 
 __all__ = ["add_to"]
 
 # Statuses after which a user's script should not go on as if nothing had happened.
 FAILED = ("diverged", "overflow", "guarantee_failed", "interrupted")
 
+# Steps at most, where nothing is said.
+STEPS = 10000
+
 
 def add_to(commands):
     """Declare the command."""
-    command = commands.add_parser(
-        "train", help="train a network; show, plot and save its constants, bounds and rates",
+    command = add_command(
+        commands, "train", _train, failed="the run diverged or left float64, or a theorem failed",
+        help="train a network; show, plot and save its constants, bounds and rates",
         description="Train x -> x W1 W2 by gradient descent. Without data, on an embedded problem: 20 inputs, "
         "20 outputs, condition number 10.")
     add_data_options(command)
-    model = command.add_argument_group("network")
-    model.add_argument("--width", type=int, default=1000, metavar="H", help="hidden width (default 1000)")
-    model.add_argument("--std", type=float, metavar="S",
-                       help="standard deviation of the initial weights (default H^(-1/4))")
-    model.add_argument("--seed", type=int, default=0, help="seed of the initial weights (default 0)")
-    steps = command.add_argument_group("training")
-    steps.add_argument("--step-size", default="local", metavar="RULE",
-                       help=f"a positive number or one of {', '.join(RULES)} (default local)")
-    steps.add_argument("--max-iter", type=int, default=10000, metavar="T", help="steps at most (default 10000)")
-    steps.add_argument("--tol", type=float, default=1e-10, metavar="EPS",
+    add_start_options(command)
+    steps = command.add_argument_group("training", "Where a run is continued, the defaults are its own.")
+    add_rule_options(steps)
+    steps.add_argument("--max-iter", type=int, metavar="T",
+                       help=f"steps at most, those of a continued run included (default {STEPS}, or that many more)")
+    steps.add_argument("--max-time", type=float, metavar="SECONDS", help="seconds at most (default: no limit)")
+    steps.add_argument("--tol", type=float, metavar="EPS",
                        help="converged when the gap is EPS times the first (default 1e-10)")
-    steps.add_argument("--constants", choices=MODES, default="certified",
-                       help="how singular values are found (default certified)")
-    command.add_argument("--out", default="lplfast-out", metavar="DIR",
-                         help="folder for figure, history and run (default lplfast-out)")
-    command.set_defaults(run=_train)
+    steps.add_argument("--grad-tol", type=float, metavar="EPS",
+                       help="converged, too, when the norm of the gradient is EPS times the first (default: no)")
+    steps.add_argument("--max-growth", type=float, metavar="FACTOR",
+                       help="diverged when the gap is FACTOR times the first (default: no limit)")
+    steps.add_argument("--constants", choices=MODES, help="how singular values are found (default certified)")
+    _add_output_options(command)
+
+
+def _add_output_options(command):
+    group = command.add_argument_group("output")
+    group.add_argument("--out", default="lplfast-out", metavar="DIR",
+                       help="folder for figure, history and run (default lplfast-out)")
+    group.add_argument("--record", metavar="COLUMNS",
+                       help=f"columns of the history, between commas (default all): {', '.join(COLUMNS)}")
+    group.add_argument("--record-every", type=int, metavar="N", help="keep one iterate in N (default 1)")
+    group.add_argument("--checkpoint", metavar="FILE",
+                       help="keep the run so far in this file, for --continue, should the process be killed")
+    group.add_argument("--checkpoint-every", type=float, default=60.0, metavar="SECONDS",
+                       help="how often (default 60)")
+    group.add_argument("--progress", action="store_true", help="show a bar of steps (needs tqdm)")
 
 
 def _train(arguments):
     # bad options and a folder that cannot be written are errors before any work
-    step_size = _step_size(arguments.step_size)
-    rule_from(step_size)
-    for name in ("max_iter", "width"):
-        as_count("--" + name.replace("_", "-"), getattr(arguments, name), least=int(name == "width"))
-    as_number("--tol", arguments.tol)
-    X, Y, source = data_from(arguments)
-    constant = []
-    if arguments.standardize:
-        scaled = standardized(X)
-        X, constant = scaled.X, np.flatnonzero(scaled.constant).tolist()
-    make, l2 = LOSSES[arguments.loss]
-    problem = make(X, Y, l2 if arguments.l2 is None else arguments.l2)
-    n, m = problem.shape
-    std = arguments.width ** -0.25 if arguments.std is None else arguments.std
-    network = Network.gaussian(n, arguments.width, m, std=std, rng=arguments.seed)
+    rule = rule_of(arguments)
+    options = _options(arguments, rule)
+    check_start(arguments)
     folder_for(arguments.out)
-
-    say(f"data     {source}: X {X.shape[0]} x {n}, Y {X.shape[0]} x {m}")
-    if constant:
-        shown = ", ".join(map(str, constant[:20])) + ", ..." * (len(constant) > 20)
-        say(paragraph(f"Constant columns of X, counted from 0, which are now 0: {shown}.", 9))
-    say(f"loss     {arguments.loss}, ridge {problem.l2:g}: mu = {problem.mu:.4g}, K = {problem.K:.4g}, "
-        f"l* = {problem.minimum:.6g}")
-    say(paragraph(problem.conditioning, 9))
-    say(f"network  {n} -> {arguments.width} -> {m}, normal weights of deviation {std:.3g}, "
-        f"trained at the equivalent width {network.compressed_width}")
+    problem = problem_from(arguments)
+    n, m = problem.shape
+    start = start_from(arguments, n, m)
+    layers = start.layers
+    entry("network", f"{layers.n} -> {layers.width} -> {layers.m}, {start.said}, trained at the equivalent width "
+          f"{layers.compressed_width}")
     reach = min(problem.kernel.shape)
-    if arguments.width < reach:
-        say(f"         Narrower than min(n, m) = {reach}: mu_t = 0, no rate is claimed, and the gap to l* need "
-            "not go to 0.")
+    if layers.width < reach:
+        entry("", f"Narrower than min(n, m) = {reach}: mu_t = 0, no rate is claimed, and the gap to l* need not go "
+              "to 0.")
     code = 0
+    max_iter = start.taken + STEPS if arguments.max_iter is None else arguments.max_iter
     try:
-        run = train(problem, network, step_size, max_iter=arguments.max_iter, tol=arguments.tol,
-                    constants=arguments.constants)
+        run = train(problem, start.network, rule, max_iter=max_iter, **options)
     except Interrupted as interrupt:
         run, code = interrupt.run, 130
+    return code or _report(run, arguments.out)
+
+
+def _options(arguments, rule):
+    """Return what `train` is given beside problem, network, step size and max_iter, checked."""
+    if arguments.max_iter is not None:
+        as_count("--max-iter", arguments.max_iter, least=0)
+    if arguments.tol is not None and as_number("--tol", arguments.tol) >= 1.0:
+        raise ValueError("--tol: expected a number below 1, the part of the first gap to stop at, "
+                         f"got {arguments.tol:g}")
+    record = arguments.record
+    if record not in (None, "all"):
+        record = [name.strip() for name in record.split(",")]
+    own = {"record": record, **{name: getattr(arguments, name) for name in
+                                ("tol", "grad_tol", "max_growth", "constants", "record_every")}}
+    RunOptions.new(step_size=rule, compress=None, **own)
+    return {**own, **{name: getattr(arguments, name) for name in
+                      ("max_time", "checkpoint", "checkpoint_every", "progress")}}
+
+
+def _report(run, folder):
+    """Print and write a run; return the exit code."""
     say()
     say(table(run))
     say()
-    say(paragraph(run.message))
-    say(paragraph(run.verdict))
-    say(paragraph(run.certificate))
-    say(write(run, arguments.out))
-    return code or int(run.status in FAILED or not run.audit().passed)
-
-
-def _step_size(text):
-    """Return the rule's name, or the number."""
-    if text in RULES:
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--step-size: expected a positive number or one of {', '.join(RULES)}, "
-                         f"got {text!r}") from None
+    entry("result", run.message)
+    entry("checks", run.verdict)
+    entry("brackets", run.certificate)
+    entry("files", write(run, folder))
+    return int(run.status in FAILED or not run.audit().passed)

@@ -8,7 +8,7 @@ from ..network import Network
 from ..run.training import train
 from ..validation import as_count
 from .panels import panels
-from .report import Finding, Report, spread
+from .report import Finding, Report, followed, spread
 
 __all__ = ["reproduce"]
 
@@ -31,7 +31,7 @@ def reproduce(*, seeds=10, distances=DISTANCES, imbalances=IMBALANCES, step_size
     seeds = as_count("seeds", seeds)
     rows = []
     for imbalance in imbalances:
-        for distance in distances:
+        for distance in followed(distances, of=len(imbalances)):
             guaranteed, measured, mute = np.array([_sample(distance, imbalance, seed, step_size)
                                                    for seed in range(seeds)]).T
             rows.append({"imbalance": imbalance, "distance": distance, "vacuous": int(mute.sum()),

@@ -9,7 +9,7 @@ from ..network import Network
 from ..run.training import train
 from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, band, log_ticks, panels
-from .report import Finding, Report, spread
+from .report import Finding, Report, followed, spread
 
 __all__ = ["reproduce"]
 
@@ -31,7 +31,7 @@ def reproduce(*, seeds=10, widths=WIDTHS, step_size=None):
     seeds = as_count("seeds", seeds)
     columns = []
     for condition in CONDITIONS:
-        for width in widths:
+        for width in followed(widths, of=len(CONDITIONS)):
             samples = [_sample(condition, width, seed, step_size) for seed in range(seeds)]
             length = min(sample["gap"].size for sample in samples)
             columns.append({"condition": np.full(length, condition), "width": np.full(length, width),

@@ -11,7 +11,7 @@ from ..network import Network
 from ..run.training import train
 from ..validation import as_count
 from .panels import BLUE, GREEN, VERMILLION, band, log_ticks, panels
-from .report import Finding, Report, spread
+from .report import Finding, Report, followed, spread
 
 __all__ = ["reproduce"]
 
@@ -39,7 +39,7 @@ def reproduce(*, seeds=10, step_size=None):
     """
     seeds = as_count("seeds", seeds)
     samples, notes = [], []
-    for seed in range(seeds):
+    for seed in followed(range(seeds)):
         problem, network = start(seed)
         guaranteed = guaranteed_rate(problem, network)
         if guaranteed.vacuous:

@@ -8,7 +8,7 @@ from ..network import Network
 from ..run.training import train
 from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, ORANGE, VERMILLION, panels
-from .report import Finding, Report
+from .report import Finding, Report, followed
 
 __all__ = ["reproduce"]
 
@@ -30,7 +30,7 @@ def reproduce(*, seeds=10, rules=RULES):
     """
     seeds = as_count("seeds", seeds)
     runs = {(loss, rule): [] for loss in LOSSES for rule in rules}
-    for seed in range(seeds):
+    for seed in followed(range(seeds)):
         for loss, (problem, network) in start(seed).items():
             for rule, step_size in rules.items():
                 runs[loss, rule].append(train(problem, network, step_size, max_iter=MAX_ITER, tol=TOL))

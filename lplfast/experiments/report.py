@@ -1,5 +1,7 @@
-"""What an experiment returns: a table, what was found of each claim, and a figure."""
+"""What an experiment returns: a table, what was found of each claim, and a figure; and how far it has come."""
 
+import contextlib
+import contextvars
 import csv
 import dataclasses
 import io
@@ -12,21 +14,48 @@ import numpy as np
 from ..files import replace_file
 from ..plots import STYLE, pyplot, save_figure
 
-__all__ = ["Finding", "Report", "spread"]
+__all__ = ["Finding", "Report", "followed", "following", "spread"]
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
+_follower = contextvars.ContextVar("_follower", default=None)
+
+
+@contextlib.contextmanager
+def following(advance):
+    """Call `advance` with the part of its work that an experiment has just done, while this is entered."""
+    token = _follower.set(advance)
+    try:
+        yield
+    finally:
+        _follower.reset(token)
+
+
+def followed(parts, of=1):
+    """Go through the parts of an experiment's work, one of so many such lists, for whoever follows it."""
+    parts, advance = list(parts), _follower.get()
+    for part in parts:
+        yield part
+        if advance is not None:
+            advance(1 / len(parts) / of)
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A claim, what was measured, and whether the claim holds."""
+    """A claim, what was measured, and whether the claim holds.
+
+    `refuted` is why theory says that it cannot hold here; empty where it should.
+    """
 
     claim: str
     measured: str
     holds: bool
+    refuted: str = ""
 
     def __str__(self):
-        return f"{self.claim} / {self.measured} / {'holds' if self.holds else 'does not hold'}"
+        said = "holds" if self.holds else f"does not hold{self.refuted and ', as theory says: '}{self.refuted}"
+        return f"{self.claim} / {self.measured} / {said}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +85,8 @@ class Report:
 
     @property
     def holds(self):
-        """Whether every claim holds."""
-        return all(finding.holds for finding in self.findings)
+        """Whether every claim holds but those that theory refutes."""
+        return all(finding.holds or finding.refuted for finding in self.findings)
 
     def write(self, folder):
         """Write NAME.csv, NAME.png and NAME.pdf into an existing folder; return their paths.

@@ -10,7 +10,7 @@ from ..run.training import train
 from ..steps import Sharp
 from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, VERMILLION, band, log_ticks, panels
-from .report import Finding, Report, spread
+from .report import Finding, Report, followed, spread
 
 __all__ = ["reproduce"]
 
@@ -35,7 +35,7 @@ def reproduce(*, seeds=10, widths=WIDTHS, step_size=None):
     seeds = as_count("seeds", seeds)
     rows, notes = [], []
     for condition in CONDITIONS:
-        for width in widths:
+        for width in followed(widths, of=len(CONDITIONS)):
             samples = [sample for seed in range(seeds) if (sample := _sample(condition, width, seed, step_size))]
             if len(samples) < seeds:
                 notes.append(f"K/mu = {condition}, h = {width:.0e}: nothing is guaranteed on {seeds - len(samples)} of "

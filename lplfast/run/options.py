@@ -1,5 +1,6 @@
 """How a run is made, beside its problem and its network: what a run that is continued takes over."""
 
+import difflib
 from dataclasses import dataclass
 
 from ..descent.history import COLUMNS
@@ -107,5 +108,7 @@ def _recorded(record):
         raise TypeError(f"record: expected 'all' or a list of column names, got {shown(record)}") from None
     unknown = [name for name in names if not isinstance(name, str) or name not in COLUMNS]
     if unknown or not names:
-        raise ValueError(f"record: expected names among {', '.join(COLUMNS)}; got {unknown or 'none'}")
+        close = unknown and difflib.get_close_matches(str(unknown[0]), COLUMNS, 1)
+        raise ValueError(f"record: expected names among {', '.join(COLUMNS)}; got {unknown or 'none'}"
+                         + (f"; did you mean {close[0]!r}?" if close else ""))
     return names

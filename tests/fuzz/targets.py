@@ -163,13 +163,17 @@ def files(draw):
     draw.rng.standard_normal((2, 2)).dump("pickled.npy")
     with open("text.csv", "wb") as file:
         file.write(draw.pick([b"1,2\n3,4\n", b"", b"1,2\n3\n", b"a,b\n1,2\n", b"\xff\xfe", b"1_0,2\n", b"nan,1\n",
-                              b"1e999,1\n", b"1;2\n", b"\0\0", b"# 1\n2\n", "\ufeff1 2\n".encode()]))
+                              b"1e999,1\n", b"1;2\n", b"\0\0", b",0,1\n0,5,6\n",
+                              b"0,1\n.5,2\n", b"# 1\n2\n", "\ufeff1 2\n".encode()]))
     np.save("any.npy", np.asarray(draw.array()), allow_pickle=True)
     with open("raw.npy", "wb") as file:
         file.write(draw.pick([b"", b"\x93NUMPY", b"\x93NUMPY\x01\0\xff\xff", b"\x93NUMPY\x01\0v\0" + b"{" * 118,
                               b"PK\x03\x04", pathlib.Path("any.npy").read_bytes()[:draw.random.randrange(200)]]))
     paths = [draw.some(draw.pick(["pickled.npy", "text.csv", "any.npy", "raw.npy", ".", "missing"])) for _ in range(2)]
-    return call(draw.pick([Network.from_files, data.read_data]), *paths, documents=(lplfast.tables.read_matrix,))
+    if draw.chance(0.5):
+        return call(Network.from_files, *paths, documents=(lplfast.tables.read_matrix,))
+    answers = {name: lambda: draw.some(draw.pick([True, False, (None, True)])) for name in ("header", "index")}
+    return call(data.read_data, *paths, **draw.options(**answers), documents=(lplfast.tables.read_matrix,))
 
 
 def trained(draw):
@@ -267,6 +271,7 @@ def of_data(draw):
                                                        seed=draw.size)),
         lambda: call(data.load_data, draw.some(draw.pick(["digits", "diabetes"]))),
         lambda: call(data.one_hot, draw.some(_labels(draw, 5))),
+        lambda: call(data.with_intercept, draw.some(draw.matrix(5, 3)), finite=True),
         lambda: call(data.standardized, draw.some(draw.matrix(5, 3)), finite=True),
         lambda: call(scaled.restore, draw.some(draw.matrix(3, 2)), finite=True)])()
 
