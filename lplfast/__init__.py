@@ -14,7 +14,8 @@ except ImportError as error:
 from .guarantees.bounds import InitialBounds, initial_bounds
 from .guarantees.constants import LocalConstants, local_constants
 from .guarantees.curve import PredictedCurve, predicted_curve
-from .guarantees.rates import GuaranteedRate, guaranteed_rate
+from .guarantees.envelope import GuaranteedRate
+from .guarantees.rates import guaranteed_rate
 from .losses import catalogue as _losses
 from .losses.catalogue import *  # noqa: F403
 from .losses.checking import LossReport, check_loss

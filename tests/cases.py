@@ -12,6 +12,7 @@ from lplfast import (
     MatrixFactorization,
     Network,
     PseudoHuberLoss,
+    Schedule,
     SoftmaxLoss,
     SquaredLoss,
     reference,
@@ -184,6 +185,7 @@ RULES = {
     # with c = 1/2 the condition is an equality at the minimizer of a quadratic in one variable
     "armijo": lambda problem, network: (Armijo(c=0.4), reference.armijo(c=0.4)),
     "adgd": lambda problem, network: _adgd(0.1 / local_constants(problem, network).K_t_sharp(0.0)),
+    "schedule": lambda problem, network: _schedule(0.3 / local_constants(problem, network).K_t_sharp(0.0)),
     "local-capped": lambda problem, network: _capped(problem, network),
     "local-grown": lambda problem, network: _grown(problem, network),
 }
@@ -196,6 +198,11 @@ def _adgd(initial):
 
 def _constant(eta):
     return Constant(eta), lambda at, t: eta
+
+
+def _schedule(eta):
+    steps = [eta, 2 * eta, 1.5 * eta]
+    return Schedule(steps), lambda at, t: steps[min(t, 2)]
 
 
 def _capped(problem, network):

@@ -26,7 +26,7 @@ SIGNATURES = {
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
     "check_loss": "(problem, *, points=(), rng=0)",
     "explain": "(store, name)",
-    "guaranteed_rate": "(problem, network, *, rule=None, constants=None)",
+    "guaranteed_rate": "(problem, network, *, rule=None, factor=1e-06, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
     "local_constants": "(problem, network)",
     "plan": "(problem, network, step_size=None, **options)",
@@ -44,8 +44,9 @@ SIGNATURES = {
 
 # what is returned, or only subclassed or caught: its attributes count
 ATTRIBUTES = {
-    "GuaranteedRate": "A B contraction eta_cap eta_min iterations_to message rate rule vacuous",
-    "InitialBounds": "K K_upper after alpha beta gap imbalance mu_lower p1 p2",
+    "GuaranteedRate": "A B contraction drift_at drift_limit drifts eta_cap eta_min gap_at gaps iterations_to message "
+                      "rate rule tail tail_contraction vacuous",
+    "InitialBounds": "K K_upper after alpha beta gap imbalance margins mu_lower p1 p2",
     "Interrupted": "run runs",
     "IterateView": "G G_max G_norm K K_t K_t_sharp W W1 W2 eta g1 g2 gap grad_norm loss memory mu mu_t nu_hi nu_lo "
                    "previous_g1 previous_g2 sigma_max_W sigma_max_sq sigma_min_sq t",

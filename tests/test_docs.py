@@ -17,11 +17,13 @@ ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(lplfast.__path__, "lplfast.")}
                  - {"lplfast.__main__"})
 WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
-                 "lplfast.guarantees.curve", "lplfast.guarantees.rates", "lplfast.losses.checking",
+                 "lplfast.guarantees.curve", "lplfast.guarantees.envelope", "lplfast.guarantees.rates",
+                 "lplfast.losses.checking",
                  "lplfast.losses.classification", "lplfast.losses.custom", "lplfast.losses.problems",
                  "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
-                 "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.search",
+                 "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.schedule",
+                 "lplfast.rules.search",
                  "lplfast.rules.signature", "lplfast.run.many", "lplfast.run.plan",
                  "lplfast.run.training", "lplfast.spectral.certified",
                  "lplfast.spectral.exact", "lplfast.spectral.modes", "lplfast.spectral.power",

@@ -19,18 +19,18 @@ ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "n
 
 # within a folder likewise
 INSIDE = {
-    "reference": ["problems", "constants", "polynomials", "published", "rules", "descent"],
+    "reference": ["problems", "constants", "polynomials", "phases", "published", "rules", "descent"],
     "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
     "losses": ["loss", "quadratic", "displacement", "rowwise", "cross_entropy", "pseudo_huber", "function", "labels",
                "proof", "curvature", "least_squares", "conditioning", "problems", "newton", "row_loss",
                "classification", "robust", "custom", "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
-    "rules": ["signature", "formulas", "view", "rule", "classical", "guaranteed", "search", "published", "function",
-              "catalogue", "registry"],
+    "rules": ["signature", "formulas", "phases", "recursion", "view", "rule", "classical", "schedule", "guaranteed",
+              "search", "published", "function", "catalogue", "registry"],
     "descent": ["history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
-    "guarantees": ["constants", "imbalance", "bounds", "rates", "curve", "initial", "audit"],
+    "guarantees": ["constants", "imbalance", "margins", "bounds", "envelope", "rates", "curve", "initial", "audit"],
     "run": ["columns", "requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run",
             "plan", "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
     "studies": ["grid", "maker", "shard", "results", "group", "pace", "engine", "lock", "store", "dataset", "progress",

@@ -100,7 +100,8 @@ def everything():
                 (make(np.random.default_rng(0), 4, 3)[0] for make in PROBLEMS.values())}
     rules = {type(rule).__name__: rule for rule in map(rule_from, RULES)}
     return {
-        **problems, **rules, "Constant": rule_from(0.1), "Problem": lplfast.Problem(TARGET.kernel), "Network": network,
+        **problems, **rules, "Constant": rule_from(0.1),
+        "Schedule": lplfast.Schedule([0.1, 0.2]), "Problem": lplfast.Problem(TARGET.kernel), "Network": network,
         "CustomLoss": lplfast.CustomLoss(square, shape=(3, 2), mu=2.0, K=2.0, minimum=0.0),
         "LocalConstants": local_constants(TARGET, network), "InitialBounds": initial_bounds(TARGET, network),
         "GuaranteedRate": guaranteed_rate(TARGET, network), "LossReport": check_loss(TARGET), "Run": run,

@@ -14,7 +14,7 @@ CLAIMS = {
     "drift": ("small drift", "decrease >= eta |grad L|^2 / 2 (a condition)", False),
     "gap_bound": ("accumulated rate", "gap[t] <= gap_bound[t]", True),
     "initial": ("bounds from the start", "alpha <= s_min(T)^2, s_max(T)^2 <= beta", True),
-    "initial_rate": ("rate from the start", "gap[t] <= rate^t gap[0]", True),
+    "initial_rate": ("rate from the start", "gap[t] <= gap[0] times the guaranteed curve", True),
 }
 
 
@@ -89,21 +89,22 @@ def audit(checks, history, guarantee=None, *, estimated=False):
     if guarantee is not None and checks["descent"]["steps"] and guarantee.bounds and not np.isnan(guarantee.bounds.gap):
         if {"iteration", "loss", "drift", "sigma_min_sq", "sigma_max_sq", "bracket_width"} <= history.keys():
             claims.append(_bounded(history, guarantee.bounds))
-        if guarantee.contraction is not None and {"iteration", "gap", "rounding"} <= history.keys():
-            claims.append(_decreases(history, guarantee.contraction))
+        if guarantee.rate is not None and {"iteration", "gap", "rounding"} <= history.keys():
+            claims.append(_decreases(history, guarantee.rate))
     if estimated:
         claims = [dataclasses.replace(claim, theorem=False) for claim in claims]
     return Audit(tuple(claims))
 
 
-def _decreases(history, contraction):
-    """Return the claim that the gap falls at the rate that was guaranteed before the first step."""
+def _decreases(history, rate):
+    """Return the claim that the gap stays below the curve that was guaranteed before the first step."""
     t, gap = history["iteration"], history["gap"]
-    # a contraction of 1, and 0 times -inf, at t = 0; whatever else may be in a file that somebody has changed
+    # whatever may be in a file that somebody has changed
     with np.errstate(all="ignore"):
-        bound = gap[0] * np.where(t > 0, np.exp(t * np.log1p(-min(contraction, 1.0))), 1.0)
-        # what rounding may have done to the gap in all the steps so far, and to the power
-        allowance = history["rounding"] + 1e-15 * (1 + t) * bound
+        # the curve starts from an upper bound on the first gap
+        bound = gap[0] * (rate.gap_at(t.astype(np.int64)) / rate.gaps[0])
+        # what rounding may have done to the gap in all the steps so far
+        allowance = history["rounding"] + 1e-15 * bound
         slack = 1 - gap / np.where(bound > 0, bound, 1.0)
         violated, uninformative = gap > bound + allowance, allowance > bound - gap
     return _claim("initial_rate", history, slack, violated, uninformative)

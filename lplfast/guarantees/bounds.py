@@ -10,6 +10,7 @@ from ..rules import formulas
 from ..validation import as_array, as_choice
 from .constants import check_pair, evaluated
 from .imbalance import Imbalance
+from .margins import Margins, margins_of
 
 __all__ = ["InitialBounds", "bounds_at", "initial_bounds"]
 
@@ -33,6 +34,8 @@ class InitialBounds:
         `mu alpha`, a lower bound on the local PL constant.
     gap : float
         The gap they hold for, an upper bound.
+    margins : Margins or None
+        Where p1 and p2 come from, for any gap; None for those of Xu et al. (2023).
     """
 
     alpha: float
@@ -43,6 +46,7 @@ class InitialBounds:
     gap: float
     K: float
     imbalance: "Imbalance"
+    margins: "Margins | None" = None
 
     def after(self, drift):
         """Return `alpha - drift` or better, and `beta + drift`: bounds once the imbalance has moved by at most `drift`.
@@ -115,7 +119,8 @@ def bounds_at(problem, network, gap, loss=None, margins="best"):
     W1, W2t = np.split(problem.to_kernel(network.stack()), [n])
     W2 = W2t.T
     gap += n * m * TINY     # squares that have underflowed
-    p1, p2 = _margins(problem, W1 @ W2, gap, loss, margins)
+    known = margins_of(problem, W1 @ W2, gap) if margins == "best" else None
+    p1, p2 = known.at(gap) if known else _printed_margins(problem, loss)
     values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
     # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
     off = (max(n, m) + 2 + 10 * values.size) * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
@@ -123,7 +128,7 @@ def bounds_at(problem, network, gap, loss=None, margins="best"):
                           nth=max(_largest(values, n) - off, 0.0), mth=max(_largest(-values, m) - off, 0.0))
     alpha = float(imbalance.alpha(p1))
     return InitialBounds(alpha=alpha, beta=imbalance.beta(p2), p1=p1, p2=p2, mu_lower=problem.mu * alpha, gap=gap,
-                         K=problem.K, imbalance=imbalance)
+                         K=problem.K, imbalance=imbalance, margins=known)
 
 
 def _largest(values, i):
@@ -132,32 +137,12 @@ def _largest(values, i):
     return float(positive[i - 1]) if i <= positive.size else 0.0
 
 
-def _margins(problem, W, gap, loss, margins):
-    """Return p1 <= s_min(W) and p2 >= s_max(W) for every W of at most this gap."""
+def _printed_margins(problem, loss):
+    """Return p1 <= s_min(W) and p2 >= s_max(W) as Xu et al. (2023) print them, of a loss of this size."""
     kernel = problem.kernel
-    if margins == "xu2023":
-        if kernel.target_summary is None:
-            raise ValueError(f"margins: expected a squared loss without ridge for 'xu2023', got {problem!r}")
-        least, frobenius, _ = kernel.target_summary
-        error = math.sqrt(2 * max(loss, 0.0))
-        return (max(least - error, 0.0) / math.sqrt(kernel.K),
-                (frobenius + error) / math.sqrt(kernel.mu) if kernel.mu > 0 else math.inf)
-    if not (kernel.mu > 0 and gap < math.inf):
-        return 0.0, math.inf
-    # what rounding may take of a difference, added to a sum
-    off = 10 * max(kernel.shape) * EPS
-    r = math.sqrt(2) * math.sqrt(gap) / math.sqrt(kernel.mu)
-    if problem.minimizer is None:
-        # W, too, is within r of the minimizer
-        center, r = W, 2 * r
-    else:
-        center, r = problem.to_kernel(problem.minimizer), r + problem.minimizer_error
-    s = np.linalg.svd(center, compute_uv=False)
-    p1, p2 = max(s[-1] - r - off * (s[0] + r), 0.0), (s[0] + r) * (1 + off)
-    if kernel.quadratic and kernel.minimizer is not None:
-        # a squared loss is ||H^(1/2) (W - W*)||^2 / 2: the same in the data's units
-        s = np.linalg.svd(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer, compute_uv=False)
-        error = math.sqrt(2) * math.sqrt(gap)
-        p1 = max(p1, max(s[-1] - error - off * (s[0] + error), 0.0) / math.sqrt(kernel.K) * (1 - off))
-        p2 = min(p2, (s[0] + error) / math.sqrt(kernel.mu) * (1 + off))
-    return float(p1), float(p2)
+    if kernel.target_summary is None:
+        raise ValueError(f"margins: expected a squared loss without ridge for 'xu2023', got {problem!r}")
+    least, frobenius, _ = kernel.target_summary
+    error = math.sqrt(2 * max(loss, 0.0))
+    return (max(least - error, 0.0) / math.sqrt(kernel.K),
+            (frobenius + error) / math.sqrt(kernel.mu) if kernel.mu > 0 else math.inf)

@@ -1,11 +1,14 @@
 """What the initialization of a run guarantees for all of it."""
 
 import dataclasses
+import functools
 import math
 
+from ..spectral.modes import spectral_from
 from .bounds import InitialBounds, bounds_at
 from .imbalance import Imbalance
-from .rates import rate_of
+from .margins import Margins
+from .rates import guaranteed_rule, rate_of
 
 __all__ = ["InitialGuarantee"]
 
@@ -20,13 +23,15 @@ class InitialGuarantee:
     ----------
     bounds : InitialBounds or None
         Those of the first network; None if its gap is beyond float64 or not known.
-    contraction : float or None
-        `gap[t] <= (1 - contraction)**t * gap[0]`; None if nothing is guaranteed for the rule, as the run's `spectral`
+    rate : GuaranteedRate or None
+        What the gap stays below with the run's rule; None if nothing is guaranteed for it, as the run's `spectral`
         lets it choose its steps.
+    contraction : float or None
+        That of `rate`: `gap[t] <= (1 - contraction)**t * gap[0]`.
     """
 
     def __init__(self, problem, network, rule, spectral, gap):
-        self._origin = problem, network, rule, spectral, gap
+        self._origin = functools.partial(_from_the_start, problem, network, rule, spectral, gap)
         self._kept = None
 
     @property
@@ -35,9 +40,14 @@ class InitialGuarantee:
         return self._work_out()[0]
 
     @property
+    def rate(self):
+        """The GuaranteedRate of the run's rule, or None."""
+        return self._work_out()[1]
+
+    @property
     def contraction(self):
         """The guaranteed contraction of a step, or None."""
-        return self._work_out()[1]
+        return self.rate.contraction if self.rate else None
 
     def without_rate(self):
         """Return the guarantee of a run that has gone on with another rule: the bounds are still good."""
@@ -48,17 +58,23 @@ class InitialGuarantee:
         return {"bounds": dataclasses.asdict(self.bounds) if self.bounds else None, "contraction": self.contraction}
 
     @classmethod
-    def from_dict(cls, kept):
-        """Return the guarantee that `to_dict` has taken apart."""
+    def from_dict(cls, kept, options):
+        """Return the guarantee that `to_dict` has taken apart, of a run with these options, as saved."""
         bounds = kept.get("bounds")
-        if bounds is not None:
-            bounds = InitialBounds(**{**bounds, "imbalance": Imbalance(**bounds["imbalance"])})
-        return cls._of(bounds, kept["contraction"])
+        if bounds is None:
+            return cls._of(None, None)
+        bounds = InitialBounds(**{**bounds, "imbalance": Imbalance(**bounds["imbalance"]),
+                                  "margins": Margins(**bounds["margins"])})
+        if kept["contraction"] is None:
+            return cls._of(bounds, None)
+        guarantee = cls.__new__(cls)
+        guarantee._origin, guarantee._kept = functools.partial(_from_a_file, bounds, options), None
+        return guarantee
 
     @classmethod
-    def _of(cls, bounds, contraction):
+    def _of(cls, bounds, rate):
         guarantee = cls.__new__(cls)
-        guarantee._origin, guarantee._kept = None, (bounds, contraction)
+        guarantee._origin, guarantee._kept = None, (bounds, rate)
         return guarantee
 
     def _work_out(self):
@@ -68,12 +84,23 @@ class InitialGuarantee:
         if kept is None and origin is None:
             kept = self._kept
         if kept is None:
-            problem, network, rule, spectral, gap = origin
-            bounds = bounds_at(problem, network, gap) if gap < math.inf else None
-            found = rate_of(rule, problem, bounds, spectral) if bounds else None
-            self._kept = kept = bounds, found.contraction if found else None
+            self._kept = kept = origin()
             self._origin = None
         return kept
 
     def __reduce__(self):
         return InitialGuarantee._of, self._work_out()
+
+
+def _from_the_start(problem, network, rule, spectral, gap):
+    """Return InitialBounds and GuaranteedRate, either of which may be None."""
+    if not gap < math.inf:
+        return None, None
+    bounds = bounds_at(problem, network, gap)
+    return bounds, None if math.isnan(problem.minimum) else rate_of(rule, bounds, spectral)
+
+
+def _from_a_file(bounds, options):
+    rule = guaranteed_rule(options["rule"])
+    spectral = spectral_from(options["constants"]["mode"], tolerance=options["constants"]["tolerance"])
+    return bounds, rate_of(rule, bounds, spectral) if rule else None

@@ -1,4 +1,4 @@
-"""A linear rate for a whole run, before its first step. docs/theory.md, section 11."""
+"""A guaranteed curve of the gap for a whole run, before its first step. docs/theory.md, section 11."""
 
 import dataclasses
 import math
@@ -6,83 +6,39 @@ import math
 import numpy as np
 import scipy
 
-from ..rules import formulas
 from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
-from ..rules.rule import Rule
+from ..rules.recursion import Recursion
+from ..rules.schedule import Schedule
 from ..spectral.modes import spectral_from
-from ..spectral.spectral import ROUNDING, Spectral
+from ..spectral.spectral import ROUNDING
 from ..validation import as_fraction
-from .bounds import InitialBounds, initial_bounds
+from .bounds import initial_bounds
 from .constants import check_pair
+from .envelope import GuaranteedRate
 
-__all__ = ["GuaranteedRate", "guaranteed_rate", "rate_of"]
+__all__ = ["guaranteed_rate", "guaranteed_rule", "rate_of"]
 
 # How many caps or steps the calculator looks at, from the shortest that could count to the longest.
-GRID = 160
+GRID = 32
+
+# How many steps a guaranteed schedule has at most, and how many phases of one step or cap are told apart.
+LONGEST, PHASES = 20_000, 2048
+
+# The part of the first gap up to which a given rule is followed phase by phase.
+FOLLOWED = 1e-12
 
 TINY = float(np.finfo(float).tiny)
 
 
-@dataclasses.dataclass(frozen=True)
-class GuaranteedRate:
-    """What `guaranteed_rate` returns.
+def guaranteed_rate(problem, network, *, rule=None, factor=1e-6, constants=None):
+    """Return the best curve of the gap that is guaranteed for a whole run, before its first step.
 
-    Attributes
-    ----------
-    rate : float
-        `gap[t] <= rate**t * gap[0]` when trained with `rule`; 1 if vacuous.
-    contraction : float
-        `1 - rate`, to full precision.
-    rule : Rule or None
-        The step-size rule that this is guaranteed for.
-    eta_min, eta_cap : float
-        All its steps lie between these.
-    A, B : float
-        `A <= s_min(T)^2 <= s_max(T)^2 <= B` along the whole run. Other rules whose steps lie between eta_min and
-        eta_cap and pass the drift condition (history `slack_drift`) contract by `1 - mu A eta_min`.
-    vacuous : bool
-        Whether nothing is guaranteed.
-    message : str
-        What is guaranteed and by which theorem; or what is missing, by how much, and what would help.
-    """
-
-    rate: float
-    contraction: float
-    rule: Rule | None
-    eta_min: float
-    eta_cap: float
-    A: float
-    B: float
-    vacuous: bool
-    message: str
-
-    def iterations_to(self, factor):
-        """Return after how many iterations the gap is guaranteed to be at most `factor` times the first.
-
-        Examples
-        --------
-        >>> GuaranteedRate(0.1, 0.9, None, 0, 0, 0, 0, False, "").iterations_to(1e-6)
-        6
-        """
-        factor = as_fraction("factor", factor)
-        if self.vacuous:
-            return math.inf
-        if self.contraction >= 1.0:
-            return 1
-        # a power that is met exactly must not be rounded past
-        steps = math.log(factor) / math.log1p(-self.contraction) * (1 - 1e-12)
-        return math.ceil(steps) if steps < math.inf else math.inf
-
-
-def guaranteed_rate(problem, network, *, rule=None, constants=None):
-    """Return the best linear rate that is guaranteed for a whole run, before its first step.
-
-    Two theorems (docs/theory.md, section 11). For any loss, `Sharp(cap=eta_cap)`: the imbalance drifts by at most
-    `delta = 2 eta_cap gap[0]` over the run, so that `A = alpha - delta` and `B = beta + delta` bound the singular
-    values throughout, and each step contracts by `1 - mu A eta_min (2 - Kbar eta_min)`. For a squared loss, a
-    constant step: each step contracts by `max(1 - eta mu A, eta K B - 1) + eta^2 K^(3/2) p2 sqrt(2 gap[0])`, squared.
-    The cap or step with the least rate is searched for; the better theorem is returned, with its rule.
+    Step by step, the gap and the drift of the imbalance so far bound the singular values of the layers, these the
+    contraction of the next step, and this the next gap and drift (docs/theory.md, section 11). A cap for `Sharp` and a
+    schedule of steps are looked for by the descent lemma, a constant step and a schedule for a squared loss by the
+    contraction of its tangent kernel too; of these the one with fewest iterations to `factor` is returned, with its
+    rule.
 
     Parameters
     ----------
@@ -91,15 +47,19 @@ def guaranteed_rate(problem, network, *, rule=None, constants=None):
     network : Network
         The initialization, of any width.
     rule : Rule, optional
-        The rate of this rule instead: `Sharp` or `Local` with a cap, or `Constant` for a squared loss.
+        The curve of this rule instead: `Schedule` or `Constant`, or `Sharp` or `Local` with a cap.
+    factor : float
+        The part of the first gap that is to be reached; with a given rule it plays no part.
     constants : {"certified", "exact", "power"} or Spectral, optional
         How the run will find its singular values, as in `train`: steps computed from brackets are shorter, by what
-        `Spectral.upper_widths` says. With `"power"`, estimates, only a constant step is guaranteed anything.
+        `Spectral.upper_widths` says. With `"power"`, estimates, only steps that are fixed beforehand are guaranteed
+        anything.
 
     Raises
     ------
     TypeError, ValueError
-        If these are no problem and network of one shape, or no theorem speaks of the rule.
+        If these are no problem and network of one shape, no theorem speaks of the rule, or the factor is not between
+        0 and 1.
     OverflowError
         If the loss or its gradient at the network is not a float64 number.
 
@@ -111,8 +71,9 @@ def guaranteed_rate(problem, network, *, rule=None, constants=None):
     (False, True)
     """
     check_pair(problem, network)
-    if rule is not None and _theorem_for(rule, problem) is None:
-        raise ValueError("rule: expected Sharp or Local with a cap, or Constant for a squared loss, got "
+    factor = as_fraction("factor", factor)
+    if rule is not None and _kind(rule) is None:
+        raise ValueError("rule: expected Schedule, Constant, or Sharp or Local with a cap, got "
                          f"{rule!r}, for which there is no theorem")
     spectral = spectral_from(constants)
     bounds = initial_bounds(problem, network)
@@ -120,156 +81,161 @@ def guaranteed_rate(problem, network, *, rule=None, constants=None):
         return _nothing("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
     if not (bounds.alpha > 0 and problem.mu > 0):
         return _nothing(_missing(problem, network, bounds))
-    start = _Start.of(problem, bounds, spectral)
+    start = Start.of(bounds, spectral)
     if start is None:
         return _nothing("Vacuous: the gap, the layers and the constants of the loss are too far apart for float64. "
                         "Rescale the data.")
     if rule is not None:
-        return _theorem_for(rule, problem)(start) or _nothing(
+        return start.rate(rule) or _nothing(
             f"Vacuous for {rule!r}: its steps are computed from estimates with constants='power', and may be too long."
-            if spectral.mode == "power" else
+            if spectral.mode == "power" and _kind(rule) != "steps" else
             f"Vacuous for {rule!r}: its steps are too long for the drift of the imbalance to be bounded. Shorten them: "
             "guaranteed_rate without a rule finds the best.")
-    # below these lengths drift and curvature are small against alpha, and contraction is proportional to the step
-    at, gap = start.bounds, max(start.bounds.gap, TINY)
-    short = max(1e-3 * min(at.alpha / (2 * gap), start.mu * at.alpha / max(at.p2 * math.sqrt(2 * gap), TINY)), TINY)
-    found = []
-    if spectral.mode != "power":
-        found.append(_best(lambda x: _descent_theorem(start, Sharp(cap=x / start.unit)), short, _longest_cap(start)))
-    if problem.kernel.quadratic:
-        found.append(_best(lambda x: _contraction_theorem(start, Constant(x / start.unit)), short, 2.0))
-    return max((rate for rate in found if rate is not None), key=lambda rate: rate.contraction, default=_nothing(
-        "Vacuous: with constants='power' the steps are computed from estimates, and may be too long."
-        if spectral.mode == "power" else
-        "Vacuous: the guaranteed contraction of a step is too small for float64."))
+    found = [rate for rate in map(start.rate, _candidates(start, bounds, factor)) if rate]
+    return min(found, key=lambda rate: rate.iterations_to(factor),
+               default=_nothing("Vacuous: the guaranteed contraction of a step is too small for float64."))
 
 
 def _nothing(message):
     return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, message)
 
 
+# What a theorem speaks of, and how the recursion calls their steps; a subclass may choose others.
+KINDS = {Constant: "steps", Schedule: "steps", Sharp: "sharp", Local: "local"}
+
+
+def _kind(rule):
+    """Return how the recursion calls the steps of a rule; None if no theorem speaks of them."""
+    options = getattr(rule, "options", {})
+    if options.get("growth_from") or ("cap" in options and options["cap"] is None):
+        return None
+    return KINDS.get(type(rule))
+
+
+def guaranteed_rule(parts):
+    """Return the rule that its saved parts make again, None if no theorem speaks of it."""
+    kinds = {kind.__name__: kind for kind in KINDS}
+    try:
+        return kinds[parts["class"]](**parts["options"]) if parts["class"] in kinds else None
+    except (TypeError, ValueError, OverflowError):
+        return None     # options that it does not take: somebody has changed the file
+
+
 @dataclasses.dataclass(frozen=True)
-class _Start:
+class Start:
     """A start in units in which K = 1 and beta = 1, so that no product leaves float64 before the result does.
 
-    A step of eta is `x = eta * unit` here, a rate is the same. `bounds` are in these units.
+    A step of eta is `eta * unit` there, a rate is the same, a gap is `gap / scale / beta`.
     """
 
-    mu: float
     unit: float
     beta: float
-    bounds: InitialBounds
-    spectral: Spectral
+    gap: float
+    recursion: Recursion
+    estimated: bool
 
     @classmethod
-    def of(cls, problem, bounds, spectral):
+    def of(cls, bounds, spectral):
         """Return the start of a run from its InitialBounds; None if even these units leave float64."""
-        K, beta = problem.K, bounds.beta
-        unit, gap = K * beta, bounds.gap / K / beta / beta
-        if not (TINY < unit < math.inf and gap < math.inf):
+        K, beta, gap = bounds.K, bounds.beta, bounds.gap
+        unit = K * beta
+        if not (TINY < unit < math.inf and gap / K / beta / beta < math.inf and bounds.margins is not None):
             return None
-        D = bounds.imbalance
-        scaled = dataclasses.replace(
-            bounds, alpha=bounds.alpha / beta, beta=1.0, p1=bounds.p1 / beta, p2=bounds.p2 / beta, K=1.0, gap=gap,
-            imbalance=dataclasses.replace(D, top=D.top / beta, bottom=D.bottom / beta, nth=D.nth / beta,
-                                          mth=D.mth / beta))
-        return cls(problem.mu / K, unit, beta, scaled, spectral)
+        D, margins = bounds.imbalance, bounds.margins
+        of_T, of_W = spectral.upper_widths
+        data = (margins.data_least, margins.data_greatest)
+        known, constants = margins.pl_constants()
+        recursion = Recursion(
+            gap / K / beta / beta, ([value / K / beta / beta for value in known], [mu / K for mu in constants]),
+            quadratic=margins.quadratic, mu=margins.mu / K, least=margins.least / beta,
+            greatest=margins.greatest / beta, error=margins.error / beta, slack=margins.slack,
+            data_least=-1.0 if data[0] is None else data[0] / math.sqrt(K) / beta,
+            data_greatest=-1.0 if data[1] is None else data[1] / math.sqrt(K) / beta,
+            top=D.top / beta, bottom=D.bottom / beta, nth=D.nth / beta, mth=D.mth / beta,
+            p1_for_W1=D.n <= D.m, p1_for_W2=D.m <= D.n, of_T=of_T, of_W=of_W, of_all=ROUNDING)
+        return cls(unit, beta, gap, recursion, spectral.mode == "power")
 
-    def rate(self, contraction, rule, eta_min, eta_cap, A, B, theorem):
-        """Return the GuaranteedRate in the user's units."""
-        contraction = contraction * (1 - 1e-12)     # the bounds themselves are computed to some u
-        return GuaranteedRate(1 - contraction, contraction, rule, eta_min, eta_cap, A * self.beta, B * self.beta, False,
-                              f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {theorem}.")
+    def rate(self, rule):
+        """Return the GuaranteedRate of a rule in the user's units, or None if nothing is guaranteed for it."""
+        kind = _kind(rule)
+        if kind is None or (kind != "steps" and self.estimated):
+            return None
+        etas = np.array(rule.steps if isinstance(rule, Schedule) else
+                        [rule.eta if isinstance(rule, Constant) else rule.cap])
+        with np.errstate(over="ignore"):
+            found = self.recursion.follow(kind, etas * self.unit, FOLLOWED, PHASES)
+        if found is None:
+            return None
+        gaps, drifts, tail, limit, A, B, least = found
+        tail *= 1 - 1e-12     # the bounds themselves are computed to some u
+        contraction = min(_least_contraction(gaps), tail)
+        if not contraction > 0:
+            return None
+        scale = self.gap / gaps[0] if gaps[0] > 0 else 0.0
+        said = "the contraction of each step and the drift of the imbalance"
+        return GuaranteedRate(
+            1 - contraction, contraction, rule, min(least / self.unit, float(etas.min())), float(etas.max()),
+            A * self.beta, B * self.beta, False,
+            f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {said}.",
+            gaps=tuple((gaps * scale).tolist()), drifts=tuple((drifts * self.beta * (1 + 1e-15)).tolist()),
+            tail_contraction=tail, drift_limit=limit * self.beta * (1 + 1e-15))
 
 
-def _best(theorem, shortest, longest):
-    """Return what a theorem gives at the step length between these where it contracts most; None if nowhere."""
-    grid = np.geomspace(min(shortest, 1e-3 * longest), longest, GRID)
-    found = [theorem(x) for x in grid]
-    contractions = [rate.contraction if rate else 0.0 for rate in found]
-    best = int(np.argmax(contractions))
-    if not contractions[best] > 0:
+def _least_contraction(gaps):
+    """Return the least `1 - (gaps[t] / gaps[0])^(1/t)` over t > 0, rounded down; 1 if there are none."""
+    if gaps.size == 1:
+        return 1.0
+    with np.errstate(divide="ignore"):
+        logs = np.log(gaps[1:] / gaps[0]) + 1e-15
+    return float((-np.expm1(logs / np.arange(1, gaps.size))).min()) * (1 - 1e-12)
+
+
+def _candidates(start, bounds, factor):
+    """Return the rules to choose from: the simpler ones first."""
+    found = []
+    schedule = start.recursion.schedule(factor, LONGEST)
+    limit = math.inf if schedule is None else schedule.size
+    short, longest = _range_of_steps(bounds)
+    constant = _fewest(lambda x: start.recursion.count("steps", x, factor, PHASES, limit), short, longest)
+    if constant is not None:
+        found.append(Constant(constant / start.unit))
+    if not start.estimated:
+        cap = _fewest(lambda x: start.recursion.count("sharp", x, factor, PHASES, limit), short, longest)
+        if cap is not None:
+            found.append(Sharp(cap=cap / start.unit))
+    if schedule is not None:
+        found.append(Schedule(schedule / start.unit))
+    return found
+
+
+def _range_of_steps(bounds):
+    """Return the shortest and the longest step, in units of 1/(K beta), that may be the best constant one or cap."""
+    K, beta = bounds.K, bounds.beta
+    alpha, p2, gap = bounds.alpha / beta, bounds.p2 / beta, max(bounds.gap / K / beta / beta, TINY)
+    # below these lengths drift and curvature are small against alpha, and contraction is proportional to the step
+    short = 1e-3 * min(alpha / (2 * gap), bounds.mu_lower / K / beta / max(p2 * math.sqrt(2 * gap), TINY), 1.0)
+    return max(short, TINY), 2.0
+
+
+def _fewest(count, shortest, longest):
+    """Return the step between these with the lowest count; None if all are infinite."""
+    grid = np.geomspace(shortest, longest, GRID)
+    counts = [count(x) for x in grid]
+    best = int(np.argmin(counts))
+    if not counts[best] < math.inf:
         return None
     low, high = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, GRID - 1)])
-    near = scipy.optimize.minimize_scalar(
-        lambda power: -(rate.contraction if (rate := theorem(math.exp(power))) else 0.0),
-        bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    candidates = [found[best], theorem(math.exp(near.x))]
-    return max((rate for rate in candidates if rate), key=lambda rate: rate.contraction)
+    near = scipy.optimize.minimize_scalar(lambda power: min(count(math.exp(power)), 1e300), bounds=(low, high),
+                                          method="bounded", options={"xatol": 1e-4, "maxiter": 24})
+    return math.exp(near.x) if near.fun < counts[best] else grid[best]
 
 
-def _theorem_for(rule, problem):
-    """Return the function of a start that gives the rate of a rule; None if no theorem speaks of it."""
-    if isinstance(rule, Sharp | Local) and rule.cap is not None and not rule.options.get("growth_from"):
-        return lambda start: _descent_theorem(start, rule)
-    if isinstance(rule, Constant) and problem.kernel.quadratic:
-        return lambda start: _contraction_theorem(start, rule)
-    return None
-
-
-def rate_of(rule, problem, bounds, spectral):
+def rate_of(rule, bounds, spectral):
     """Return the GuaranteedRate of one rule from its InitialBounds, or None if nothing is guaranteed for it."""
-    theorem = _theorem_for(rule, problem)
-    if theorem is None or math.isnan(problem.minimum) or not (bounds.alpha > 0 and problem.mu > 0):
+    if _kind(rule) is None or bounds.margins is None or not (bounds.alpha > 0 and bounds.margins.mu > 0):
         return None
-    start = _Start.of(problem, bounds, spectral)
-    return theorem(start) if start else None
-
-
-# the rule -> its local smoothness constant at (B, p2, gap_0, step), K = 1
-SMOOTHNESS = {
-    Sharp: lambda B, p2, gap, x: formulas.K_t_sharp(1.0, B, p2, math.sqrt(2 * gap), math.sqrt(2 * gap), x),
-    Local: lambda B, p2, gap, x: formulas.K_t(1.0, B, p2, gap, x),
-}
-
-
-def _descent_theorem(start, rule):
-    """What the drift lemma and the descent lemma give for a rule with a cap; None if nothing."""
-    at, x = start.bounds, rule.cap * start.unit
-    A, B = map(float, at.after(2 * x * at.gap))
-    # the rule sees upper ends of brackets: its steps may be that much shorter. s_max(W) <= s_max(T)^2 / 2 is one, too
-    of_T, of_W = start.spectral.upper_widths
-    if not (A > 0 and of_T < math.inf):
-        return None
-    seen = B * (1 + of_T)
-    Kbar = SMOOTHNESS[type(rule)](seen, min(at.p2 * (1 + of_W) + ROUNDING * B, seen / 2), at.gap, x)
-    x_min = min(x, 1 / Kbar)
-    contraction = start.mu * A * x_min * (2 - Kbar * x_min)
-    if not contraction > 0:
-        return None     # a cap so long that Kbar is beyond float64, or so short that nothing is left of it
-    return start.rate(contraction, rule, min(rule.cap, x_min / start.unit), rule.cap, A, B,
-                      "the descent lemma and the drift of the imbalance")
-
-
-def _longest_cap(start):
-    """Return the root of `x Kbar(x) = 1`, above which caps never help."""
-    at = start.bounds
-    first = 1 / (1 + math.sqrt(2 * at.gap))
-    # in units of the first guess: the solver's tolerance is an absolute one
-    return first * scipy.optimize.brentq(
-        lambda x: x * first * SMOOTHNESS[Sharp](1 + 2 * x * first * at.gap, at.p2, at.gap, x * first) - 1, 0.0, 2.0)
-
-
-def _contraction_theorem(start, rule):
-    """What the contraction of a squared loss gives for a constant step; None if this step is not covered."""
-    at, mu, x = start.bounds, start.mu, rule.eta * start.unit
-    # products, not powers: a step that is far too long may overflow to infinity
-    curve = x * x * at.p2 * math.sqrt(2 * at.gap)
-    delta = 0.0
-    for _ in range(200):
-        A, B = map(float, at.after(delta))
-        # 1 - c, which keeps its digits where c is near 1
-        short = min(x * mu * A, 2 - x * B) - curve
-        if not (A > 0 and short > 0):
-            return None
-        contraction = short * (2 - short)
-        drifted = 2 * B * x * x * at.gap / contraction
-        if drifted <= delta:
-            return start.rate(contraction, rule, rule.eta, rule.eta, A, B,
-                              "the contraction of a squared loss, constant step")
-        # a little further than the iteration asks for: it approaches its fixed point from below
-        delta = drifted * (1 + 1e-9)
-    return None
+    start = Start.of(bounds, spectral)
+    return start.rate(rule) if start else None
 
 
 def _missing(problem, network, bounds):

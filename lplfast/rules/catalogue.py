@@ -6,10 +6,11 @@ A new rule is entered here. docs/extending.md has the rest of the way.
 from .classical import AdGD, BarzilaiBorwein, Constant, Polyak
 from .guaranteed import Contraction, Local, Sharp
 from .published import Arora2018, Du2018, Xu2023
+from .schedule import Schedule
 from .search import Armijo, ExactLineSearch, Majorizer
 
 __all__ = ["AdGD", "Armijo", "Arora2018", "BarzilaiBorwein", "Constant", "Contraction", "Du2018", "ExactLineSearch",
-           "Local", "Majorizer", "Polyak", "Sharp", "Xu2023"]
+           "Local", "Majorizer", "Polyak", "Schedule", "Sharp", "Xu2023"]
 
 # name -> function that makes the rule with its default options
 RULES = {

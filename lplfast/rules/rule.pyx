@@ -93,7 +93,9 @@ cdef class Rule:
         return type(self) is type(other) and self.options == other.options
 
     def __hash__(self):
-        return hash((type(self), tuple(self.options.items())))
+        # options may be lists, as JSON has them
+        return hash((type(self), tuple((name, tuple(value) if isinstance(value, list) else value)
+                                       for name, value in self.options.items())))
 
     def __repr__(self):
         said = ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value is not None)

@@ -295,7 +295,7 @@ class Run:
         history = {name: parts["history"][name] for name in continuation["options"]["record"]}
         return cls(**{**parts, "history": history, "network": Network.from_arrays(parts["network"], initial=network),
                       "facts": RunInfo(**parts["facts"]), "continuation": Continuation(**continuation),
-                      "guarantee": InitialGuarantee.from_dict(parts["guarantee"])})
+                      "guarantee": InitialGuarantee.from_dict(parts["guarantee"], continuation["options"])})
 
     def __repr__(self):
         gap = self.history.get("gap")

@@ -11,7 +11,7 @@ from ..descent.state import CHECKS
 
 __all__ = ["ALTERNATIVES", "ARRAYS", "ENTRIES", "FORMAT", "MEMBERS", "PREFIXES", "SCHEMA"]
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Entry(NamedTuple):
@@ -35,7 +35,7 @@ def _entry(name, dtype, meaning, shape=(), *, finite=False, group=""):
 
 
 SCHEMA = (
-    _entry("format", "integer", "format of the file, 3"),
+    _entry("format", "integer", "format of the file, 4"),
     _entry("status", "text", "how the run ended"),
     _entry("message", "text", "the same in a sentence"),
     _entry("iterations", "integer", "steps taken"),
@@ -72,6 +72,17 @@ SCHEMA = (
     _entry("guarantee/bounds/imbalance/bottom", "number", "largest of -D, or 0", group="bounds"),
     _entry("guarantee/bounds/imbalance/nth", "number", "n-th largest of D, or 0", group="bounds"),
     _entry("guarantee/bounds/imbalance/mth", "number", "m-th largest of -D, or 0", group="bounds"),
+    _entry("guarantee/bounds/margins/mu", "number", "mu of the loss that is trained", group="bounds"),
+    _entry("guarantee/bounds/margins/K", "number", "K of it", group="bounds"),
+    _entry("guarantee/bounds/margins/quadratic", "boolean", "whether it is a squared loss", group="bounds"),
+    _entry("guarantee/bounds/margins/least", "number", "least singular value of the minimizer, or of the first W",
+           group="bounds"),
+    _entry("guarantee/bounds/margins/greatest", "number", "the greatest", group="bounds"),
+    _entry("guarantee/bounds/margins/error", "number", "how far the minimizer may be from there", group="bounds"),
+    _entry("guarantee/bounds/margins/data_least", "number or null", "the least in the units of the data; null if none",
+           group="bounds"),
+    _entry("guarantee/bounds/margins/data_greatest", "number or null", "the greatest in them", group="bounds"),
+    _entry("guarantee/bounds/margins/slack", "number", "what rounding may take of a difference", group="bounds"),
     _entry("continuation/options/rule/class", "text", "name of the rule's class"),
     _entry("continuation/options/rule/options", "object", "what the class is called with"),
     _entry("continuation/options/constants/mode", "text", "how singular values are found"),

@@ -127,7 +127,7 @@ def view_function(draw):
 def rule(draw):
     """Return a rule that can be made without arguments, a name, a number, or a function."""
     return draw.pick([None, "local", 0.01, *steps.RULES, *steps.RULES, view_function(draw), lplfast.Local(cap=0.1),
-                      lplfast.Sharp(cap=1e-3), lplfast.Constant(1e-3)])
+                      lplfast.Sharp(cap=1e-3), lplfast.Constant(1e-3), lplfast.Schedule([1e-3, 1e-2])])
 
 
 @functools.cache

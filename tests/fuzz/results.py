@@ -7,7 +7,7 @@ import pickle
 
 import lplfast
 from lplfast import Run, initial_bounds, local_constants, plots, steps
-from lplfast.guarantees.rates import GuaranteedRate
+from lplfast.guarantees.envelope import GuaranteedRate
 
 from . import objects
 from .calls import call
@@ -18,10 +18,12 @@ def of_results(draw):
     problem, start = objects.pair(draw)
     found = local_constants(problem, start)
     bounds = initial_bounds(problem, start)
-    rate = GuaranteedRate(0.5, 0.5, None, 0.1, 0.1, 1.0, 1.0, draw.chance(0.5), "")
+    rate = GuaranteedRate(0.5, 0.5, None, 0.1, 0.1, 1.0, 1.0, draw.chance(0.5), "",
+                          gaps=draw.pick([(), (4.0, 1.0)]), drifts=draw.pick([(), (0.0, 0.1)]), tail_contraction=0.5)
     return draw.pick([
         lambda: call(found.K_t, draw.some(draw.number())), lambda: call(found.K_t_sharp, draw.some(0.1)),
         lambda: call(bounds.K_upper, draw.some(draw.number())), lambda: call(rate.iterations_to, draw.some(0.5)),
+        lambda: call(draw.pick([rate.gap_at, rate.drift_at]), draw.some(draw.pick([0, 3, [0, 1, 5]]))),
         lambda: call(bounds.after, draw.some(draw.pick([0.0, draw.rng.random(3)])))])()
 
 

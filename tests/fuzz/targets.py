@@ -228,8 +228,9 @@ def bounded(draw):
         options = draw.options(margins=lambda: draw.pick(["best", "xu2023"]))
     if function is guaranteed_rate:
         cap = 10.0 ** draw.random.uniform(-200, 200)
-        theirs = [lplfast.Sharp(cap=cap), lplfast.Local(cap=cap), lplfast.Constant(cap)]
-        options = draw.options(rule=lambda: draw.pick(theirs),
+        theirs = [lplfast.Sharp(cap=cap), lplfast.Local(cap=cap), lplfast.Constant(cap),
+                  lplfast.Schedule([cap, 2 * cap])]
+        options = draw.options(rule=lambda: draw.pick(theirs), factor=lambda: draw.pick([1e-6, 0.5, 1e-300]),
                                constants=lambda: draw.pick(["exact", "power", objects.spectral(draw)]))
     return call(function, draw.some(problem), draw.some(start), **options)
 

@@ -1,0 +1,84 @@
+"""What a gap says of the singular values of the product. docs/theory.md, section 10."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+__all__ = ["Margins", "margins_of"]
+
+EPS = float(np.finfo(float).eps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Margins:
+    """Bounds on the singular values of W for any gap: where the minimizer is, and how far W can be from it.
+
+    Attributes
+    ----------
+    mu, K : float
+        The constants of the loss.
+    quadratic : bool
+        Whether it is a squared loss.
+    least, greatest : float
+        The extreme singular values of the minimizer or, where that is not known, of the first W.
+    error : float
+        How far the minimizer may be from there.
+    data_least, data_greatest : float or None
+        Those of `H^(1/2) W*` for a squared loss: the same in the data's units.
+    slack : float
+        What rounding may take of a difference, as a part of a sum.
+    """
+
+    mu: float
+    K: float
+    quadratic: bool
+    least: float
+    greatest: float
+    error: float
+    data_least: float | None
+    data_greatest: float | None
+    slack: float
+
+    def at(self, gap):
+        """Return `p1 <= s_min(W)` and `p2 >= s_max(W)` for every W of at most this gap."""
+        if not (self.mu > 0 and gap < math.inf):
+            return 0.0, math.inf
+        error = math.sqrt(2) * math.sqrt(gap)
+        r = error / math.sqrt(self.mu) + self.error
+        p1 = max(self.least - r - self.slack * (self.greatest + r), 0.0)
+        p2 = (self.greatest + r) * (1 + self.slack)
+        if self.data_least is not None:
+            # ||H^(1/2) (W - W*)||^2 / 2 is the gap
+            data = max(self.data_least - error - self.slack * (self.data_greatest + error), 0.0)
+            p1 = max(p1, data / math.sqrt(self.K) * (1 - self.slack))
+            p2 = min(p2, (self.data_greatest + error) / math.sqrt(self.mu) * (1 + self.slack))
+        return p1, p2
+
+    def pl_constants(self):
+        """Return gaps, ascending, and for each a PL constant of the loss wherever the gap is at most that.
+
+        Empty where nothing better than mu is known. Beyond the last gap it is mu.
+        """
+        return (), ()
+
+
+def margins_of(problem, W, gap):
+    """Return the Margins of a problem, with W as far from its minimizer as a gap says."""
+    kernel = problem.kernel
+    slack = 10 * max(kernel.shape) * EPS
+    center, error, data = W, 0.0, (None, None)
+    if not (kernel.mu > 0 and gap < math.inf):
+        error = math.inf
+    elif problem.minimizer is not None:
+        center, error = problem.to_kernel(problem.minimizer), problem.minimizer_error
+    else:
+        error = math.sqrt(2) * math.sqrt(gap) / math.sqrt(kernel.mu)
+    if kernel.quadratic and kernel.minimizer is not None:
+        data = _extremes(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer)
+    return Margins(kernel.mu, kernel.K, bool(kernel.quadratic), *_extremes(center), float(error), *data, slack)
+
+
+def _extremes(matrix):
+    values = np.linalg.svd(matrix, compute_uv=False)
+    return float(values[-1]), float(values[0])
