@@ -1,16 +1,17 @@
 """The two layers, at any width: their compression to width at most n + m, and the way back."""
 
-import os
-
 import numpy as np
 import scipy.linalg
 
-from .files import replace_file
+from .interrupts import look_up
+from .layer_sources import LayerBlocks
+from .linalg.compress import columns_per_piece
 from .network_balance import balanced
 from .network_bases import compressed
 from .network_draws import drawn, drawn_implicitly
+from .network_files import large_layers, read_layers, write_layers
 from .network_parts import put_together, taken_apart
-from .tables import read_matrix
+from .network_stream import Streamed
 from .validation import as_doubles, as_matrix
 
 __all__ = ["Network"]
@@ -145,30 +146,90 @@ class Network:
     def from_files(cls, path1, path2):
         """Return the network whose layers are in two files, .npy or text.
 
+        Layers of up to 64 MB, and those in text files, are read into memory. Larger ones are read piece by piece, now
+        and when they are needed again, so that a width is limited by the disk alone: the files have to stay as they
+        are. `save_layers` writes the trained ones piece by piece, too; `W1` and `W2` take them into memory.
+
+        Parameters
+        ----------
+        path1, path2 : path
+            W1 of shape (n, h) and W2 of shape (h, m); real numbers of any dtype, in C or Fortran order.
+
         Raises
         ------
         OSError
             If a file cannot be read, or is no regular file.
         ValueError
-            If one holds no matrix of finite real numbers, or they have no common width.
+            If one holds no matrix of finite real numbers, or they have no common width. Later, too, when the layers are
+            needed again: if a file is no longer what it was.
 
         """
-        return cls(read_matrix(path1, vector_as_column=False), read_matrix(path2, vector_as_column=False))
+        source = large_layers(path1, path2)
+        return cls(*read_layers(path1, path2)) if source is None else cls._streamed(source)
+
+    @classmethod
+    def from_blocks(cls, blocks, n, m):
+        """Return the network whose layers a function yields, some hidden units at a time, of any width.
+
+        Parameters
+        ----------
+        blocks : callable
+            `blocks()` returns an iterator over pairs of row blocks, `(A, B)` of shapes (b, n) and (b, m): for b hidden
+            units, in their order, the rows of `W1.T` and of `W2`. Here, b may differ from pair to pair. It is called
+            now, and again when wide layers are asked for, and has to yield the same ones each time. Between calls,
+            `(n + m)^2` numbers and a checksum for every 4 MB are kept.
+        n, m : int
+            Inputs and outputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            On bad arguments; if the blocks are no finite real matrices of such shapes, or of less than n + m hidden
+            units; if the norm of a row of a layer is beyond float64. Later, if other blocks are yielded than before.
+
+        Examples
+        --------
+        >>> def blocks():
+        ...     for i in range(3):
+        ...         yield np.full((1000, 1), i), np.ones((1000, 2))
+        >>> network = Network.from_blocks(blocks, 1, 2)
+        >>> network.width, network.product.round(9)
+        (3000, array([[3000., 3000.]]))
+
+        """
+        return cls._streamed(LayerBlocks(blocks, n, m))
+
+    @classmethod
+    def _streamed(cls, source):
+        small, basis = Streamed.read(source)
+        return cls.__new__(cls)._set(source.n, small=small, basis=basis)
 
     def save_layers(self, path1, path2):
-        """Write the wide layers to two .npy files, each replaced at once or not at all.
+        """Write the wide layers to two .npy files, each replaced at once or not at all, for `from_files`.
 
-        A name that does not end with .npy is given that ending.
+        Layers that are not in memory are read and written piece by piece. A name that does not end with .npy is given
+        that ending. W1 (n, h) and W2 (h, m) are written as float64, in C order. Files that this network reads its
+        layers from can be written to as well, but it cannot read them again then.
 
         Raises
         ------
         OSError
             If one cannot be written, or is no regular file.
+        ValueError
+            If they are to be made of layers that are read again, and have changed.
 
         """
-        for path, layer in ((path1, self.W1), (path2, self.W2)):
-            name = os.fsdecode(path).removesuffix(".npy") + ".npy"
-            replace_file(name, lambda file, layer=layer: np.save(file, layer))
+        write_layers(path1, path2, self.n, self.width, self.m, self._pieces())
+
+    def _pieces(self):
+        """Yield the stack at full width, some columns at a time."""
+        if isinstance(self._basis, Streamed) and self._wide is None:
+            yield from self._basis.pieces(self._small)
+            return
+        wide, step = self.stack(compress=False), columns_per_piece(self.n + self.m)
+        for at in range(0, self.width, step):
+            look_up()
+            yield at, wide[:, at:at + step]
 
     @property
     def n(self):

@@ -10,15 +10,13 @@ import hashlib
 import numpy as np
 
 from .interrupts import look_up
-from .linalg.compress import orthonormal_rows, triangular_factor
+from .linalg.compress import columns_per_piece, orthonormal_rows, triangular_factor
 from .threads import single_threaded_blas
 
-__all__ = ["Absent", "Haar", "Padding", "Rows", "compressed", "draw_normal"]
+__all__ = ["Absent", "Factor", "Haar", "Padding", "Rows", "check_finite", "compressed", "digest", "draw_normal",
+           "scale_for"]
 
 COLUMNS_PER_PRODUCT = 4096
-
-# How many numbers are digested at once, which no Ctrl-C ends.
-NUMBERS_PER_DIGEST = 2**21
 
 # How many random numbers are drawn in one call, which no Ctrl-C ends.
 NUMBERS_PER_DRAW = 2**22
@@ -32,14 +30,17 @@ def compressed(wide):
     k, h = wide.shape
     if h <= k:
         return wide, None
-    # scaled so that no norm overflows
-    peak = max(wide.max(), -wide.min())
-    scale = 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
+    scale = scale_for(max(wide.max(), -wide.min()))
     with single_threaded_blas(), np.errstate(over="ignore"):
         small = triangular_factor(wide, scale) / scale
     if not np.isfinite(small).all():
         return wide, None       # columns of norms beyond float64 stay spread out
     return small, Factor(wide, scale)
+
+
+def scale_for(peak):
+    """Return a power of two for entries up to `peak`, so that no norm overflows."""
+    return 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
 
 
 class Factor:
@@ -54,7 +55,7 @@ class Factor:
     @functools.cached_property
     def origin(self):
         """A digest of the wide layers."""
-        return _digest("layers", self.wide)
+        return digest("layers", pieces_of(self.wide))
 
     def to_arrays(self, *, self_contained=True):
         """Return what this basis is made of."""
@@ -88,7 +89,7 @@ class Rows:
     @functools.cached_property
     def origin(self):
         """A digest of the rows."""
-        return _digest("rows", self.rows)
+        return digest("rows", pieces_of(self.rows))
 
     def to_arrays(self, *, self_contained=True):
         """Return what this basis is made of."""
@@ -165,14 +166,21 @@ class Absent:
                           "Its product and what training needs are here without")
 
 
-def _digest(kind, array):
-    """Return the SHA-256 of a matrix as four integers."""
-    found = hashlib.sha256(f"{kind} {array.shape}".encode())
-    flat = array.reshape(-1)
-    for at in range(0, flat.size, NUMBERS_PER_DIGEST):
+def digest(kind, pieces):
+    """Return the SHA-256 of a matrix, in pieces of some columns, as four integers."""
+    found = hashlib.sha256(kind.encode())
+    for piece in pieces:
         look_up()
-        found.update(flat[at:at + NUMBERS_PER_DIGEST].astype("<f8", copy=False))
+        found.update(f" {piece.shape}".encode())
+        found.update(np.ascontiguousarray(piece, "<f8"))
     return np.frombuffer(found.digest(), "<i8").astype(np.int64)
+
+
+def pieces_of(array):
+    """Yield a matrix in such pieces."""
+    step = columns_per_piece(len(array))
+    for at in range(0, array.shape[1], step):
+        yield array[:, at:at + step]
 
 
 def draw_normal(rng, shape):
@@ -199,6 +207,11 @@ def _product(small, rows, *, out):
             look_up()
             columns = slice(at, at + COLUMNS_PER_PRODUCT)
             out[:, columns] = block = small @ rows[:, columns]
-            if not np.isfinite(block).all():
-                raise ValueError("network: expected wide layers within float64, got some beyond")
+            check_finite(block)
     return out
+
+
+def check_finite(block):
+    """Raise a ValueError where a wide layer has left float64."""
+    if not np.isfinite(block).all():
+        raise ValueError("network: expected wide layers within float64, got some beyond")

@@ -13,9 +13,10 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited", "tables", "reference",
-         "linalg", "iterate", "losses", "network_bases", "network_draws", "network_balance", "network_parts", "network",
-         "spectral", "rules", "descent", "guarantees", "run", "studies", "steps", "data", "plots", "experiments", "cli"]
+ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited", "tables",
+         "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources", "network_bases",
+         "network_stream", "network_draws", "network_balance", "network_parts", "network_files", "network", "spectral",
+         "rules", "descent", "guarantees", "run", "studies", "steps", "data", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {

@@ -14,7 +14,7 @@ from lplfast import Armijo, Constant, Contraction, Local, Majorizer, MatrixFacto
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS, copy_columns
 from lplfast.descent.state import State
-from lplfast.linalg.compress import orthonormal_rows, triangular_factor
+from lplfast.linalg.compress import extend_factor, orthonormal_rows, triangular_factor
 from lplfast.losses.cross_entropy import CrossEntropy, Logistic, Softmax
 from lplfast.losses.function import PythonLoss
 from lplfast.losses.loss import Loss
@@ -128,6 +128,8 @@ TAKERS = {
     "copied table": lambda bad: copy_columns(np.zeros((1, 2)), [0, 1], bad),
     "columns": lambda bad: copy_columns(np.zeros((1, 2)), bad, np.zeros((2, 1))),
     "triangular_factor": lambda bad: triangular_factor(bad, 1.0),
+    "extended columns": lambda bad: extend_factor(np.eye(2), bad, 1.0),
+    "extended factor": lambda bad: extend_factor(bad, np.ones((2, 3)), 1.0),
     "orthonormal_rows": lambda bad: orthonormal_rows(bad, 1.0),
     "X": lambda bad: Softmax(bad, WIDE, WIDE, mu=0.1, K=1.0, minimum=0.0, l2=0.1),
     "logits": lambda bad: Softmax(np.ones((3, 2)), bad, WIDE, mu=0.1, K=1.0, minimum=0.0, l2=0.1),

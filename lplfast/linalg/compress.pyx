@@ -10,7 +10,7 @@ A wide stack takes minutes: every 0.1 s the loops over blocks come back to Pytho
 import numpy as np
 
 from ..interrupts import SECONDS_BETWEEN_LOOKS, look_up
-from ..validation import as_double, as_doubles
+from ..validation import as_count, as_double, as_doubles
 
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_lapack cimport dgemqrt, dgeqrt, dtpmqrt, dtpqrt
@@ -56,6 +56,7 @@ cdef struct Factorization:
     double* block
     double* work
     Py_ssize_t at
+    bint begun          # R is that of columns that came before these
 
 
 cdef void factorize(Factorization* f, double until) noexcept nogil:
@@ -68,7 +69,7 @@ cdef void factorize(Factorization* f, double until) noexcept nogil:
     while at < h and seconds() < until:
         size = <int> min(rows, h - at)
         load(h, k, f.Z + at, size, f.scale, block)
-        if at == 0:
+        if at == 0 and not f.begun:
             dgeqrt(&size, &k, &panel, block, &size, panels, &panel, f.work, &info)
             for j in range(k):
                 for i in range(k):
@@ -118,14 +119,36 @@ def as_wide(stack):
 
 def triangular_factor(wide, scale):
     """Return the transpose of R, lower triangular (k, k), where `scale * stack.T = Q R`; stack (k, h) with h >= k."""
-    cdef const double[:, ::1] stack = as_wide(wide)
-    cdef double factor_of = as_double("scale", scale)
+    return _extended(as_wide(wide), as_double("scale", scale), None)
+
+
+def extend_factor(factor, columns, scale):
+    """Return the triangular factor of columns that it is given of, and `scale` times more of them (k, any number).
+
+    The bits are those of all columns at once, if the pieces before the last have whole blocks, `columns_per_piece`.
+    """
+    columns, factor = as_doubles("columns", columns, 2), as_doubles("factor", factor, 2)
+    k = columns.shape[0]
+    if columns.size == 0 or factor.shape != (k, k):
+        raise ValueError("columns, factor: expected shapes (k, columns) and (k, k), "
+                         f"got {columns.shape} and {factor.shape}")
+    return _extended(columns, as_double("scale", scale), factor)
+
+
+def columns_per_piece(k):
+    """Return how many columns a piece of a stack of k rows has that is read by itself: whole blocks, some 4 MB."""
+    rows = block_rows(as_count("k", k))
+    return rows * max(1, 2**19 // (rows * k))
+
+
+cdef _extended(wide, double scale, before):
+    cdef const double[:, ::1] stack = wide
     cdef Py_ssize_t h = stack.shape[1], k = stack.shape[0]
-    factor = np.empty((k, k))
+    factor = np.empty((k, k)) if before is None else before.copy()
     cdef double[:, ::1] R = factor
     cdef double[::1] block = np.empty(block_rows(k) * k), panels = np.empty(PANEL * k), work = np.empty(PANEL * k)
-    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], factor_of, NULL, &panels[0], &R[0, 0], &block[0],
-                                         &work[0], 0)
+    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0],
+                                         &work[0], 0, before is not None)
     _factorize(&f)
     return factor
 
@@ -151,7 +174,7 @@ def orthonormal_rows(wide, scale):
     cdef double[::1] block = np.empty(size * k), result = np.empty(size * k), work = np.empty(PANEL * k)
     cdef double pause = SECONDS_BETWEEN_LOOKS
     cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], factor_of, &Q[0, 0], &panels[0, 0], &R[0, 0],
-                                         &block[0], &work[0], 0)
+                                         &block[0], &work[0], 0, False)
     _factorize(&f)
     while f.at > 0:
         with nogil:

@@ -4,7 +4,7 @@ import numpy as np
 
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS, copy_columns
-from lplfast.linalg.compress import orthonormal_rows, triangular_factor
+from lplfast.linalg.compress import extend_factor, orthonormal_rows, triangular_factor
 from lplfast.linalg.factorization import factorize
 from lplfast.losses.cross_entropy import Logistic, Softmax
 from lplfast.losses.function import PythonLoss
@@ -78,6 +78,8 @@ def factors(draw):
         return call(triangular_factor, stack, 2.0, right=lambda R: np.allclose(R @ R.T, 4.0 * Z @ Z.T))
     if draw.chance(0.5):
         return call(orthonormal_rows, stack, 2.0, right=lambda Q: np.allclose(Q @ Q.T, np.eye(len(Q))))
+    if draw.chance(0.3):
+        return call(extend_factor, draw.some(np.eye(k)), draw.some(stack), 2.0)
     return call(draw.pick([triangular_factor, orthonormal_rows]), draw.some(stack), draw.some(1e-100))
 
 

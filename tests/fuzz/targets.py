@@ -118,6 +118,18 @@ def network(draw):
     return call(Network, draw.some(draw.matrix(n, h)), draw.some(draw.matrix(h, m)))
 
 
+def blocked(draw):
+    """A network from blocks of its hidden units."""
+    n, m, sizes = draw.size(), draw.size(), [draw.size() + draw.pick([0, 20]) for _ in range(draw.random.randrange(4))]
+    pairs = [draw.some((draw.some(draw.matrix(b, n)), draw.some(draw.matrix(b, m)))) for b in sizes]
+
+    def used(*args):
+        made = Network.from_blocks(*args)
+        return made.W1, made.product, made.stack()
+    return call(used, draw.pick([lambda: pairs, lambda: pairs, draw.no_function()]), draw.some(n), draw.some(m),
+                documents=(Network.from_blocks, Network), finite=True)
+
+
 def drawn_network(draw):
     function = draw.pick([Network.gaussian, Network.gaussian_implicit])
     return call(function, *(draw.some(draw.size()) for _ in range(3)), **draw.options(

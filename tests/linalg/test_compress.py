@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lplfast.linalg.compress import orthonormal_rows, triangular_factor
+from lplfast.linalg.compress import columns_per_piece, extend_factor, orthonormal_rows, triangular_factor
 
 
 @pytest.mark.usefixtures("one_blas_thread")
@@ -28,3 +28,49 @@ def test_the_kernels_are_a_thin_qr_decomposition(shape, scale):
     unaligned = np.empty(stack.size + 1)[1:].reshape(stack.shape)
     unaligned[:] = stack / scale
     assert np.array_equal(orthonormal_rows(unaligned, scale), Q)
+
+
+def layers(kind, rng):
+    """A stack (12, 5000) that compression may find hard."""
+    stack = rng.standard_normal((12, 5000))
+    if kind == "condition 1e12":
+        U, _, Vt = np.linalg.svd(stack, full_matrices=False)
+        return (U * np.logspace(0, -12, 12)) @ Vt
+    if kind == "rank 5":
+        return stack[:, :5] @ rng.standard_normal((5, 5000))
+    if kind == "duplicated":
+        stack[[3, 7, 8]] = stack[0]
+    elif kind == "zero":
+        stack[[0, 5, 11]] = 0.0
+    elif kind == "scales":
+        stack[:6] *= 1e-100
+        stack[6:] *= 1e100
+    elif kind == "one unit":
+        stack[:, 1:] = 0.0
+    return stack
+
+
+@pytest.mark.usefixtures("one_blas_thread")
+@pytest.mark.parametrize("kind", ["condition 1e12", "rank 5", "duplicated", "zero", "scales", "one unit"])
+def test_every_column_is_right_relative_to_itself(kind):
+    stack = layers(kind, np.random.default_rng(0))
+    R, Q = triangular_factor(stack, 1.0).T.astype(np.longdouble), orthonormal_rows(stack, 1.0).astype(np.longdouble)
+    # k (b + k) (1 + h/b) u of docs/theory.md, section 5: 5 blocks of 1024 columns
+    bound = 12 * (1024 + 12) * 6 * 2.0**-53
+    lengths = np.linalg.norm(stack, axis=1)
+    assert (np.sqrt(((R.T @ Q - stack) ** 2).sum(axis=1)) <= bound * lengths).all()
+    assert (abs(np.sqrt((R**2).sum(axis=0)) - lengths) <= bound * lengths).all()
+    assert np.linalg.norm((Q @ Q.T - np.eye(12)).astype(float)) <= np.sqrt(12) * bound
+    # errors have either sign, and are far from adding up
+    assert (np.sqrt(((R.T @ Q - stack) ** 2).sum(axis=1)) <= 1e-14 * lengths).all()
+
+
+@pytest.mark.usefixtures("one_blas_thread")
+@pytest.mark.parametrize("k", [3, 40, 300])
+def test_pieces_have_the_bits_of_the_whole(k):
+    piece = columns_per_piece(k)
+    stack = np.random.default_rng(0).standard_normal((k, 2 * piece + 77))
+    factor = triangular_factor(stack[:, :piece], 0.5)
+    for at in (piece, 2 * piece):
+        factor = extend_factor(factor, stack[:, at:at + piece], 0.5)
+    assert np.array_equal(factor, triangular_factor(stack, 0.5))
