@@ -76,10 +76,11 @@ class LayerBlocks:
 
     def pieces(self):
         """Yield where a piece begins, and the piece."""
-        k = self.n + self.m
-        step, at, filled = columns_per_piece(k), 0, 0
-        piece = np.empty((k, step))
+        k, at, filled, piece = self.n + self.m, 0, 0, None
         for first, second in self._checked():
+            if piece is None:       # there are rows of n and of m numbers
+                step = columns_per_piece(k)
+                piece = np.empty((k, step))
             done = 0
             while done < len(first):
                 count = min(step - filled, len(first) - done)

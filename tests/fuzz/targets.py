@@ -127,7 +127,7 @@ def blocked(draw):
         made = Network.from_blocks(*args)
         return made.W1, made.product, made.stack()
     return call(used, draw.pick([lambda: pairs, lambda: pairs, draw.no_function()]), draw.some(n), draw.some(m),
-                documents=(Network.from_blocks, Network), finite=True)
+                documents=(Network.from_blocks, Network, Network.product), finite=True)
 
 
 def drawn_network(draw):
