@@ -148,6 +148,7 @@ cdef struct Iterate:
     double loss
     double gap
     double gap_error
+    double pl           # ||grad l(W)||^2 >= 2 pl gap here: mu, or what the loss knows better
     double floor
     double eps_W        # ||computed W - exact W1 W2||_F is at most this
     # what rounding inside the loss may have done to its value, and to G at the computed W; and how far G may be from
@@ -175,7 +176,7 @@ cdef struct Iterate:
     # how much K_t grows with s_max(W), as a part of its first two terms
     double K_t_share_of_sigma_max_W
     # the tangent kernel of a quadratic loss: lo is below its spectrum, hi above; hi is NaN for other losses, and lo
-    # the local PL constant mu s_min(T)^2
+    # the local PL constant pl s_min(T)^2
     Bracket nu
 
     # --- Descent._prepare_ray and Rule.choose: where a step leads, and which one is taken ---------------------------

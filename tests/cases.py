@@ -96,7 +96,7 @@ def _custom(rng, n, m):
     _, twin = _logistic(rng, n, m)
     problem = CustomLoss(lambda W: (twin.value(W), twin.gradient(W)), shape=(n, m), mu=twin.mu, K=twin.K,
                          minimum=twin.minimum, minimizer=twin.minimizer)
-    return problem, twin._replace(growth=None)      # of a function, no more than K is known
+    return problem, twin._replace(growth=None, pl=None)     # of a function, no more than mu and K is known
 
 
 # name -> function of (rng, n, m) that returns a problem and its twin

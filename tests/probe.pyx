@@ -12,6 +12,7 @@ from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
+from lplfast.losses cimport convexity
 from lplfast.losses.cross_entropy cimport CrossEntropy
 from lplfast.losses.loss cimport Loss, Ray, Value, forget
 from lplfast.rules.rule cimport Rule
@@ -407,7 +408,12 @@ def said(Loss loss, double[:, ::1] W):
     cdef double[::1] scratch = room(1 + loss.scratch())
     forget(&value)
     loss.evaluate(&W[0, 0], &value, &G[0, 0], &scratch[0])
-    return {"gap_error": value.gap_error, "rounding": value.rounding, "gradient_error": value.gradient_error}
+    return {"gap_error": value.gap_error, "rounding": value.rounding, "gradient_error": value.gradient_error,
+            "pl": value.pl}
+
+
+def strong_part(double least, double l2, double rho):
+    return convexity.strong_part(least, l2, rho)
 
 
 def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, double eta):

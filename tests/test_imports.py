@@ -22,8 +22,8 @@ ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "n
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "phases", "published", "rules", "descent"],
     "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
-    "losses": ["loss", "quadratic", "displacement", "rowwise", "cross_entropy", "pseudo_huber", "function", "labels",
-               "proof", "curvature", "least_squares", "conditioning", "problems", "newton", "row_loss",
+    "losses": ["loss", "quadratic", "convexity", "displacement", "rowwise", "cross_entropy", "pseudo_huber", "function",
+               "labels", "proof", "curvature", "least_squares", "conditioning", "problems", "newton", "row_loss",
                "classification", "robust", "custom", "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],

@@ -63,12 +63,12 @@ cdef inline double step_rounding(const Iterate* old, const Iterate* new, const U
                    + 2.0 * eta * (old.g1_norm * d1 + old.g2_norm * d2))
 
 
-cdef inline Inequality pl_inequality(const Iterate* it, double mu_t) noexcept nogil:
-    """||grad L||^2 / 2 >= mu_t gap: true of the computed W, whatever its rounding, for every G."""
-    cdef double P = 0.5 * it.grad_sq, mu_gap = mu_t * it.gap, off
+cdef inline Inequality pl_inequality(const Iterate* it, double pl) noexcept nogil:
+    """||grad L||^2 / 2 >= pl gap: true of the computed W, whatever its rounding, for every G."""
+    cdef double P = 0.5 * it.grad_sq, pl_gap = pl * it.gap, off
     # but g1 and g2 are sums that round
     off = U * it.G_norm * ((it.m + 4) * it.g1_norm * it.W2_norm + (it.n + 4) * it.g2_norm * it.W1_norm)
     # and G itself may be off: ||T(G)||^2 / 2 is at least s_min(T)^2 (||grad l|| - gradient_error)^2 / 2
     off += it.sigma_min_sq.lo * it.G_norm * it.gradient_error
-    off += share(it) * (P + mu_gap) + mu_t * (it.gap_error + it.rounding)
-    return Inequality(difference=P - mu_gap, claim=mu_gap, allowance=off)
+    off += share(it) * (P + pl_gap) + pl * (it.gap_error + it.rounding)
+    return Inequality(difference=P - pl_gap, claim=pl_gap, allowance=off)

@@ -58,7 +58,7 @@ from .checks cimport Inequality, count_check, pl_inequality, share, step_roundin
 from ..clock cimport seconds
 from .contraction cimport decrease_by_motion, guaranteed_contraction, measured_smoothness
 from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
-from .history cimport Row, column_count, fill_iterate_row
+from .history cimport Row, checked_pl, column_count, fill_iterate_row
 from .state cimport State, set_stacks
 from .stopping cimport GUARANTEE_FAILED, OVERFLOWED, REDO, RUNNING, STALLED, Limits, finite, stopping_status
 
@@ -401,7 +401,7 @@ cdef class Descent(State):
             if outcome != RUNNING or self.filled - filled_before == capacity or memory.seconds - spent_before > budget:
                 break
             fill_iterate_row(row, it)
-            known, pl = it.gap == it.gap, pl_inequality(it, row.mu_t)
+            known, pl = it.gap == it.gap, pl_inequality(it, checked_pl(it, row.mu_t))
             outcome = self._step(row, False)
             if outcome == REDO:
                 outcome = self._step(row, True)

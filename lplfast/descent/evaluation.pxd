@@ -35,6 +35,8 @@ cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, double*
         value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
     it.W_norm = sqrt(value.W_sq)
     it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
+    # fmax passes over a NaN
+    it.pl = fmax(it.mu, value.pl)
     # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
     it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
     # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|

@@ -47,6 +47,11 @@ cdef inline Py_ssize_t column_count() noexcept nogil:
     return sizeof(Row) // sizeof(double)
 
 
+cdef inline double checked_pl(const Iterate* it, double mu_t) noexcept nogil:
+    """The constant that the PL inequality is checked with: mu_t, and for a loss that is not quadratic nu_lo."""
+    return mu_t if it.hessian != NULL else fmax(mu_t, it.nu.lo)
+
+
 cdef inline void fill_iterate_row(Row* row, Iterate* it) noexcept nogil:
     """Write the iterate's part of its row, and NaN for the step's."""
     cdef Memory* memory = it.memory
@@ -71,7 +76,7 @@ cdef inline void fill_iterate_row(Row* row, Iterate* it) noexcept nogil:
     row.rounding = memory.rounding_so_far
     row.bracket_width = widest(it)
     row.time = memory.seconds
-    # ||grad L||^2 / 2 >= mu_t gap, as a part of the left side
-    row.slack_pl = 1.0 - mu_t * it.gap / (0.5 * it.grad_sq) if it.grad_sq > 0.0 else NAN
+    # ||grad L||^2 / 2 >= pl gap, as a part of the left side
+    row.slack_pl = 1.0 - checked_pl(it, mu_t) * it.gap / (0.5 * it.grad_sq) if it.grad_sq > 0.0 else NAN
     row.rate_bound = row.step_size = row.K_t = row.K_t_sharp = row.K_t_step = NAN
     row.slack_descent = row.slack_rate = row.slack_drift = NAN

@@ -21,7 +21,7 @@ class Classification(RowLoss):
     """
 
     def _compiled(self, V, W_star, **constants):
-        return self.kind(self._X, self._X @ V, W_star, **constants)
+        return self.kind(self._X, self._X @ V, W_star, unseen=self._unseen, **constants)
 
     def _slopes(self, Z):
         return self._probabilities(Z) - self._targets

@@ -81,15 +81,15 @@ cdef class CrossEntropy(Rowwise):
 
     Parameters
     ----------
-    X, W_star, mu, K, minimum, weight, l2, uncertainty
+    X, W_star, mu, K, minimum, weight, l2, uncertainty, unseen
         As of `Rowwise`.
     logits : (N, m) array
         What the minimizer makes of X, a frozen matrix included.
     """
 
-    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0):
+    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, unseen=None):
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
-                         steepest=0.5)
+                         unseen=unseen, steepest=0.5)
         logits = self._outputs("logits", logits)
         logs = self._log_probabilities(logits)
         self.logits = logits
@@ -102,14 +102,14 @@ cdef class CrossEntropy(Rowwise):
         raise TypeError(f"{type(self).__name__}: expected Softmax or Logistic to be called, got their base class")
 
     def made_of(self):
-        """The logits, by name."""
+        """The logits, and what X does not see, by name."""
         self.check()
-        return {"logits": np.array(self.logits)}
+        return {"logits": np.array(self.logits), "unseen": None if self.unseen is None else np.array(self.unseen)}
 
     # Along a ray, every row's own curvature: what it exceeds its tangent at W by, at most, for a few numbers a row.
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
-        return <Py_ssize_t> self.n * self.m + 3 * <Py_ssize_t> BLOCK * self.m + max(self.m, 2)
+        return <Py_ssize_t> self.n * self.m + <Py_ssize_t> max(3 * BLOCK, self.n) * self.m + max(self.m, 2)
 
     cdef Py_ssize_t ray_size(self) noexcept nogil:
         return 2 * <Py_ssize_t> self.n * self.m + self.summary_size() + 1
@@ -217,7 +217,26 @@ cdef class Softmax(CrossEntropy):
 
     def _log_probabilities(self, logits):
         logits = logits - logits.max(axis=1, keepdims=True)
+        self.centered = True
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil:
+        cdef double widest = 0.0, low, high, mean, row
+        cdef const double* P = &self.probabilities[first, 0]
+        cdef int _i, j
+        for _i in range(rows):
+            low = high = D[0]
+            mean = row = 0.0
+            for j in range(self.m):
+                low, high = fmin(low, D[j]), fmax(high, D[j])
+                mean += P[j] * D[j]
+            for j in range(self.m):
+                row += P[j] * (D[j] - mean) * (D[j] - mean)
+            bent[0] += row
+            widest = fmax(widest, high - low)
+            P += self.m
+            D += self.m
+        return widest
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:
@@ -256,6 +275,19 @@ cdef class Logistic(CrossEntropy):
         # of the negative and of the positive label
         z = logits.ravel()
         return np.column_stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)])
+
+    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil:
+        # of the logits 0 and D, column by column
+        cdef double widest = 0.0, row
+        cdef const double* P = &self.probabilities[first * self.m, 0]
+        cdef Py_ssize_t i, j
+        for i in range(rows):
+            row = 0.0
+            for j in range(i * self.m, (i + 1) * self.m):
+                widest = fmax(widest, fabs(D[j]))
+                row += P[2 * j] * P[2 * j + 1] * D[j] * D[j]
+            bent[0] += row
+        return widest
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:

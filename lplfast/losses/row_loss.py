@@ -59,6 +59,8 @@ class RowLoss(Problem):
         with single_threaded_blas():
             found, top_sq = factorize(X), largest_curvature(X)
         self.rank = found.rank
+        # what the data do not see of W1; None where that is nothing
+        self._unseen = None if found.rank == n else found.null
         self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from libc.math cimport sqrt
+from libc.math cimport INFINITY, NAN, fmax, hypot, sqrt
 from libc.string cimport memset
 
 from ..validation import as_double, as_matrix, as_shaped
-from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn
+from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn, matmul_tn
+from .convexity cimport strong_part
 from .loss cimport Loss, Value
-from ..linalg.rounding cimport U
+from ..linalg.rounding cimport TINY, U
 
 cdef class Rowwise(Loss):
     """l(W) = minimum + weight sum_i D_i(X[i] @ (W - W_star)) + l2/2 ||W - W_star||_F^2.
@@ -33,14 +34,19 @@ cdef class Rowwise(Loss):
     blur : float
         What the outputs at W_star that D_i was made of may be off by, in the Frobenius norm, as far as `uncertainty`
         does not account for it: the loss at W may be off by so much of the norm of the derivatives of D_i.
+    unseen : (n, n - r) array, optional
+        Orthonormal columns that all rows of X are orthogonal to, if there are such.
     steepest : float
         An upper bound on the second derivatives of D_i, at most 2.
     """
 
-    def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, steepest):
+    def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, unseen=None, steepest):
         X, W_star = as_matrix("X", X), as_matrix("W_star", W_star)
+        unseen = None if unseen is None else as_matrix("unseen", unseen)
         if X.shape[1] != W_star.shape[0]:
             raise ValueError(f"X: expected {W_star.shape[0]} columns, a row of W_star each, got {X.shape[1]}")
+        if unseen is not None and len(unseen) != X.shape[1]:
+            raise ValueError(f"unseen: expected {X.shape[1]} rows, one a column of X, got {len(unseen)}")
         weight, l2 = as_double("weight", weight), as_double("l2", l2)
         uncertainty = as_double("uncertainty", uncertainty)
         blur, steepest = as_double("blur", blur), as_double("steepest", steepest)
@@ -51,6 +57,9 @@ cdef class Rowwise(Loss):
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.blur, self.steepest = blur, steepest
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
+        self.unseen = None if unseen is None else unseen.copy()
+        if unseen is not None:
+            self.unseen_off = np.linalg.norm(X @ unseen) + 2 * (self.n + 8) * U * self.X_norm
 
     cdef bint complete(self) noexcept:
         return self.made
@@ -77,7 +86,7 @@ cdef class Rowwise(Loss):
         return {}
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
-        return <Py_ssize_t> self.n * self.m + <Py_ssize_t> BLOCK * self.m + max(self.m, 2)
+        return <Py_ssize_t> self.n * self.m + <Py_ssize_t> max(BLOCK, self.n) * self.m + max(self.m, 2)
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         cdef Py_ssize_t i, first, nm = <Py_ssize_t> self.n * self.m
@@ -86,7 +95,7 @@ cdef class Rowwise(Loss):
         cdef double* E = scratch
         cdef double* D = E + nm
         cdef double* spare = D + <Py_ssize_t> BLOCK * self.m
-        cdef double gap = 0.0, R_sq = 0.0, off = 0.0, E_norm, R_norm, d_off, share
+        cdef double gap = 0.0, R_sq = 0.0, off = 0.0, rho = 0.0, bent = 0.0, E_norm, R_norm, d_off, share
         # E = W - W_star
         for i in range(nm):
             E[i] = W[i] - W_star[i]
@@ -97,6 +106,8 @@ cdef class Rowwise(Loss):
             rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
             # D = X[rows] @ E
             matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, D)
+            if G != NULL:
+                rho = fmax(rho, self.spread(first, rows, D, &bent))
             gap += self.tilt_rows(first, rows, D, &R_sq, &off, spare)
             if G != NULL:
                 # G += X[rows].T @ R, with R in the place of D
@@ -110,12 +121,58 @@ cdef class Rowwise(Loss):
         value.gap_error = (self.uncertainty * (E_norm + 0.5 * self.uncertainty / self.mu)
                            + self.weight * self.blur * R_norm)
         # |fl(X E) - X E| <= d_off; sums of blocks: docs/theory.md, section 12
-        d_off = (self.n + self.m + 12) * U * self.X_norm * E_norm
+        d_off = ((self.n + self.m + 12) * U * self.X_norm + self.unseen_off) * E_norm
         share = (BLOCK + <double> self.N / BLOCK + 64.0) * U
         value.rounding = (self.weight * (d_off * (R_norm + d_off) + off)
                           + (share + nm * U) * value.gap)
         value.gradient_error = (self.weight * (self.X_max * (self.steepest * d_off + 64.0 * U * R_norm)
-                                               + share * self.X_norm * R_norm) + 4.0 * U * self.l2 * E_norm)
+                                               + (share * self.X_norm + self.unseen_off) * R_norm)
+                                + 4.0 * U * self.l2 * E_norm)
+        if G != NULL:
+            bent = fmax(0.0, sqrt(bent) * (1.0 - share - self.m * U) - d_off)
+            value.pl = self.local_pl(E, self.weight * bent * bent, rho + 2.0 * d_off, value, D)
+
+    cdef double local_pl(self, const double* E, double bent, double rho, const Value* value,
+                         double* scratch) noexcept nogil:
+        """A lower bound on ||G||^2 / (2 gap) at W_star + E; NaN if there is none but mu. docs/theory.md, section 12.
+
+        `bent` is a lower bound on <E, H E>, H the Hessian at W_star without that of the ridge, and logits of a row
+        differ from the minimizer's by numbers that are at most rho apart. The gap is that of what the data see of E,
+        times `strong_part` at most half a squared gradient, and of the ridge on the rest, times l2 exactly so.
+        `scratch` is room for as many numbers as E.
+        """
+        cdef Py_ssize_t i, nm = <Py_ssize_t> self.n * self.m
+        cdef int j, away
+        cdef double size = dot(nm, E, E), gap = value.gap - value.rounding
+        cdef double rounding = (self.n + self.m + 8) * U * sqrt(size)
+        cdef double left = 0.0, right = 0.0, row, rest, share
+        if not (rho < INFINITY and gap > 0.0 and size > TINY):
+            return NAN
+        # what the data do not see of E
+        if self.unseen is not None:
+            away = <int> self.unseen.shape[1]
+            # scratch = unseen.T @ E
+            matmul_tn(away, self.n, self.m, &self.unseen[0, 0], E, scratch)
+            left = sqrt(dot(<Py_ssize_t> away * self.m, scratch, scratch))
+        if self.centered:
+            for i in range(self.n):
+                row = 0.0
+                for j in range(self.m):
+                    row += E[i * self.m + j]
+                right += row * row
+            right = sqrt(right / self.m)
+        rest = hypot(left, right) + rounding
+        share = 0.5 * self.l2 * rest * rest * (1.0 + 16.0 * U) / gap
+        rest = fmax(0.0, fmax(left, right) - rounding)
+        size = (size - rest * rest) * (1.0 + 8.0 * U) + (nm + 8) * U * size
+        if not share < 1.0:
+            return NAN
+        return self.l2 + (strong_part(bent / size, self.l2, rho) - self.l2) * (1.0 - share) * (1.0 - 8.0 * U)
+
+    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil:
+        """The largest range within a row of D, rows of X @ (W - W_star), and in `bent` their quadratic forms with the
+        second derivatives of D_i at the minimizer; infinite where the range does not bound what these become."""
+        return INFINITY
 
     cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
                           double* spare) noexcept nogil:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["K_t", "K_t_sharp", "K_t_step", "curvature", "local_constants", "rate_bound"]
+__all__ = ["K_t", "K_t_sharp", "K_t_step", "curvature", "local_constants", "local_pl", "rate_bound"]
 
 
 def local_constants(loss, W1, W2):
@@ -39,7 +39,8 @@ def local_constants(loss, W1, W2):
         "hessian": loss.hessian,
         "growth": loss.growth,
     }
-    at["nu_lo"], at["nu_hi"] = at["mu_t"], np.nan
+    at["pl"] = max(loss.mu, loss.pl(W)) if loss.pl else loss.mu
+    at["nu_lo"], at["nu_hi"] = at["pl"] * at["sigma_min_sq"], np.nan
     if loss.hessian is not None:
         least, at["nu_hi"] = _tangent_extremes(loss, W1, W2)
         at["nu_lo"] = max(at["nu_lo"], least)       # a least eigenvalue of 0 comes out as some -u
@@ -88,9 +89,16 @@ def K_t_step(at, eta):
     return min(K_t(at, eta), K_t_sharp(at, eta), 2 * (eta * a - decrease) / (eta**2 * a))
 
 
+def local_pl(at):
+    """Return the PL constant that is known at this iterate, of a loss that is not quadratic with both gradients."""
+    if at["hessian"] is not None or at["G_norm"] == 0:
+        return at["nu_lo"]
+    return max(at["nu_lo"], at["pl"] * at["grad_norm"] ** 2 / at["G_norm"] ** 2)
+
+
 def rate_bound(at, eta):
     """Return the best guaranteed ratio of gaps for a step of size eta."""
-    K, PL, smoothness = at["K"], at["nu_lo"], K_t_step(at, eta)
+    K, PL, smoothness = at["K"], local_pl(at), K_t_step(at, eta)
     rates = [1 - PL * eta * (2 - eta * smoothness) if eta * smoothness <= 2
              else 1 + eta * (eta * smoothness - 2) * K * at["sigma_max_sq"]]
     if at["hessian"] is not None:

@@ -23,7 +23,8 @@ def descend(loss, W1, W2, choose, steps):
     for t in range(steps + 1):
         at = local_constants(loss, W1, W2)
         P = at["grad_norm"] ** 2
-        at["slack_pl"] = 1 - at["mu_t"] * at["gap"] / (P / 2) if P else np.nan
+        checked = at["mu_t"] if loss.hessian is not None else at["nu_lo"]
+        at["slack_pl"] = 1 - checked * at["gap"] / (P / 2) if P else np.nan
         if history:
             before = history[-1]
             eta, K = before["step_size"], min(before["K_t"], before["K_t_sharp"])

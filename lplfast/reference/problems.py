@@ -12,8 +12,9 @@ __all__ = ["Loss", "logistic_loss", "matrix_factorization", "pseudo_huber_loss",
 # hessian: for a quadratic loss, the (n, n) matrix H with l(W) = l* + <W - W*, H (W - W*)> / 2
 # growth: where more is known than K, a function of (W, tau, B) that returns one of eta: what l(W - eta tau + eta^2 B)
 # exceeds its tangent at W by, at most
-Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian growth",
-                              defaults=(None, None, None))
+# pl: where more is known than mu, a function of W that returns a number c with ||gradient||^2 >= 2 c gap
+Loss = collections.namedtuple("Loss", "value gap gradient mu K minimum minimizer basis target hessian growth pl",
+                              defaults=(None, None, None, None))
 
 
 def squared_loss(X, Y, *, l2=0.0, reduction="sum", offset=None):
@@ -68,7 +69,7 @@ def logistic_loss(X, Y, *, l2, reduction="sum", offset=None):
     return _of_rows(
         X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 4, curvature=curvature, divergence=divergence,
         loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y / (1 + np.exp(Y * Z)),
-        growth=lambda Z, A, C: _logistic_growth(1 / (1 + np.exp(-Z)), A, C))
+        growth=lambda Z, A, C: _logistic_growth(1 / (1 + np.exp(-Z)), A, C), spread=lambda D: abs(D).max())
 
 
 def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
@@ -92,7 +93,8 @@ def softmax_loss(X, P, *, l2, reduction="sum", offset=None):
     return _of_rows(
         X, P.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 2, curvature=curvature, divergence=divergence,
         loss=lambda Z: np.logaddexp.reduce(Z, axis=1) - (P * Z).sum(axis=1), slope=lambda Z: softmax(Z) - P,
-        growth=lambda Z, A, C: _softmax_growth(softmax(Z), A, C))
+        growth=lambda Z, A, C: _softmax_growth(softmax(Z), A, C), spread=lambda D: np.ptp(D, axis=1).max(),
+        centered=True)
 
 
 def pseudo_huber_loss(X, Y, *, delta, l2, reduction="sum", offset=None):
@@ -113,6 +115,15 @@ def pseudo_huber_loss(X, Y, *, delta, l2, reduction="sum", offset=None):
     return _of_rows(
         X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1.0, curvature=curvature, divergence=divergence,
         loss=lambda Z: (Z - Y) ** 2 / (1 + root(Z)), slope=lambda Z: (Z - Y) / root(Z))
+
+
+def _strong_part(d, l2, rho):
+    """Return the PL constant from where logits differ from the minimizer's by a range of rho, d the curvature there."""
+    if rho < 0.01:
+        mean, late = 1 - rho / 2 + rho**2 / 6 - rho**3 / 24, 1 / 2 - rho / 6 + rho**2 / 24 - rho**3 / 120
+    else:
+        mean, late = -np.expm1(-rho) / rho, (rho + np.expm1(-rho)) / rho**2
+    return (d * mean + l2) ** 2 / (2 * d * late + l2)
 
 
 def _two_points(v, b):
@@ -146,7 +157,8 @@ def _logistic_growth(p, A, C):
 
 
 # many arguments: what a loss of rows is, each once and by name
-def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence, growth=None):
+def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, divergence, growth=None, spread=None,
+             centered=False):
     """Return the Loss of a function of the rows of X (W + offset), its minimizer by Newton's method from 0."""
     N, n = X.shape
     weight = 1 / N if reduction == "mean" else 1.0
@@ -177,10 +189,26 @@ def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, diverg
         E = W + offset - best
         return weight * np.sum(divergence(Z, X @ E)) + l2 / 2 * np.sum(E**2)
 
+    V = np.linalg.svd(X)[2][:np.linalg.matrix_rank(X)].T
+
+    def pl(W):
+        D = W + offset - best
+        # what the data see of it
+        seen = V @ (V.T @ D)
+        if centered:
+            seen = seen - seen.mean(axis=1, keepdims=True)
+        if not seen.any():
+            return l2
+        E = X @ D
+        bent = weight * np.einsum("ij,ijk,ik->", E, curvature(Z), E) / np.sum(seen**2)
+        share = l2 / 2 * np.sum((D - seen) ** 2) / gap(W)
+        return l2 + (_strong_part(bent, l2, spread(E)) - l2) * (1 - share)
+
     def along(W, tau, B):
         rows = growth(X @ (W + offset), X @ tau, X @ B)
         return lambda eta: weight * rows(eta) + l2 / 2 * np.sum((eta * tau - eta**2 * B) ** 2)
 
     return Loss(lambda W: value(W + offset), gap, lambda W: gradient(W + offset), mu=l2,
                 K=weight * top * np.linalg.norm(X, 2) ** 2 + l2, minimum=value(best), minimizer=best - offset,
-                basis=np.eye(n), growth=along if growth else None)
+                basis=np.eye(n), growth=along if growth else None,
+                pl=pl if spread else None)

@@ -24,8 +24,8 @@ cdef class IterateView:
     loss, gap, grad_norm : float
         L, L - l* (NaN if l* is unknown), and the norm of the gradient of both layers together.
     mu_t, sigma_min_sq, nu_lo : float
-        Lower bounds: `mu * sigma_min_sq`, s_min(T)^2, and the least eigenvalue of the tangent kernel (`mu_t` for a loss
-        that is not quadratic).
+        Lower bounds: `mu * sigma_min_sq`, s_min(T)^2, and the least eigenvalue of the tangent kernel (for a loss that
+        is not quadratic a local PL constant, `mu_t` or better).
     sigma_max_sq, sigma_max_W, G_max, G_norm, nu_hi : float
         Upper bounds: s_max(T)^2, s_max(W), the spectral and the Frobenius norm of G, and the greatest eigenvalue of the
         tangent kernel (NaN for a loss that is not quadratic).

@@ -92,9 +92,9 @@ class Run:
         One array a recorded column, one entry a recorded iterate; the step columns of the last are NaN. `loss`, `gap`
         (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t` (lower bound),
         `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds; the latter, unless `constants` is
-        `"exact"`, as close as K_t needs it), `nu_lo`, `nu_hi` (bounds on the spectrum of the tangent kernel: a lower
-        one, `mu_t` for a loss that is not quadratic, and an upper one, NaN for such a loss), `floor` (what rounding
-        alone, and an uncertain l*, leave of a gap), `bracket_width` (relative, of the wider of the brackets of
+        `"exact"`, as close as K_t needs it), `nu_lo`, `nu_hi` (a lower and an upper bound on the spectrum of the
+        tangent kernel; for a loss that is not quadratic a local PL constant, `mu_t` or better, and NaN), `floor` (what
+        rounding alone, and an uncertain l*, leave of a gap), `bracket_width` (relative, of the wider of the brackets of
         s_min(T)^2 and s_max(T)^2, or what that of s_max(W) makes of K_t: 0 for estimates, infinite where s_min may be
         0) belong to the iterate. Counted up to it: `time` (seconds in the loop), `loss_evaluations`,
         `gradient_evaluations`, `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2
@@ -103,7 +103,7 @@ class Run:
         `step_size`, `K_t`, `K_t_sharp` (upper bounds), `K_t_step` (what the step itself shows, `2 (step_size
         grad_norm^2 - decrease) / (step_size^2 grad_norm^2)`, rounded up, and never above the other two), `rate_bound`
         (the best guaranteed ratio of gaps) belong to the step from the iterate. Slacks, >= 0 where an inequality holds:
-        `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`,
+        `slack_pl = 1 - mu_t gap / (grad_norm^2 / 2)`, with `nu_lo` for a loss that is not quadratic,
         `slack_descent = decrease / (step_size grad_norm^2) - (1 - step_size min(K_t, K_t_sharp) / 2)`,
         `slack_rate = rate_bound - gap[t+1] / gap[t]`, and `slack_drift = 2 decrease / (step_size grad_norm^2) - 1`, the
         condition under which the imbalance moves little (docs/theory.md, section 11), which long steps may fail.

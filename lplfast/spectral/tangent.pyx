@@ -104,7 +104,7 @@ cdef void publish_tangent(Iterate* it) noexcept nogil:
     """The bounds now. With E the drift of both Gram matrices, `p I + W1 W1.T` has lost at most `E I`, which is at most
     the part `E / least` of itself: so have the matrices between H^(1/2), and their eigenvalues."""
     cdef Tangent* tangent = &it.memory.tangent
-    it.nu.lo = it.mu * it.sigma_min_sq.lo * (1.0 - 2.0 * U)
+    it.nu.lo = it.pl * it.sigma_min_sq.lo * (1.0 - 2.0 * U)
     it.nu.hi = NAN
     if it.hessian == NULL:
         return
