@@ -56,7 +56,7 @@ cdef _enter(who):
                 _libraries = ThreadpoolController().select(user_api="blas").lib_controllers
             _before = [library.num_threads for library in _libraries]
             for library in _libraries:
-                library.set_num_threads(1)
+                _limit(library, 1)
     finally:
         _lock.release()
 
@@ -75,8 +75,22 @@ cdef _restore():
     global _before
     if _before is not None:
         for library, count in zip(_libraries, _before):
-            library.set_num_threads(count)
+            _limit(library, count)
         _before = None
+
+
+cdef _limit(library, count):
+    """Set the limit of a library from whatever thread this is.
+
+    Of OpenBLAS, threadpoolctl 3.7 leaves it to the first thread that has set one, and ignores all others without a
+    word; here threads are counted, so that they do not undo what another one needs.
+    """
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(count)
+    if release is not None:
+        release(force=True)
 
 
 def _after_fork():

@@ -19,6 +19,22 @@ def test_limits_are_restored_by_the_last_one_out():
     assert limits() == before
 
 
+def test_another_thread_than_the_first_has_one_too():
+    def inside():
+        with single_threaded_blas():
+            seen.append(limits())
+        seen.append(limits())
+
+    before, seen = limits(), []
+    inside()
+    for _ in range(2):
+        thread = threading.Thread(target=inside)
+        thread.start()
+        thread.join()
+    inside()
+    assert seen == [[1] * len(before), before] * 4
+
+
 def test_two_threads_training_at_once_leave_no_limit_behind():
     before, problem = limits(), MatrixFactorization([[2.0, 1.0], [0.0, 1.0]])
 
