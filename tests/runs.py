@@ -34,6 +34,15 @@ def same(ours, theirs):
     return True
 
 
+def shards(study):
+    """Return the shards of a study that are there, with when each was written."""
+    found = {}
+    for path in (study / "shards").glob("*.npz"):
+        with contextlib.suppress(FileNotFoundError):
+            found[path.name] = path.stat().st_mtime_ns
+    return {name: when for name, when in found.items() if not name.startswith(".")}
+
+
 @contextlib.contextmanager
 def started(command, **options):
     """Start a process that minds Ctrl-C, even where these tests run in the background of a shell and do not."""

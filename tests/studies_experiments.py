@@ -1,5 +1,9 @@
 """Experiments for the tests, importable by workers."""
 
+import os
+import signal
+import time
+
 import numpy as np
 
 from lplfast import MatrixFactorization, Network, plan
@@ -18,3 +22,18 @@ def drawn(rng, size, shift=0.0):
         raise ArithmeticError("two is refused")
     return {"mean": rng.random(size).mean() + shift, "size_again": size, "path": ("step", rng.random(size)),
             "table": (("row", "column"), rng.random((size, 2)), {"units": "m"}), "name": f"n{size}", "even": size == 4}
+
+
+def fatal(flags, rng, size):
+    """Numbers; the process that comes to one of the `flags`, files named by a size, takes it away and dies."""
+    path = os.path.join(flags, str(size))
+    if os.path.exists(path):
+        os.unlink(path)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"x": rng.random(3)}
+
+
+def slow(rng, size):
+    """Numbers that take a while: so that a kill comes in the middle."""
+    time.sleep(0.004)
+    return {"x": rng.random(size % 3 + 1), "of": size}

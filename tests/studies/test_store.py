@@ -10,7 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from studies_experiments import GRID, drawn, planned
+from runs import shards
+from studies_experiments import drawn, slow
 
 from lplfast import explain, sweep
 from lplfast.studies import maker, store
@@ -41,7 +42,7 @@ def test_the_same_call_computes_only_what_is_missing(tmp_path):
         return experiment.calls - before
 
     assert study([3, 1], 2) == 4
-    shards = files(tmp_path / "counted")
+    first = shards(tmp_path / "counted")
     assert study([3, 1], 2) == 0
     assert study([1, 3, 4], 2) == 2
     assert study([1, 3, 4], 3) == 3
@@ -49,14 +50,9 @@ def test_the_same_call_computes_only_what_is_missing(tmp_path):
     # a failure is a result, too
     assert study([2, 3], 2) == 2
     assert study([2, 3], 2) == 0
-    assert shards.items() <= files(tmp_path / "counted").items()
+    assert first.items() <= shards(tmp_path / "counted").items()
     about = json.loads((tmp_path / "counted" / "study.json").read_text())
     assert about["labels"] == {"size": [3, 1, 4, 2]}
-
-
-def files(folder):
-    """Return the shards of a study, with when each was written."""
-    return {path.name: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()}
 
 
 def test_a_stop_in_the_middle_costs_what_was_under_way(tmp_path):
@@ -206,35 +202,38 @@ def test_a_damaged_study_is_named(tmp_path, change):
 KILLED = """
 import sys
 from lplfast import sweep
-from studies_experiments import GRID, planned
-print('begun', flush=True)
-sweep(planned, GRID, seeds=200, store=sys.argv[1])
+from studies_experiments import slow
+sweep(slow, {"size": list(range(1, 41))}, seeds=20, store=sys.argv[1], n_jobs=2)
+print("ended", flush=True)
 """
 
 
-def killed(folder, seconds):
-    """Start the study in another process, and kill it."""
+def killed(folder, seen):
+    """Start the study in another process, and kill it when it has written a shard; whether it came to its end."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE,
                           env=environment) as process:
-        assert process.stdout.readline() == b"begun\n"
-        time.sleep(seconds)
+        while process.poll() is None and not shards(folder / "slow").keys() > seen.keys():
+            time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
+        return process.stdout.read() == b"ended\n"
 
 
-def test_killed_and_gone_on_with(tmp_path):
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_and_gone_on_with(tmp_path, kills):
     seen = {}
-    for seconds in (0.05, 0.1, 0.15, 0.2):
-        killed(tmp_path, seconds)
-        folder = tmp_path / "planned" / "shards"
-        now = files(tmp_path / "planned") if folder.exists() else {}
-        now = {name: when for name, when in now.items() if not name.startswith(".")}
-        # no shard is written again
-        assert seen.items() <= now.items()
+    for _ in range(kills):
+        if killed(tmp_path, seen):
+            break
+        now = shards(tmp_path / "slow")
+        # no shard is written again, and each call gets further
+        assert seen.items() < now.items()
         seen = now
-    found = sweep(planned, GRID, seeds=200, store=tmp_path)
-    assert seen.items() <= files(tmp_path / "planned").items()
-    assert found.identical(sweep(planned, GRID, seeds=200))
+    assert len(seen) >= min(kills, 4)
+    grid = {"size": list(range(1, 41))}
+    assert sweep(slow, grid, seeds=20, store=tmp_path).identical(sweep(slow, grid, seeds=20))
+    assert seen.items() <= shards(tmp_path / "slow").items()
+    assert not [name for name in os.listdir(tmp_path / "slow" / "shards") if name.startswith(".")]
 
 
 def test_experiments_and_groups_pickle():

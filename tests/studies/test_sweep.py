@@ -196,3 +196,8 @@ def test_an_exit_ends_all_and_stops_what_threads_are_at():
     while set(threading.enumerate()) - before:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_without_a_client():
+    with pytest.raises(ValueError, match=r"(?i)dask.*client"):
+        sweep(drawn, ONE, backend="dask")

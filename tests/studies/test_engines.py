@@ -1,0 +1,153 @@
+"""Processes and a cluster: the same bits as on one thread, and workers that are killed cost nothing but time."""
+
+import concurrent.futures.process
+import contextlib
+import functools
+import logging
+import os
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+from joblib.externals.loky import get_reusable_executor
+from runs import limits, shards
+from studies_experiments import GRID, drawn, fatal, planned, slow
+
+from lplfast import sweep
+from lplfast.studies.pace import Pace
+
+SIZES = {"size": list(range(1, 41))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process_is_left():
+    def children():
+        # Python's own, which tracks shared memory until this process ends
+        return {child for child in psutil.Process().children(recursive=True)
+                if "resource_tracker" not in " ".join(child.cmdline())}
+
+    before = children()
+    yield
+    get_reusable_executor().shutdown(wait=True)
+    psutil.wait_procs(children() - before, timeout=10)
+    assert children() - before == set()
+
+
+@pytest.fixture(scope="module")
+def cluster(no_process_is_left):
+    """A scheduler in this process, and two workers in their own."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)     # what it says of killed workers
+    with (LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+          Client(cluster) as client):
+        yield client
+
+
+@pytest.mark.parametrize("experiment", [planned, lambda rng, rule, width: planned(rng, rule, width)],
+                         ids=["function", "lambda"])
+def test_processes_have_the_bits_of_threads(experiment):
+    alone = sweep(experiment, GRID, seeds=3, n_jobs=1, name="study")
+    assert sweep(experiment, GRID, seeds=3, backend="loky", n_jobs=2, name="study").identical(alone)
+
+
+def test_a_cluster_has_the_bits_of_threads(cluster, tmp_path):
+    alone = sweep(planned, GRID, seeds=30, n_jobs=1)
+    assert sweep(planned, GRID, seeds=30, backend="dask", store=tmp_path).identical(alone)
+    assert sweep(planned, GRID, seeds=40, backend="dask", store=tmp_path).identical(
+        sweep(planned, GRID, seeds=40))
+    # what fails there is data here
+    assert sweep(drawn, {"size": [3, 2]}, seeds=2, backend="dask").identical(sweep(drawn, {"size": [3, 2]}, seeds=2))
+
+
+def arm(folder, sizes):
+    """Have the processes killed that come to these sizes."""
+    for size in sizes:
+        (folder / str(size)).touch()
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_workers_that_are_killed_in_the_middle(backend, cluster, tmp_path):
+    experiment = functools.partial(fatal, str(tmp_path))
+    alone = sweep(experiment, SIZES, seeds=3, name="study", n_jobs=1)
+    arm(tmp_path, [7, 20])
+    found = sweep(experiment, SIZES, seeds=3, name="study", store=tmp_path, backend=backend, n_jobs=2)
+    assert not (tmp_path / "7").exists()
+    assert found.identical(alone)
+
+
+def test_a_cell_that_always_ends_its_process(tmp_path):
+    def experiment(rng, size):
+        if size == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"x": size}
+
+    with pytest.raises(concurrent.futures.process.BrokenProcessPool) as broken:
+        sweep(experiment, {"size": [5, 6]}, seeds=2, store=tmp_path, backend="loky", n_jobs=2)
+    assert "the same call goes on with the rest" in broken.value.__notes__[0]
+
+
+def test_another_version_on_a_worker_is_an_error(monkeypatch, tmp_path):
+    # what this process says it has, the workers do not
+    monkeypatch.setattr("lplfast.studies.engine.versions", lambda: {"numpy": "0.1"})
+    with pytest.raises(RuntimeError, match=r"worker on .*: expected numpy 0\.1, which the caller has, got "):
+        sweep(drawn, SIZES, backend="loky", n_jobs=2)
+
+
+def test_workers_have_one_blas_thread():
+    def experiment(rng):
+        return {"threads": str(limits())}
+
+    for backend in ("threading", "loky"):
+        found = sweep(experiment, {}, seeds=3, backend=backend, n_jobs=2)
+        assert set(found.threads.values) == {str([1] * len(limits()))}, backend
+
+
+def test_groups_take_a_second_and_the_last_ones_are_shared():
+    pace, left, sizes = Pace(2), 5000, []
+    while left:
+        sizes.append(pace.next(left))
+        left -= sizes[-1]
+        pace.took(sizes[-1], 1e-3 * sizes[-1])
+    assert sizes[:4] == [1, 8, 64, 512]
+    assert max(sizes) <= 1000
+    assert sizes[-1] == 1
+    pace.took(2, 300.0)
+    assert pace.next(1000) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_seven_kills_of_workers(backend, cluster, tmp_path):
+    alone = sweep(slow, SIZES, seeds=40, name="study")
+    ended, kills, seen = threading.Event(), [], {}
+
+    def kill():
+        while len(kills) < 7 and not ended.is_set():
+            now = shards(tmp_path / "study")
+            assert seen.items() <= now.items()      # none is written again
+            if now.keys() > seen.keys():
+                seen.update(now)
+                for pid in workers(backend, cluster)[:1]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        kills.append(pid)
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = sweep(slow, SIZES, seeds=40, store=tmp_path, name="study", backend=backend, n_jobs=2)
+    ended.set()
+    killer.join()
+    assert found.identical(alone)
+    assert len(kills) > 2
+    assert seen.items() <= shards(tmp_path / "study").items()
+
+
+def workers(backend, cluster):
+    """Return the processes that work now."""
+    if backend == "dask":
+        # a worker that has just been killed does not answer
+        return list(cluster.run(os.getpid, on_error="ignore").values())
+    return [child.pid for child in psutil.Process().children() if "LokyProcess" in " ".join(child.cmdline())]
