@@ -183,6 +183,10 @@ cdef struct Iterate:
     # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves, else NULL
     double* tau
     double* B
+    # what the loss keeps of that ray, of this iterate and of the one before the step; NULL where no rule looks along it
+    double* own
+    double* here
+    double* here_old
     # the step size, set by the rule, and where a search fails, why
     double eta
     int failure

@@ -32,6 +32,7 @@ ALLOWANCES = " ".join(f"tests/{name}.py" for name in (
 OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
     "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber",
     "losses/test_displacement"))
+CARRIED = "tests/losses/test_carried.py"
 THEOREMS = "tests/descent/test_theorems.py"
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
     "linalg/test_passes", "linalg/test_quartic", "losses/test_ray", "rules/test_guaranteed", "rules/test_search",
@@ -113,6 +114,11 @@ MUTANTS = [
     ("lplfast/losses/displacement.pxd", "fmax(0.0, a_mean - a_low), fmax(0.0, c_high - c_mean)",
      "fmax(0.0, a_high - a_mean), fmax(0.0, c_high - c_mean)", RAYS),
     ("lplfast/losses/cross_entropy.pyx", "u * u * (1.0 + 4.0 * rho), b)", "u * u * (1.0 - 4.0 * rho), b)", RAYS),
+    ("lplfast/losses/rowwise.pyx", "before[LOGIT_ERROR] + self.X_max * slack", "self.X_max * slack", CARRIED),
+    ("lplfast/losses/rowwise.pyx", "+ self.X_max * slack", "+ 0.0 * slack", CARRIED),
+    ("lplfast/losses/rowwise.pyx", "+ 4.0 * U * self.X_max * before[E", "+ 0.1 * U * self.X_max * before[E", CARRIED),
+    ("lplfast/losses/rowwise.pyx", "here[LOGIT_ERROR] if carried else", "0.0 if carried else", CARRIED),
+    ("lplfast/descent/state.pyx", "self._kept()[:] = saved[saved", "self._kept()[:0] = saved[:0 * saved", CARRIED),
     ("lplfast/descent/contraction.pxd", "+ 8.0 * U * first_order", "- 0.001 * first_order", THEOREMS),
     ("lplfast/descent/descent.pyx", "step.K_t_step = fmin(step.K_best,", "step.K_t_step = fmax(step.K_best,", THEOREMS),
     ("lplfast/losses/displacement.pxd", "c * (1.0 / 120 +", "c * (1.0 / 121 +", OF_LOSSES),

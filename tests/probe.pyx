@@ -421,10 +421,14 @@ def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, dou
     cdef Ray ray
     value, gap, gradient = loss.value_and_gradient(W)
     cdef double[:, ::1] G = gradient
-    cdef double[::1] own = room(loss.ray_size()), scratch = room(1 + loss.scratch())
+    cdef double[::1] own = room(1 + loss.ray_size()), scratch = room(1 + loss.scratch())
+    cdef double[::1] here = room(1 + loss.kept_size())
+    cdef Value unused
     cdef double off, best = np.nan
     ray.W, ray.G, ray.tau, ray.B = &W[0, 0], &G[0, 0], &tau[0, 0], &B[0, 0]
-    ray.loss, ray.gap, ray.a, ray.own = value, gap, np.vdot(gradient, tau), &own[0]
+    ray.loss, ray.gap, ray.a, ray.own, ray.here = value, gap, np.vdot(gradient, tau), &own[0], &here[0]
+    if loss.kept_size():
+        loss.evaluate_here(&W[0, 0], &unused, &G[0, 0], &here[0], False, &scratch[0])
     loss.prepare(&ray, &scratch[0])
     return {"change": loss.change(&ray, eta, &off, &scratch[0]), "rounding": off,
             "slope": loss.slope(&ray, eta, &scratch[0]), "upper": loss.upper(&ray, eta, &scratch[0]),
@@ -432,3 +436,27 @@ def along(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, dou
             "upper_minimiser": loss.upper_minimiser(&ray, &scratch[0]),
             "known": loss.minimiser(&ray, &best, &scratch[0]), "minimiser": best,
             "work": (ray.evaluations, ray.gradients)}
+
+
+def carried(Loss loss, double[:, ::1] W, double[:, ::1] tau, double[:, ::1] B, double eta, int steps):
+    """What a loss carries along from W, by so many steps of the same move: its numbers at the end."""
+    cdef Ray ray
+    value, gap, gradient = loss.value_and_gradient(W)
+    cdef double[:, ::1] G = gradient, to = np.array(W)
+    cdef double[::1] own = room(1 + loss.ray_size()), scratch = room(1 + loss.scratch())
+    cdef double[::1] here = room(loss.kept_size()), there = room(loss.kept_size())
+    cdef double rounding
+    cdef Value unused
+    forget(&unused)
+    loss.evaluate_here(&W[0, 0], &unused, &G[0, 0], &here[0], False, &scratch[0])
+    for _ in range(steps):
+        ray.W, ray.G, ray.tau, ray.B = &to[0, 0], &G[0, 0], &tau[0, 0], &B[0, 0]
+        ray.loss, ray.gap, ray.a, ray.own, ray.here = value, gap, np.vdot(gradient, tau), &own[0], &here[0]
+        loss.prepare(&ray, &scratch[0])
+        loss.change(&ray, eta, &rounding, &scratch[0])
+        assert loss.carry(&own[0], eta, 0.0, &here[0], &there[0])
+        to = np.asarray(to) - eta * np.asarray(tau) + eta**2 * np.asarray(B)
+        loss.evaluate_here(&to[0, 0], &unused, &G[0, 0], &there[0], True, &scratch[0])
+        here, there = there, here
+    return np.asarray(here)[:loss.carried_size()], {
+        "gap": unused.gap, "rounding": unused.rounding, "gradient_error": unused.gradient_error, "G": np.asarray(G)}

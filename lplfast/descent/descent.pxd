@@ -45,6 +45,7 @@ cdef class Descent(State):
     cdef void _prepare_ray(self) noexcept nogil
     cdef bint _choose(self, Step* step) noexcept nogil
     cdef void _move(self, double eta) noexcept nogil
+    cdef bint _carry(self, Step* step) noexcept nogil
     cdef void _undo(self, Step* step) noexcept nogil
     cdef void _judge(self, Step* step) noexcept nogil
     cdef void _fill_step_row(self, Step* step, Row* row) noexcept nogil

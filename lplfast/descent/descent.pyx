@@ -8,10 +8,11 @@ what is remembered beside the layers, `step` what the hooks of one step hand on,
       stopping_status       nothing                                     --> a status ends the loop
       fill_iterate_row      row: what belongs to the iterate
           |
-    .-->  _prepare_ray      it.tau, it.B, for rules that ask
+    .-->  _prepare_ray      it.tau, it.B, for rules that ask; it.own, when the rule asks the loss about the ray
     |     _choose           it.eta, memory.rule; step.eta, .K_t, ...    --> no step size: STALLED
     |     spectral.drift    memory: brackets, widened by what the step will move
-    |     _move             it.W1, .W2t = Z - eta [g1; g2.T]; W and W_old, G and G_old change places
+    |     _move             it.W1, .W2t = Z - eta [g1; g2.T]; W and W_old, G and G_old, here and here_old change places
+    |     _carry            it.here, for losses that keep something of an iterate and rules that look along the ray
     |     evaluate          it.W, .G, .loss, .gap, their rounding       --> not finite: _undo, OVERFLOWED
     |     _judge            step: the decrease promised and measured, what rounding may explain
     |         |
@@ -26,7 +27,8 @@ what is remembered beside the layers, `step` what the hooks of one step hand on,
           |
       Iterate at t + 1, or GUARANTEE_FAILED if exact singular values did not help
 
-State is `memory`, the layers, and for some rules the gradients of one step ago: `State.state()`. All else in `it` is
+State is `memory`, the layers, for some rules the gradients of one step ago, and what the loss carries along for those
+that look along the ray: `State.state()`. All else in `it` is
 computed from it; `row` and `scratch` hold nothing between steps.
 
 A step is taken back by copying `it` and `memory` as they were, which `step` keeps. The arrays that they point at are
@@ -57,10 +59,14 @@ from ..spectral.spectral cimport EXACT_WIDTH
 from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
 from ..clock cimport seconds
 from .contraction cimport decrease_by_motion, guaranteed_contraction, measured_smoothness
-from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
+from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients, ray_slack
 from .history cimport Row, checked_pl, column_count, fill_iterate_row
 from .state cimport State, set_stacks
 from .stopping cimport GUARANTEE_FAILED, OVERFLOWED, REDO, RUNNING, STALLED, Limits, finite, stopping_status
+
+# What a loss carries along is found anew at every so-many-th iterate.
+cdef enum:
+    ANEW = 16
 
 # in the order of their names in stopping.pxd
 OUTCOMES = ("running", "converged", "max_iter", "floor", "saddle", "diverged", "overflow", "stalled",
@@ -136,7 +142,8 @@ cdef class Descent(State):
         cdef bint fresh = memory.evaluations == 0
         it.W1_norm = sqrt(square_sum(<Py_ssize_t> it.n * it.k, it.W1))
         it.W2_norm = sqrt(square_sum(<Py_ssize_t> it.m * it.k, it.W2t))
-        evaluate(it, self.loss, &self.lost, self.scratch)
+        # what has been carried here, if anything has, was saved with the layers
+        evaluate(it, self.loss, &self.lost, self.carried > 0 and it.here[0] == it.here[0], self.scratch)
         layer_gradients(it, &self.lost)
         if fresh:
             # a continuation's evaluation has been counted when its iterate was reached
@@ -231,7 +238,7 @@ cdef class Descent(State):
             return STALLED
         self.spectral.drift(it)
         self._move(step.eta)
-        evaluate(it, self.loss, &self.lost, self.scratch)
+        evaluate(it, self.loss, &self.lost, self._carry(&step), self.scratch)
         count_evaluation(it)
         if not finite(it):
             self._undo(&step)
@@ -264,6 +271,8 @@ cdef class Descent(State):
         if self.rule.needs_B:
             # B = g1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
+        if it.own != NULL:
+            it.own[0] = NAN     # nobody has looked along it yet
 
     cdef bint _choose(self, Step* step) noexcept nogil:
         """Ask the rule for a step size, and work out the smoothness constants of a step of this size; return whether
@@ -299,6 +308,17 @@ cdef class Descent(State):
             it.g_old, self.spare = it.g1, it.g_old
         set_stacks(it, to, it.W1)
         it.W, it.W_old, it.G, it.G_old = it.W_old, it.W, it.G_old, it.G
+        it.here, it.here_old = it.here_old, it.here
+
+    cdef bint _carry(self, Step* step) noexcept nogil:
+        """Take along what the loss keeps of the iterate, by sums; return whether it was taken along.
+
+        At iterations that are fixed beforehand it is found anew, so that what rounding does to it stays small.
+        """
+        cdef Iterate* it = &self.it
+        if not self.carried or (<Py_ssize_t> it.memory.t + 1) % ANEW == 0:
+            return False
+        return self.loss.carry(it.own, step.eta, ray_slack(&step.old, it, &self.lost, step.eta), it.here_old, it.here)
 
     cdef void _undo(self, Step* step) noexcept nogil:
         """Go back one step. All but the gradients, which the new layers have been written over, is still there: the

@@ -22,15 +22,35 @@ cdef extern from *:
     const double FAINT "LPL_FAINT"
 
 
-cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, double* scratch) noexcept nogil:
-    """W, the loss and G at the layers, whose norms are known, and what follows from them."""
-    cdef Value value
+cdef inline double product_rounding(const Iterate* it, const Underflow* lost) noexcept nogil:
+    """|fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|, in the Frobenius norm."""
     cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
+    return (it.k * U / (1.0 - it.k * U) * (it.W1_norm + lost.W1) * (it.W2_norm + lost.W2)
+            * (1.0 + (nk + mk + 16) * U) + lost.product)
+
+
+cdef inline double ray_slack(const Iterate* old, const Iterate* new, const Underflow* lost, double eta) noexcept nogil:
+    """How far the computed product of the layers after a step may be from W - eta tau + eta^2 B as computed: W at both
+    ends, tau, two sums of k products, and B, one, gamma_k of the norms each; and the rounding of the new layers."""
+    return (product_rounding(old, lost) + product_rounding(new, lost)
+            + (old.k + 8.0) * U * eta * (2.0 * (old.g1_norm * old.W2_norm + old.W1_norm * old.g2_norm)
+                                         + eta * old.g1_norm * old.g2_norm)
+            + 1.01 * ((U * (old.W1_norm + 2.0 * eta * old.g1_norm) + lost.step1) * (new.W2_norm + lost.W2)
+                      + (U * (old.W2_norm + 2.0 * eta * old.g2_norm) + lost.step2) * (new.W1_norm + lost.W1)))
+
+
+cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, bint carried, double* scratch) noexcept nogil:
+    """W, the loss and G at the layers, whose norms are known, and what follows from them; what the loss keeps of the
+    iterate has been carried there, or is to be found anew."""
+    cdef Value value
     cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
     # W = W1 @ W2
     matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
     forget(&value)
-    loss.evaluate(it.W, &value, it.G, scratch)
+    if it.here == NULL:
+        loss.evaluate(it.W, &value, it.G, scratch)
+    else:
+        loss.evaluate_here(it.W, &value, it.G, it.here, carried, scratch)
     if value.W_sq != value.W_sq or value.G_sq != value.G_sq:
         value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
     it.W_norm = sqrt(value.W_sq)
@@ -39,9 +59,7 @@ cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, double*
     it.pl = fmax(it.mu, value.pl)
     # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
     it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
-    # |fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|
-    it.eps_W = (it.k * U / (1.0 - it.k * U) * (it.W1_norm + lost.W1) * (it.W2_norm + lost.W2)
-                * (1.0 + (nk + mk + 16) * U) + lost.product)
+    it.eps_W = product_rounding(it, lost)
     it.floor = it.K * it.eps_W * it.eps_W
     it.G_error = it.gradient_error + it.K * it.eps_W
     it.G_norm = (sqrt(value.G_sq) + lost.G) * (1.0 + (<double> nm + 10) * U) + it.G_error

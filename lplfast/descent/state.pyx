@@ -67,7 +67,7 @@ cdef class State:
         count_underflow(&self.it, &self.lost)
         cdef Sizes sizes = self._sizes()
         total = (sizes.memory + sizes.directions + 2 * sizes.stack + 4 * sizes.product + 2 * sizes.previous + sizes.ray
-                 + sizes.weights + sizes.row + sizes.scratch)
+                 + sizes.own + 2 * sizes.kept + sizes.weights + sizes.row + sizes.scratch)
         # np.empty: pages that are never touched cost nothing
         block = np.empty(total + LINE)
         self._block = block[-block.ctypes.data // sizeof(double) % LINE:][:total]
@@ -78,13 +78,16 @@ cdef class State:
         memset(self.it.memory, 0, sizes.memory * sizeof(double))
         if sizes.previous:
             memset(self.it.g_old, 0, sizes.previous * sizeof(double))
+        if sizes.kept:
+            self.carried = loss.carried_size()
+            self._kept()[:] = np.nan
         # orthogonal to no eigenvector but by accident, which costs time and nothing else
         self._block[sizes.memory:self._remembered] = np.cos(np.arange(sizes.directions))
         self._layers()[:] = stack
 
     cdef Sizes _sizes(self):
         cdef int n = self.it.n, k = self.it.k, m = self.it.m
-        cdef Py_ssize_t own
+        cdef bint looks = self.rule.needs_tau and self.rule.needs_B
         cdef Sizes sizes
         sizes.memory = lines(sizeof(Memory) // sizeof(double))
         sizes.directions = lines(directions_size(n, m))
@@ -94,9 +97,10 @@ cdef class State:
         sizes.ray = 2 * sizes.product if self.rule.needs_B else 0
         sizes.weights = sizes.product if self.it.hessian != NULL and not self.by_motion else 0
         sizes.row = lines(column_count())
-        # a rule may evaluate the loss, also along the ray: they work side by side
-        own = self.loss.ray_size() if self.rule.needs_tau and self.rule.needs_B else 0
-        sizes.scratch = max(own + self.loss.scratch() + self.rule.scratch(n, k, m), self.spectral.scratch(n, k, m), 1)
+        sizes.own = lines(self.loss.ray_size()) if looks else 0
+        sizes.kept = lines(self.loss.kept_size()) if looks else 0
+        # a rule may evaluate the loss: they work side by side
+        sizes.scratch = max(self.loss.scratch() + self.rule.scratch(n, k, m), self.spectral.scratch(n, k, m), 1)
         return sizes
 
     cdef void _place(self, double* free, const Sizes* sizes):
@@ -116,6 +120,12 @@ cdef class State:
         if sizes.ray:
             self.it.tau, self.it.B = free, free + sizes.product
             free += sizes.ray
+        if sizes.own:
+            self.it.own = free
+            free += sizes.own
+        if sizes.kept:
+            self.it.here, self.it.here_old = free, free + sizes.kept
+            free += 2 * sizes.kept
         if sizes.weights:
             self.it.weights = free
             free += sizes.weights
@@ -186,11 +196,16 @@ cdef class State:
         if self.busy:
             raise RuntimeError("a descent that is under way cannot be changed: wait until `advance` has come back")
 
+    cdef object _kept(self):
+        """A view of what the loss carries from iterate to iterate."""
+        cdef Py_ssize_t at = self.it.here - <const double*> self.it.memory if self.carried else 0
+        return self._block[at:at + self.carried]
+
     def state(self):
         """All that a run carries from step to step, as a new array of doubles: the memory, the layers, and between them
-        the gradients of one step ago if its rule looks at them."""
+        the gradients of one step ago if its rule looks at them, and what the loss carries if it looks along rays."""
         previous = [self._view(self.it.g_old).ravel()] if self.rule.needs_previous else []
-        return np.concatenate([self.memory, *previous, self._layers().ravel()])
+        return np.concatenate([self.memory, *previous, self._kept(), self._layers().ravel()])
 
     def restore(self, saved, *, same_rule=True):
         """Go on from the `state()` of a descent on the same loss; another rule than its own begins with no memory.
@@ -204,15 +219,20 @@ cdef class State:
         """
         cdef Py_ssize_t layers = self._layers().size, kept = self._remembered
         saved, same_rule = as_doubles("state", saved, 1), as_flag("same_rule", same_rule)
-        expected = kept + layers + (layers if self.rule.needs_previous and same_rule else 0)
+        expected = kept + layers
+        if same_rule:
+            expected += self.carried + (layers if self.rule.needs_previous else 0)
         if saved.size < expected or (same_rule and saved.size != expected):
             raise ValueError(f"state: expected {expected} numbers, got an array of shape {saved.shape}")
         self.memory = saved[:kept]
         self._layers()[:] = saved[saved.size - layers:].reshape(self._layers().shape)
         if not same_rule:
             memset(self.it.memory.rule, 0, sizeof(self.it.memory.rule))
-        elif self.rule.needs_previous:
+            self._kept()[:] = np.nan
+            return
+        if self.rule.needs_previous:
             self._view(self.it.g_old)[:] = saved[kept:kept + layers].reshape(self._layers().shape)
+        self._kept()[:] = saved[saved.size - layers - self.carried:saved.size - layers]
 
     def _check_counts(self):
         """Refuse a memory with counts that are none: they are shown as integers, and steps go on from theirs."""

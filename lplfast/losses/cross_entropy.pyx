@@ -4,11 +4,11 @@ import numpy as np
 
 from libc.math cimport INFINITY, NAN, exp, fabs, fmax, fmin, log, log1p, sqrt
 
-from ..linalg.blas cimport dot, matmul_nn
-from .displacement cimport NEAR, SUMMARY, excess, near_excess, row_growth, summarize, two_points
+from ..linalg.blas cimport dot
+from .displacement cimport NEAR, SUMMARY, near_excess, row_growth, summarize, two_points
 from .loss cimport Loss, Ray
 from ..linalg.rounding cimport TINY, U
-from .rowwise cimport BLOCK, Rowwise
+from .rowwise cimport BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Rowwise
 
 # Beyond it products of probabilities and exponentials may leave float64.
 cdef double FAR = 600.0
@@ -21,15 +21,16 @@ cdef double GROWTH = 100.0
 cdef double CLOSE = 0.05
 
 
-cdef inline double tilt(int m, const double* logs, const double* P, double* d, double* spare,
-                        double* off) noexcept nogil:
+cdef inline double tilt(int m, const double* logs, const double* P, double* d, double* spare, double* off,
+                        double* p) noexcept nogil:
     """d = p - P, where logits that differ by d turn the probabilities P into p; return log(sum(P exp(d))) - P @ d.
+    Unless it is NULL, `p` receives p.
 
     With c = d - P @ d and S = P @ (exp(c) - 1 - c), a sum of positive numbers, it is log1p(S), and
     p - P = P * (exp(c) - 1 - S) / (1 + S): neither cancels, however small d is. `off` receives what the plain formula,
     used where c is huge, may round by; `spare` is room for m numbers.
     """
-    cdef double mean = 0.0, widest = 0.0, S = 0.0, top
+    cdef double mean = 0.0, widest = 0.0, S = 0.0, top, e
     cdef int j
     for j in range(m):
         mean += P[j] * d[j]
@@ -39,9 +40,18 @@ cdef inline double tilt(int m, const double* logs, const double* P, double* d, d
     if widest <= NEAR:
         for j in range(m):
             spare[j] = near_excess(d[j])
+            if p != NULL:
+                p[j] = P[j] * (1.0 + (d[j] + spare[j]))
     elif widest <= FAR:
         for j in range(m):
-            spare[j] = excess(d[j])
+            if fabs(d[j]) <= NEAR:
+                spare[j] = near_excess(d[j])
+                e = 1.0 + (d[j] + spare[j])
+            else:
+                e = exp(d[j])
+                spare[j] = e - 1.0 - d[j]
+            if p != NULL:
+                p[j] = P[j] * e
     else:
         # a probability that has underflowed may count again
         top = logs[0] + d[0]
@@ -52,28 +62,20 @@ cdef inline double tilt(int m, const double* logs, const double* P, double* d, d
             S += exp(d[j] - top)
         S = top + log(S)
         for j in range(m):
-            d[j] = exp(d[j] - S) - P[j]
+            d[j] = exp(d[j] - S)
+            if p != NULL:
+                p[j] = d[j]
+            d[j] -= P[j]
         off[0] += 8.0 * U * (fabs(top) + fabs(S) + 2.0 * widest)
         return S
     for j in range(m):
         S += P[j] * spare[j]
     for j in range(m):
         d[j] = P[j] * ((d[j] + spare[j]) - S) / (1.0 + S)
+    if p != NULL:
+        for j in range(m):
+            p[j] /= 1.0 + S
     return log1p(S)
-
-
-cdef inline void tilted(int m, const double* logs, double* d) noexcept nogil:
-    """d = the probabilities of logits that are d above those with these log-probabilities."""
-    cdef double top = logs[0] + d[0], s = 0.0
-    cdef int j
-    for j in range(m):
-        d[j] += logs[j]
-        top = fmax(top, d[j])
-    for j in range(m):
-        d[j] = exp(d[j] - top)
-        s += d[j]
-    for j in range(m):
-        d[j] /= s
 
 
 cdef class CrossEntropy(Rowwise):
@@ -108,69 +110,43 @@ cdef class CrossEntropy(Rowwise):
 
     # Along a ray, every row's own curvature: what it exceeds its tangent at W by, at most, for a few numbers a row.
 
-    cdef Py_ssize_t scratch(self) noexcept nogil:
-        return <Py_ssize_t> self.n * self.m + <Py_ssize_t> max(3 * BLOCK, self.n) * self.m + max(self.m, 2)
-
     cdef Py_ssize_t ray_size(self) noexcept nogil:
-        return 2 * <Py_ssize_t> self.n * self.m + self.summary_size() + 1
+        return Rowwise.ray_size(self) + self.summary_size()
 
     cdef Py_ssize_t summary_size(self) noexcept nogil:
         """How many numbers are remembered of all rows."""
         return 0
 
-    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
-                             double* summary) noexcept nogil:
-        """Remember rows of which the logits are D above those of the minimizer, and move by -eta A + eta^2 C."""
+    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        """Remember all rows: probabilities p, logits that move by -eta A + eta^2 C, [A, C] the rows of `moves`."""
         pass
 
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
         """Return what all rows exceed their tangents by at eta, at most, with probabilities off by the part rho."""
         return 0.0
 
-    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
-        Loss.prepare(self, ray, scratch)
-        # the rows are looked at when they are asked about, which not every rule does
-        ray.own[2 * <Py_ssize_t> self.n * self.m + self.summary_size()] = NAN
-
     cdef void _look_at_rows(self, Ray* ray, double* scratch) noexcept nogil:
-        """Remember every row, and behind them what rounding may do to the probabilities at W."""
-        cdef Py_ssize_t i, first, nm = <Py_ssize_t> self.n * self.m
-        cdef double* E = scratch
-        cdef double* D = E + nm
-        cdef double* A = D + <Py_ssize_t> BLOCK * self.m
-        cdef double* C = A + <Py_ssize_t> BLOCK * self.m
-        cdef const double* W_star = &self.W_star[0, 0]
-        cdef int rows
-        ray.tt, ray.tb, ray.bb = dot(nm, ray.tau, ray.tau), dot(nm, ray.tau, ray.B), dot(nm, ray.B, ray.B)
-        ray.gB = dot(nm, ray.G, ray.B)
-        for i in range(nm):
-            E[i] = ray.W[i] - W_star[i]
-        for i in range((self.N + BLOCK - 1) // BLOCK):
-            first = i * BLOCK
-            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
-            # D, A, C = X[rows] @ E, X[rows] @ tau, X[rows] @ B
-            matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, D)
-            matmul_nn(rows, self.n, self.m, &self.X[first, 0], ray.tau, A)
-            matmul_nn(rows, self.n, self.m, &self.X[first, 0], ray.B, C)
-            self.summarize_rows(first, rows, D, A, C, ray.own + 2 * nm)
+        """Remember every row, and what rounding may do to the probabilities at W."""
+        if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
+            self._look(ray, scratch)
+        ray.gB = dot(<Py_ssize_t> self.n * self.m, ray.G, ray.B)
+        self.summarize_rows(ray.here + self.carried_size(), ray.own + OWN, ray.own + Rowwise.ray_size(self))
         # docs/theory.md, section 12
-        ray.own[2 * nm + self.summary_size()] = (
-            2.0 * (self.n + self.m + 16) * U * self.widest * sqrt(dot(nm, E, E)) + 4.0 * U * self.faintest
-            + 2.0 * (self.m + 16) * U)
+        ray.own[PROBABILITIES] = (
+            2.0 * (ray.here[LOGIT_ERROR] + (self.m + 14) * U * self.widest * ray.here[E_NORM])
+            + 4.0 * U * self.faintest + 2.0 * (self.m + 40) * U)
 
     cdef double growth(self, Ray* ray, double eta, double* scratch) noexcept nogil:
         """Return what l(W(eta)) exceeds its tangent at W by, <G, W(eta) - W>, at most, rounding included; NaN where
         squares have underflowed."""
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
-        cdef double* summary = ray.own + 2 * size
-        cdef double* rho = summary + self.summary_size()
         cdef double moved, rows, ridge, slack, sums = (BLOCK + <double> self.N + size + 64.0) * U
-        if rho[0] != rho[0]:
+        if ray.own[PROBABILITIES] != ray.own[PROBABILITIES]:
             self._look_at_rows(ray, scratch)
         moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb))
         if not ray.tt > TINY:       # or the square of B is 0, as it may
             return NAN
-        rows = self.weight * self.rows_growth(summary, eta, rho[0])
+        rows = self.weight * self.rows_growth(ray.own + Rowwise.ray_size(self), eta, ray.own[PROBABILITIES])
         ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
                                  + 4.0 * sums * moved * moved)
         # X tau and X B are off by (n + 8) u of the norms, in the logits
@@ -238,27 +214,26 @@ cdef class Softmax(CrossEntropy):
             D += self.m
         return widest
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil:
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+                          double* kept) noexcept nogil:
         cdef double s = 0.0
         cdef int i
         for i in range(rows):
             s += tilt(self.m, &self.logs[first + i, 0], &self.probabilities[first + i, 0], D + <Py_ssize_t> i * self.m,
-                      spare, off)
+                      spare, off, NULL if kept == NULL else kept + (first + i) * self.m)
         R_sq[0] += dot(<Py_ssize_t> rows * self.m, D, D)
         return s
 
     cdef Py_ssize_t summary_size(self) noexcept nogil:
         return SUMMARY * self.N
 
-    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
-                             double* summary) noexcept nogil:
-        cdef Py_ssize_t at = 0
-        cdef int i
-        for i in range(rows):
-            tilted(self.m, &self.logs[first + i, 0], D + at)
-            summarize(self.m, D + at, A + at, C + at, summary + (first + i) * SUMMARY)
-            at += self.m
+    cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
+        return self.N * self.m
+
+    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        cdef Py_ssize_t i, m = self.m
+        for i in range(self.N):
+            summarize(self.m, p + i * m, moves + 2 * i * m, moves + (2 * i + 1) * m, summary + i * SUMMARY)
 
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
         cdef double s = 0.0
@@ -289,8 +264,8 @@ cdef class Logistic(CrossEntropy):
             bent[0] += row
         return widest
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil:
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+                          double* kept) noexcept nogil:
         # row by row, as many roundings as the allowance of `evaluate` is for
         cdef double s = 0.0, row
         cdef double[2] pair
@@ -300,27 +275,27 @@ cdef class Logistic(CrossEntropy):
             for _j in range(self.m):
                 pair[0], pair[1] = 0.0, D[at]
                 row += tilt(2, &self.logs[first * self.m + at, 0], &self.probabilities[first * self.m + at, 0], pair,
-                            spare, off)
+                            spare, off, NULL if kept == NULL else kept + 2 * (first * self.m + at))
                 D[at] = pair[1]
                 at += 1
             s += row
         R_sq[0] += dot(at, D, D)
         return s
 
+    cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
+        return 2 * self.N * self.m
+
     cdef Py_ssize_t summary_size(self) noexcept nogil:
         return 4 * self.N * self.m
 
-    cdef void summarize_rows(self, Py_ssize_t first, int rows, double* D, const double* A, const double* C,
-                             double* summary) noexcept nogil:
+    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
         # of two values, variance and largest value are known at every eta
-        cdef Py_ssize_t i, at = first * self.m
-        cdef double[2] pair
-        cdef double* s
-        for i in range(<Py_ssize_t> rows * self.m):
-            pair[0], pair[1] = 0.0, D[i]
-            tilted(2, &self.logs[at + i, 0], pair)
-            s = summary + 4 * (at + i)
-            s[0], s[1], s[2], s[3] = pair[0], pair[1], A[i], C[i]
+        cdef Py_ssize_t i, j, m = self.m, at = 0
+        for i in range(self.N):
+            for j in range(m):
+                summary[4 * at], summary[4 * at + 1] = p[2 * at], p[2 * at + 1]
+                summary[4 * at + 2], summary[4 * at + 3] = moves[2 * i * m + j], moves[(2 * i + 1) * m + j]
+                at += 1
 
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
         cdef double total = 0.0, u, b

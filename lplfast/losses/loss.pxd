@@ -54,6 +54,7 @@ cdef struct Ray:
     double hb
     double hh
     double* own             # ray_size() doubles of the loss's own
+    const double* here      # what it keeps of W, `kept_size` doubles; NULL of a loss that keeps nothing
     double evaluations      # of l, and of its gradient, that were made along this ray
     double gradients
 
@@ -88,8 +89,22 @@ cdef class Loss:
                          double* terms) noexcept nogil
 
     # Optional, too: what rules ask along a ray. A class that overrides one of them keeps what is said of the others.
-    # How many doubles `own` has: room for W(eta) and for the gradient there.
+    # How many doubles `own` has, at least one: room for W(eta) and for the gradient there.
     cdef Py_ssize_t ray_size(self) noexcept nogil
+    # How many doubles a loss keeps of an iterate for the rays from it, and how many of these, the first ones, go from
+    # iterate to iterate and are saved with the run; the others follow from them. None by default. What is kept is
+    # the caller's, and begins as NaN, which is not known.
+    cdef Py_ssize_t kept_size(self) noexcept nogil
+    cdef Py_ssize_t carried_size(self) noexcept nogil
+    # `evaluate` for a loss that keeps something: fill `here`. If `carried`, its first part has been filled, by `carry`
+    # or from a saved run, and is what the loss is computed from; what that is off by goes into the bounds on rounding.
+    cdef void evaluate_here(self, const double* W, Value* value, double* G, double* here, bint carried,
+                            double* scratch) noexcept nogil
+    # Fill the carried part of `here` where a step along the ray that `own` knows has led, from that `before` the step:
+    # at the price of a sum. The product of the layers there is at most `slack` away from W(eta), in the Frobenius norm.
+    # False where that is not possible: `own`[0] is NaN unless the ray was prepared, and may be then.
+    cdef bint carry(self, const double* own, double eta, double slack, const double* before,
+                    double* here) noexcept nogil
     # Called once for a ray of which the caller has filled in all from W to a, and own: nothing more is known.
     cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil
     # l(W(eta)) - l(W); `rounding` receives what it may be off by, NaN where it is beyond float64. By `evaluate`.

@@ -60,9 +60,10 @@ cdef class Loss:
     """A K-smooth, mu-strongly convex loss l(W) of an (n, m) matrix; immutable, shared by threads.
 
     Subclass it in Cython. `evaluate` and the property `options` are required; `scratch`, `curvature`, `target`,
-    `decrease`, and what rules ask along a ray, from `ray_size` to `minimiser`, have defaults. loss.pxd says what each
-    must do, and what it must guarantee about rounding: `evaluate` may err by a few u of the value and of each entry of
-    the gradient, and has to bound what it errs by beyond that in `Value.rounding` and `Value.gradient_error`.
+    `decrease`, what is kept of an iterate, what rules ask along a ray, from `ray_size` to `minimiser`, have defaults.
+    loss.pxd says what each must do, and what it must guarantee about rounding: `evaluate` may err by a few u of the
+    value and of each entry of the gradient, and has to bound what it errs by beyond that in `Value.rounding` and
+    `Value.gradient_error`.
 
     Parameters
     ----------
@@ -181,6 +182,24 @@ cdef class Loss:
     cdef Py_ssize_t ray_size(self) noexcept nogil:
         """How many doubles of its own the loss wants for a ray."""
         return 2 * <Py_ssize_t> self.n * self.m
+
+    cdef Py_ssize_t kept_size(self) noexcept nogil:
+        """How many doubles the loss keeps of an iterate."""
+        return 0
+
+    cdef Py_ssize_t carried_size(self) noexcept nogil:
+        """How many of them go from iterate to iterate."""
+        return 0
+
+    cdef void evaluate_here(self, const double* W, Value* value, double* G, double* here, bint carried,
+                            double* scratch) noexcept nogil:
+        """Fill `value`, G and `here`."""
+        self.evaluate(W, value, G, scratch)
+
+    cdef bint carry(self, const double* own, double eta, double slack, const double* before,
+                    double* here) noexcept nogil:
+        """Fill what is carried along a step, or return False."""
+        return False
 
     cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
         """Begin a ray."""

@@ -82,8 +82,8 @@ cdef class PseudoHuber(Rowwise):
         self.check()
         return {"residuals": np.array(self.residuals), "delta": self.delta, "blur": self.blur}
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil:
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+                          double* kept) noexcept nogil:
         cdef Py_ssize_t i, start, at = first * self.m, size = <Py_ssize_t> rows * self.m
         cdef double s = 0.0
         for i in range((size + PART - 1) // PART):

@@ -1,8 +1,31 @@
-from .loss cimport Loss, Value
+from .loss cimport Loss, Ray, Value
 
 # X passes through the cache in blocks of so many rows: once for X @ E, and from there for X.T @ R.
 cdef enum:
     BLOCK = 128
+
+# What is kept of an iterate, `here`: numbers by these names, then D = X @ (W - W_star), then what a subclass keeps.
+cdef enum:
+    LOGIT_ERROR     # D is off by so much, in the Frobenius norm
+    E_NORM          # ||W - W_star||_F
+    HERE            # where D begins
+
+# What is kept of a ray, `own`: numbers by these names, then X @ [tau, B] (N, 2 m), then what a subclass keeps.
+cdef enum:
+    TAU_NORM        # NaN until the products have been made
+    B_NORM
+    PROBABILITIES   # of a subclass
+    OWN
+
+
+# Sums over all rows, and what rounding may have done to them.
+cdef struct Sums:
+    double gap          # of the D_i
+    double R_sq         # of the squares of their derivatives
+    double off          # what `gap` may be off by beyond what `Rowwise` allows for
+    double spread       # with a gradient: the largest of `spread`, and the sum of its quadratic forms
+    double bent
+    double logit_error  # by how much the logits are off in all, in the Frobenius norm
 
 
 cdef class Rowwise(Loss):
@@ -24,5 +47,11 @@ cdef class Rowwise(Loss):
     cdef double local_pl(self, const double* E, double bent, double rho, const Value* value,
                          double* scratch) noexcept nogil
     cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+                          double* kept) noexcept nogil
+    cdef Py_ssize_t kept_of_rows(self) noexcept nogil
+    cdef void _sum_rows(self, const double* E, double* G, double* here, bint carried, Sums* sums,
+                        double* scratch) noexcept nogil
+    cdef void _tell(self, Sums* sums, double E_norm, double logit_error, Value* value) noexcept nogil
+    cdef void _look(self, Ray* ray, double* scratch) noexcept nogil
+    cdef double _along(self, Ray* ray, double eta, Value* value, double* scratch) noexcept nogil

@@ -1,15 +1,28 @@
-"""Losses of the rows of X @ W, measured from their minimizer: what they share."""
+"""Losses of the rows of X @ W, measured from their minimizer: what they share.
+
+An evaluation is two products with X: D = X @ (W - W_star), and G = X.T @ R of the derivatives R of the D_i there.
+
+    evaluate         D by a product                      X @ E, X.T @ R
+    evaluate_here    the same, and D is kept             or D as it was carried: X.T @ R alone
+    _look            X @ [tau, B], once a ray            one product, twice as wide
+    change, slope    D - eta X tau + eta^2 X B           a sum
+    carry            the same, as D of the next iterate  a sum
+
+So a rule that looks along the ray pays three products a step, however often it looks. What is carried is off by
+LOGIT_ERROR, which `carry` adds to and a product resets: docs/theory.md, section 12.
+"""
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, fmax, hypot, sqrt
-from libc.string cimport memset
+from libc.math cimport INFINITY, NAN, fmax, hypot, isfinite, sqrt
+from libc.string cimport memcpy, memset
 
 from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn, matmul_tn
 from .convexity cimport strong_part
-from .loss cimport Loss, Value
+from .loss cimport Loss, Ray, Value, forget
 from ..linalg.rounding cimport TINY, U
+
 
 cdef class Rowwise(Loss):
     """l(W) = minimum + weight sum_i D_i(X[i] @ (W - W_star)) + l2/2 ||W - W_star||_F^2.
@@ -89,48 +102,87 @@ cdef class Rowwise(Loss):
         return <Py_ssize_t> self.n * self.m + <Py_ssize_t> max(BLOCK, self.n) * self.m + max(self.m, 2)
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
-        cdef Py_ssize_t i, first, nm = <Py_ssize_t> self.n * self.m
-        cdef int rows
+        self.evaluate_here(W, value, G, NULL, False, scratch)
+
+    cdef Py_ssize_t carried_size(self) noexcept nogil:
+        return HERE + self.N * self.m
+
+    cdef Py_ssize_t kept_size(self) noexcept nogil:
+        return self.carried_size() + self.kept_of_rows()
+
+    cdef void evaluate_here(self, const double* W, Value* value, double* G, double* here, bint carried,
+                            double* scratch) noexcept nogil:
+        cdef Py_ssize_t i, nm = <Py_ssize_t> self.n * self.m
         cdef const double* W_star = &self.W_star[0, 0]
         cdef double* E = scratch
-        cdef double* D = E + nm
-        cdef double* spare = D + <Py_ssize_t> BLOCK * self.m
-        cdef double gap = 0.0, R_sq = 0.0, off = 0.0, rho = 0.0, bent = 0.0, E_norm, R_norm, d_off, share
+        cdef double E_norm, error, bent, rounding = (BLOCK + <double> self.N / BLOCK + self.m + 64.0) * U
+        cdef Sums sums
         # E = W - W_star
         for i in range(nm):
             E[i] = W[i] - W_star[i]
         if G != NULL:
             memset(G, 0, nm * sizeof(double))
-        for i in range((self.N + BLOCK - 1) // BLOCK):
-            first = i * BLOCK
-            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
-            # D = X[rows] @ E
-            matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, D)
-            if G != NULL:
-                rho = fmax(rho, self.spread(first, rows, D, &bent))
-            gap += self.tilt_rows(first, rows, D, &R_sq, &off, spare)
-            if G != NULL:
-                # G += X[rows].T @ R, with R in the place of D
-                add_matmul_tn(self.n, rows, self.m, &self.X[first, 0], D, G)
+        self._sum_rows(E, G, here, carried, &sums, scratch + nm)
         if G != NULL:
             for i in range(nm):
                 G[i] = self.weight * G[i] + self.l2 * E[i]
-        E_norm, R_norm = sqrt(dot(nm, E, E)), sqrt(R_sq)
-        value.gap = self.weight * gap + 0.5 * self.l2 * E_norm * E_norm
+        E_norm = sqrt(dot(nm, E, E))
+        # |fl(X E) - X E|
+        error = here[LOGIT_ERROR] if carried else (self.n + 2) * U * self.X_norm * E_norm
+        if here != NULL:
+            here[LOGIT_ERROR], here[E_NORM] = error, E_norm
+        self._tell(&sums, E_norm, error, value)
+        if G != NULL:
+            bent = fmax(0.0, sqrt(sums.bent) * (1.0 - rounding) - sums.logit_error)
+            value.pl = self.local_pl(E, self.weight * bent * bent, sums.spread + 2.0 * sums.logit_error, value,
+                                     scratch + nm)
+
+    cdef void _sum_rows(self, const double* E, double* G, double* here, bint carried, Sums* sums,
+                        double* scratch) noexcept nogil:
+        """G += X.T @ R and the sums over all rows at E; D is read from `here` if it was carried, else written there,
+        unless G and `here` are NULL."""
+        cdef Py_ssize_t i, first
+        cdef double* D = scratch
+        cdef double* spare = D + <Py_ssize_t> BLOCK * self.m
+        cdef double* kept
+        cdef int rows
+        sums.gap = sums.R_sq = sums.off = sums.spread = sums.bent = 0.0
+        for i in range((self.N + BLOCK - 1) // BLOCK):
+            first = i * BLOCK
+            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+            kept = NULL if here == NULL else here + HERE + first * self.m
+            if carried:
+                memcpy(D, kept, rows * self.m * sizeof(double))
+            else:
+                # D = X[rows] @ E
+                matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, D)
+                if kept != NULL:
+                    memcpy(kept, D, rows * self.m * sizeof(double))
+            if G != NULL:
+                sums.spread = fmax(sums.spread, self.spread(first, rows, D, &sums.bent))
+            sums.gap += self.tilt_rows(first, rows, D, &sums.R_sq, &sums.off, spare,
+                                       NULL if here == NULL else here + self.carried_size())
+            if G != NULL:
+                # G += X[rows].T @ R, with R in the place of D
+                add_matmul_tn(self.n, rows, self.m, &self.X[first, 0], D, G)
+
+    cdef void _tell(self, Sums* sums, double E_norm, double logit_error, Value* value) noexcept nogil:
+        """Fill `value` from the sums over all rows at a W of this distance from W_star, of logits that are off by so
+        much."""
+        cdef Py_ssize_t nm = <Py_ssize_t> self.n * self.m
+        cdef double R_norm = sqrt(sums.R_sq), d_off, share
+        value.gap = self.weight * sums.gap + 0.5 * self.l2 * E_norm * E_norm
         value.loss = self.minimum + value.gap
         value.gap_error = (self.uncertainty * (E_norm + 0.5 * self.uncertainty / self.mu)
                            + self.weight * self.blur * R_norm)
-        # |fl(X E) - X E| <= d_off; sums of blocks: docs/theory.md, section 12
-        d_off = ((self.n + self.m + 12) * U * self.X_norm + self.unseen_off) * E_norm
+        # <P, d> and c are sums over m, and there is what X was taken not to see
+        sums.logit_error = d_off = logit_error + ((self.m + 10) * U * self.X_norm + self.unseen_off) * E_norm
         share = (BLOCK + <double> self.N / BLOCK + 64.0) * U
-        value.rounding = (self.weight * (d_off * (R_norm + d_off) + off)
+        value.rounding = (self.weight * (d_off * (R_norm + d_off) + sums.off)
                           + (share + nm * U) * value.gap)
         value.gradient_error = (self.weight * (self.X_max * (self.steepest * d_off + 64.0 * U * R_norm)
                                                + (share * self.X_norm + self.unseen_off) * R_norm)
                                 + 4.0 * U * self.l2 * E_norm)
-        if G != NULL:
-            bent = fmax(0.0, sqrt(bent) * (1.0 - share - self.m * U) - d_off)
-            value.pl = self.local_pl(E, self.weight * bent * bent, rho + 2.0 * d_off, value, D)
 
     cdef double local_pl(self, const double* E, double bent, double rho, const Value* value,
                          double* scratch) noexcept nogil:
@@ -174,11 +226,113 @@ cdef class Rowwise(Loss):
         second derivatives of D_i at the minimizer; infinite where the range does not bound what these become."""
         return INFINITY
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off,
-                          double* spare) noexcept nogil:
+    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+                          double* kept) noexcept nogil:
         """Replace D, rows of X @ (W - W_star), by the derivatives of D_i there; return the sum of the D_i.
 
         `R_sq` and `off` receive the sum of squares of what replaces D, and what the sum may be off by beyond what
-        `evaluate` allows for. `spare` is room for max(m, 2) numbers.
+        `evaluate` allows for. `spare` is room for max(m, 2) numbers. Unless it is NULL, `kept` is for what the subclass
+        keeps of all rows.
         """
         return 0.0
+
+    cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
+        """How many numbers a subclass keeps of all rows at an iterate."""
+        return 0
+
+    # Along a ray.
+
+    cdef Py_ssize_t ray_size(self) noexcept nogil:
+        return OWN + 2 * self.N * self.m
+
+    cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
+        Loss.prepare(self, ray, scratch)
+        # the products are made when they are asked for
+        ray.own[TAU_NORM] = ray.own[PROBABILITIES] = NAN
+
+    cdef void _look(self, Ray* ray, double* scratch) noexcept nogil:
+        """Multiply X with tau and B."""
+        cdef Py_ssize_t i, j, first, m = self.m
+        cdef double* both = scratch
+        cdef int rows
+        for i in range(self.n):
+            for j in range(m):
+                both[2 * i * m + j], both[(2 * i + 1) * m + j] = ray.tau[i * m + j], ray.B[i * m + j]
+        for i in range((self.N + BLOCK - 1) // BLOCK):
+            first = i * BLOCK
+            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+            # own = X[rows] @ [tau, B]
+            matmul_nn(rows, self.n, 2 * self.m, &self.X[first, 0], both, ray.own + OWN + 2 * first * m)
+        ray.tt, ray.tb = dot(self.n * m, ray.tau, ray.tau), dot(self.n * m, ray.tau, ray.B)
+        ray.bb = dot(self.n * m, ray.B, ray.B)
+        ray.own[TAU_NORM], ray.own[B_NORM] = sqrt(ray.tt), sqrt(ray.bb)
+
+    cdef double _along(self, Ray* ray, double eta, Value* value, double* scratch) noexcept nogil:
+        """Fill `value` at W(eta); return the derivative of l(W(eta)) there."""
+        cdef Py_ssize_t i, first, at, nm = <Py_ssize_t> self.n * self.m
+        cdef const double* W_star = &self.W_star[0, 0]
+        cdef const double* D_here = ray.here + HERE
+        cdef const double* moves
+        cdef double* D = scratch
+        cdef double* spare = D + <Py_ssize_t> BLOCK * self.m
+        cdef double slope = 0.0, ridge = 0.0, E_sq = 0.0, e, moved
+        cdef Sums sums
+        cdef int rows, j, r
+        if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
+            self._look(ray, scratch)
+        sums.gap = sums.R_sq = sums.off = 0.0
+        for i in range((self.N + BLOCK - 1) // BLOCK):
+            first = i * BLOCK
+            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+            moves = ray.own + OWN + 2 * first * self.m
+            move_rows(rows, self.m, D_here + first * self.m, eta, moves, D)
+            sums.gap += self.tilt_rows(first, rows, D, &sums.R_sq, &sums.off, spare, NULL)
+            for r in range(rows):
+                for j in range(self.m):
+                    at = 2 * r * self.m + j
+                    slope += D[r * self.m + j] * (2.0 * eta * moves[at + self.m] - moves[at])
+        for i in range(nm):
+            e = (ray.W[i] - W_star[i]) - eta * (ray.tau[i] - eta * ray.B[i])
+            E_sq += e * e
+            ridge += e * (2.0 * eta * ray.B[i] - ray.tau[i])
+        moved = eta * (ray.own[TAU_NORM] + eta * ray.own[B_NORM])
+        self._tell(&sums, sqrt(E_sq), (ray.here[LOGIT_ERROR] + (self.n + 4) * U * self.X_norm * moved
+                                       + 4.0 * U * self.X_max * ray.here[E_NORM]), value)
+        return self.weight * slope + self.l2 * ridge
+
+    cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil:
+        cdef Value value
+        forget(&value)
+        self._along(ray, eta, &value, scratch)
+        ray.evaluations += 1
+        rounding[0] = 2.0 * U * (ray.gap + value.gap) + value.rounding if isfinite(value.gap) else NAN
+        return value.gap - ray.gap
+
+    cdef double slope(self, Ray* ray, double eta, double* scratch) noexcept nogil:
+        cdef Value value
+        forget(&value)
+        ray.evaluations += 1
+        ray.gradients += 1
+        return self._along(ray, eta, &value, scratch)
+
+    cdef bint carry(self, const double* own, double eta, double slack, const double* before,
+                    double* here) noexcept nogil:
+        cdef double moved = eta * (own[TAU_NORM] + eta * own[B_NORM])
+        if own[TAU_NORM] != own[TAU_NORM]:
+            return False
+        move_rows(self.N, self.m, before + HERE, eta, own + OWN, here + HERE)
+        here[LOGIT_ERROR] = (before[LOGIT_ERROR] + self.X_max * slack + (self.n + 4) * U * self.X_norm * moved
+                             + 4.0 * U * self.X_max * before[E_NORM])
+        return True
+
+
+cdef inline void move_rows(Py_ssize_t rows, Py_ssize_t m, const double* D, double eta, const double* moves,
+                           double* to) noexcept nogil:
+    """to = D - eta A + eta^2 C of rows of m, with [A, C] the rows of `moves`."""
+    cdef Py_ssize_t _r, j
+    for _r in range(rows):
+        for j in range(m):
+            to[j] = D[j] - eta * (moves[j] - eta * moves[m + j])
+        D += m
+        to += m
+        moves += 2 * m

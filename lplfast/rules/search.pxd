@@ -8,7 +8,7 @@ cdef class Majorizer(Capped):
 
 
 cdef class ExactLineSearch(Rule):
-    cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* rest) noexcept nogil
+    cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* scratch) noexcept nogil
 
 
 cdef class Armijo(Rule):

@@ -19,14 +19,12 @@ cdef double FLAT = 1e-10
 cdef double NARROW = 1e-12
 
 
-cdef double* begin(Iterate* it, Loss loss, double* scratch, Ray* ray) noexcept nogil:
-    """The ray from this iterate; return the scratch that its memory leaves."""
+cdef void begin(Iterate* it, Loss loss, double* scratch, Ray* ray) noexcept nogil:
+    """The ray from this iterate."""
     ray.W, ray.G, ray.tau, ray.B = it.W, it.G, it.tau, it.B
     ray.loss, ray.gap, ray.a = it.loss, it.gap, it.grad_sq
-    ray.own = scratch
-    scratch += loss.ray_size()
+    ray.own, ray.here = it.own, it.here
     loss.prepare(ray, scratch)
-    return scratch
 
 
 cdef inline void count(Iterate* it, const Ray* ray) noexcept nogil:
@@ -78,12 +76,13 @@ cdef class Majorizer(Capped):
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef Ray ray
-        cdef double* rest = begin(it, loss, scratch, &ray)
-        cdef double eta = self.relax * loss.upper_minimiser(&ray, rest)
+        cdef double eta
+        begin(it, loss, scratch, &ray)
+        eta = self.relax * loss.upper_minimiser(&ray, scratch)
         it.eta = fmin(self.longest, sharp_step_at(it))
         if eta > 0.0:
             eta = fmin(self.longest, eta)
-            if loss.upper(&ray, eta, rest) <= loss.upper(&ray, it.eta, rest):
+            if loss.upper(&ray, eta, scratch) <= loss.upper(&ray, it.eta, scratch):
                 it.eta = eta
         count(it, &ray)
 
@@ -109,33 +108,33 @@ cdef class ExactLineSearch(Rule):
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef Ray ray
-        cdef double* rest = begin(it, loss, scratch, &ray)
-        if not loss.minimiser(&ray, &it.eta, rest):
-            self._search(it, loss, &ray, rest)
+        begin(it, loss, scratch, &ray)
+        if not loss.minimiser(&ray, &it.eta, scratch):
+            self._search(it, loss, &ray, scratch)
         elif it.eta == 0.0:
             it.eta = sharp_step_at(it)
         count(it, &ray)
 
-    cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* rest) noexcept nogil:
-        cdef double low = 0.0, at_low = -ray.a, high = loss.upper_minimiser(ray, rest), at_high, middle, at_middle
+    cdef void _search(self, Iterate* it, Loss loss, Ray* ray, double* scratch) noexcept nogil:
+        cdef double low = 0.0, at_low = -ray.a, high = loss.upper_minimiser(ray, scratch), at_high, middle, at_middle
         cdef int _i, side = 0       # which end moved last: -1 the left one, 1 the right one
         if high == 0.0:
             high = sharp_step_at(it)
         it.eta = high
-        at_high = loss.slope(ray, high, rest)
+        at_high = loss.slope(ray, high, scratch)
         for _i in range(DOUBLINGS):
             if not at_high < 0.0:
                 break
             low, at_low, it.eta = high, at_high, high
             high *= 2.0
-            at_high = loss.slope(ray, high, rest)
+            at_high = loss.slope(ray, high, scratch)
         if not at_high > 0.0:
             return      # a minimizer, or beyond float64: the last step that was good
         for _i in range(REFINEMENTS):
             middle = low - at_low * ((high - low) / (at_high - at_low))
             if not low < middle < high:
                 middle = 0.5 * (low + high)
-            at_middle = loss.slope(ray, middle, rest)
+            at_middle = loss.slope(ray, middle, scratch)
             it.eta = middle
             if fabs(at_middle) <= FLAT * ray.a or high - low <= NARROW * high or not isfinite(at_middle):
                 break
@@ -186,15 +185,15 @@ cdef class Armijo(Rule):
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef Ray ray
-        cdef double* rest = begin(it, loss, scratch, &ray)
         cdef double eta = 2.0 * it.memory.eta, asked, rounding
         cdef int _i
+        begin(it, loss, scratch, &ray)
         if eta == 0.0:
             eta = 1.0 / (it.K * it.sigma_max_sq.hi)
         it.eta, it.failure = NAN, TOO_MANY_BACKTRACKS
         for _i in range(BACKTRACKS):
             asked = self.c * eta * ray.a
-            if loss.change(&ray, eta, &rounding, rest) <= -asked:
+            if loss.change(&ray, eta, &rounding, scratch) <= -asked:
                 it.eta, it.failure = eta, NO_FAILURE
                 break
             if asked <= rounding:

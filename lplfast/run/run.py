@@ -55,7 +55,7 @@ class Continuation:
     layout: str                 # of the state
     loss: float                 # at the last iterate: of a Python function, it tells one problem from another
     run_width: int              # of the layers in the state
-    state: np.ndarray           # memory and layers, as the compiled loop has them
+    state: np.ndarray           # memory, what the loss carries along, and layers, as the compiled loop has them
     start: np.ndarray | None    # the first layer at t = 0, if the problem cannot see all of it
 
     def to_arrays(self):

@@ -109,7 +109,8 @@ SCHEMA = (
     _entry("network/seed", "int64", "or the seed that it is drawn with", ("4",), group="seed"),
     _entry("network/origin", "int64", "or the SHA-256 of the initial layers that it is made of; with none of these "
            "three, the first axes", ("4",), group="origin"),
-    _entry("continuation/state", "float64", "memory and layers of the compiled loop", ("numbers",)),
+    _entry("continuation/state", "float64", "memory, what the loss carries along, and layers of the compiled loop",
+           ("numbers",)),
     _entry("continuation/start", "float64", "W1 at t = 0, if the problem cannot see all of it", ("n", "run_width"),
            finite=True, group="start"),
 )
