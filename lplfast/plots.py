@@ -5,6 +5,8 @@ import os
 import numpy as np
 
 from .files import replace_file
+from .guarantees.rates import guaranteed_rule, kind_of
+from .guarantees.rest import rule_begun
 from .run.run import Run
 
 __all__ = ["overview", "plot_constants", "plot_gap", "plot_step_size"]
@@ -48,6 +50,9 @@ def _column(run, name):
     return run.history["iteration"], run.history[name]
 
 
+# the parts of a run after which its guarantees are drawn
+GUARANTEED_AT = 0.0, 0.25, 0.5, 0.75
+
 # matplotlib leaves float64 where it makes margins and ticks for numbers from beyond
 DRAWN = 1e-200, 1e200
 
@@ -73,7 +78,10 @@ def _finish(ax, ylabel):
 
 
 def plot_gap(run, ax=None):
-    """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss."""
+    """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss.
+
+    Of a rule that a theorem speaks of, what was guaranteed of the rest of the run at four of its iterates, too.
+    """
     ax = _axes(ax)
     if np.isnan(_column(run, "gap")[1]).all():
         _draw(run, "loss", ax, color=BLUE)
@@ -83,8 +91,27 @@ def plot_gap(run, ax=None):
     gap, floor = _column(run, "gap")[1], run.history.get("floor")
     if floor is not None and 0 < np.nanmin(gap) < 1e3 * float(floor[-1]):
         _draw(run, "floor", ax, color=BLACK, ls=":", lw=0.8, label="rounding floor")
+    _draw_guarantees(run, ax)
     ax.legend(loc="best")
     return _finish(ax, r"gap $L(t)-\ell^*$")
+
+
+def _draw_guarantees(run, ax):
+    """Draw what is guaranteed of the rest of the run, at four of its iterates, if that is said of its own rule."""
+    own = guaranteed_rule(run.continuation.options["rule"])
+    if not {"gap", "floor", "drift"} <= run.history.keys() or run.guarantee.bounds is None or kind_of(own) is None:
+        return
+    iterations, label = run.history["iteration"], "guaranteed from there on"
+    its_own = iterations[iterations >= rule_begun(run.facts.rule)]
+    for t in sorted({int(its_own[int(part * (its_own.size - 1))]) for part in GUARANTEED_AT}):
+        found = run.guarantee_from(t)
+        if found.vacuous:
+            continue
+        ahead = iterations[iterations >= t]
+        gap = found.gap_at((ahead - t).astype(np.int64))
+        shown = (gap > DRAWN[0]) & (gap < DRAWN[1])
+        ax.plot(ahead[shown], gap[shown], color=GREEN, ls="-.", lw=0.8, label=label)
+        label = None
 
 
 def plot_step_size(run, ax=None):

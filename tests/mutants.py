@@ -142,7 +142,7 @@ MUTANTS = [
     (CURVE, "g * g * D + dGp", "g * g * D + 0 * dGp", FORESEEN),
     (CURVE, "eta * (k + 4", "eta * (0 * k + 4", FORESEEN),
     (CURVE, "(D + f.gram_error) * (size", "0.3 * (D + f.gram_error) * (size", FORESEEN),
-    (RECURSION, "fmin(2.0 * extent.B * eta * eta, effect.weight)", "fmin(1.0 * extent.B * eta * eta, effect.weight)",
+    (RECURSION, "fmin(2.0 * extent.B * effect.most", "fmin(1.0 * extent.B * effect.most",
      f"{PHASES} -k every_phase"),
     (RECURSION, "at.drift = fmin(drift * UP, at.later)", "at.drift = fmin(drift * UP, 0.9 * at.later)",
      f"{PHASES} -k twin"),

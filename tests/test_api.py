@@ -57,8 +57,8 @@ ATTRIBUTES = {
                "imbalance_eigenvalues m n product replace save_layers stack to_arrays width",
     "PredictedCurve": "distance gap_lower gap_upper gram_drift linear_gap order step_sizes width",
     "Rule": "needs needs_B needs_previous needs_tau options take_error",
-    "Run": "audit certificate checks continuation converged counters facts guarantee history iterations load message "
-           "network plot save status to_csv to_dataframe verdict violations",
+    "Run": "audit certificate checks continuation converged counters facts guarantee guarantee_from history iterations "
+           "load message network plot save status to_csv to_dataframe verdict violations",
 }
 
 HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi drift "

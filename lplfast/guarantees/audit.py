@@ -14,7 +14,7 @@ CLAIMS = {
     "drift": ("small drift", "decrease >= eta |grad L|^2 / 2 (a condition)", False),
     "gap_bound": ("accumulated rate", "gap[t] <= gap_bound[t]", True),
     "initial": ("bounds from the start", "alpha <= s_min(T)^2, s_max(T)^2 <= beta", True),
-    "initial_rate": ("rate from the start", "gap[t] <= gap[0] times the guaranteed curve", True),
+    "initial_rate": ("rate from the start", "gap[t] <= the guaranteed curve", True),
 }
 
 

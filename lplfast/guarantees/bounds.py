@@ -12,7 +12,7 @@ from .constants import check_pair, evaluated
 from .imbalance import Imbalance
 from .margins import Margins, margins_of
 
-__all__ = ["InitialBounds", "bounds_at", "initial_bounds"]
+__all__ = ["InitialBounds", "bounds_at", "imbalance_of", "initial_bounds"]
 
 MARGINS = ("best", "xu2023")
 
@@ -121,14 +121,20 @@ def bounds_at(problem, network, gap, loss=None, margins="best"):
     gap += n * m * TINY     # squares that have underflowed
     known = margins_of(problem, W1 @ W2, gap) if margins == "best" else None
     p1, p2 = known.at(gap) if known else _printed_margins(problem, loss)
-    values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
-    # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
-    off = (max(n, m) + 2 + 10 * values.size) * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
-    imbalance = Imbalance(n, m, top=_largest(values, 1) + off, bottom=_largest(-values, 1) + off,
-                          nth=max(_largest(values, n) - off, 0.0), mth=max(_largest(-values, m) - off, 0.0))
+    imbalance = imbalance_of(W1, W2)
     alpha = float(imbalance.alpha(p1))
     return InitialBounds(alpha=alpha, beta=imbalance.beta(p2), p1=p1, p2=p2, mu_lower=problem.mu * alpha, gap=gap,
                          K=problem.K, imbalance=imbalance, margins=known)
+
+
+def imbalance_of(W1, W2):
+    """Return the Imbalance of two layers, as the loss sees them."""
+    n, m = W1.shape[0], W2.shape[1]
+    values = scipy.linalg.eigvalsh(W1.T @ W1 - W2 @ W2.T)
+    # forming D and LAPACK's eigenvalues: each side gives way by what they may be off, so that 0 stays 0
+    off = (max(n, m) + 2 + 10 * values.size) * EPS * float(np.vdot(W1, W1) + np.vdot(W2, W2))
+    return Imbalance(n, m, top=_largest(values, 1) + off, bottom=_largest(-values, 1) + off,
+                     nth=max(_largest(values, n) - off, 0.0), mth=max(_largest(-values, m) - off, 0.0))
 
 
 def _largest(values, i):

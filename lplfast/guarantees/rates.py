@@ -17,7 +17,7 @@ from .bounds import initial_bounds
 from .constants import check_pair
 from .envelope import GuaranteedRate
 
-__all__ = ["guaranteed_rate", "guaranteed_rule", "rate_of"]
+__all__ = ["Start", "guaranteed_rate", "guaranteed_rule", "kind_of", "nothing_guaranteed", "rate_of"]
 
 # How many caps or steps the calculator looks at, from the shortest that could count to the longest.
 GRID = 32
@@ -47,7 +47,7 @@ def guaranteed_rate(problem, network, *, rule=None, factor=1e-6, constants=None)
     network : Network
         The initialization, of any width.
     rule : Rule, optional
-        The curve of this rule instead: `Schedule` or `Constant`, or `Sharp` or `Local` with a cap.
+        The curve of this rule instead: `Schedule`, `Constant`, `Sharp`, or `Local` without `growth_from`.
     factor : float
         The part of the first gap that is to be reached; with a given rule it plays no part.
     constants : {"certified", "exact", "power"} or Spectral, optional
@@ -72,31 +72,31 @@ def guaranteed_rate(problem, network, *, rule=None, factor=1e-6, constants=None)
     """
     check_pair(problem, network)
     factor = as_fraction("factor", factor)
-    if rule is not None and _kind(rule) is None:
-        raise ValueError("rule: expected Schedule, Constant, or Sharp or Local with a cap, got "
+    if rule is not None and kind_of(rule) is None:
+        raise ValueError("rule: expected Schedule, Constant, Sharp, or Local without growth_from, got "
                          f"{rule!r}, for which there is no theorem")
     spectral = spectral_from(constants)
     bounds = initial_bounds(problem, network)
     if math.isnan(problem.minimum):
-        return _nothing("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
+        return nothing_guaranteed("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
     if not (bounds.alpha > 0 and problem.mu > 0):
-        return _nothing(_missing(problem, network, bounds))
+        return nothing_guaranteed(_missing(problem, network, bounds))
     start = Start.of(bounds, spectral)
     if start is None:
-        return _nothing("Vacuous: the gap, the layers and the constants of the loss are too far apart for float64. "
-                        "Rescale the data.")
+        return nothing_guaranteed("Vacuous: the gap, the layers and the constants of the loss are too far apart for "
+                                  "float64. Rescale the data.")
     if rule is not None:
-        return start.rate(rule) or _nothing(
+        return start.rate(rule) or nothing_guaranteed(
             f"Vacuous for {rule!r}: its steps are computed from estimates with constants='power', and may be too long."
-            if spectral.mode == "power" and _kind(rule) != "steps" else
+            if spectral.mode == "power" and kind_of(rule) != "steps" else
             f"Vacuous for {rule!r}: its steps are too long for the drift of the imbalance to be bounded. Shorten them: "
             "guaranteed_rate without a rule finds the best.")
-    found = [rate for rate in map(start.rate, _candidates(start, bounds, factor)) if rate]
-    return min(found, key=lambda rate: rate.iterations_to(factor),
-               default=_nothing("Vacuous: the guaranteed contraction of a step is too small for float64."))
+    return start.best(bounds, factor) or nothing_guaranteed(
+        "Vacuous: the guaranteed contraction of a step is too small for float64.")
 
 
-def _nothing(message):
+def nothing_guaranteed(message):
+    """Return the GuaranteedRate that says nothing, and why."""
     return GuaranteedRate(1.0, 0.0, None, 0.0, 0.0, 0.0, math.inf, True, message)
 
 
@@ -104,12 +104,9 @@ def _nothing(message):
 KINDS = {Constant: "steps", Schedule: "steps", Sharp: "sharp", Local: "local"}
 
 
-def _kind(rule):
+def kind_of(rule):
     """Return how the recursion calls the steps of a rule; None if no theorem speaks of them."""
-    options = getattr(rule, "options", {})
-    if options.get("growth_from") or ("cap" in options and options["cap"] is None):
-        return None
-    return KINDS.get(type(rule))
+    return None if type(rule) is Local and rule.growth_from is not None else KINDS.get(type(rule))
 
 
 def guaranteed_rule(parts):
@@ -135,9 +132,12 @@ class Start:
     estimated: bool
 
     @classmethod
-    def of(cls, bounds, spectral):
-        """Return the start of a run from its InitialBounds; None if even these units leave float64."""
-        K, beta, gap = bounds.K, bounds.beta, bounds.gap
+    def of(cls, bounds, spectral, gap=None, drift=0.0):
+        """Return the start of a run from its InitialBounds, or from where gap and drift are at most these.
+
+        None if even these units leave float64.
+        """
+        K, beta, gap = bounds.K, bounds.beta, bounds.gap if gap is None else gap
         unit = K * beta
         if not (TINY < unit < math.inf and gap / K / beta / beta < math.inf and bounds.margins is not None):
             return None
@@ -146,7 +146,8 @@ class Start:
         data = (margins.data_least, margins.data_greatest)
         known, constants = margins.pl_constants()
         recursion = Recursion(
-            gap / K / beta / beta, ([value / K / beta / beta for value in known], [mu / K for mu in constants]),
+            gap / K / beta / beta, drift / beta,
+            ([value / K / beta / beta for value in known], [mu / K for mu in constants]),
             quadratic=margins.quadratic, mu=margins.mu / K, least=margins.least / beta,
             greatest=margins.greatest / beta, error=margins.error / beta, slack=margins.slack,
             data_least=-1.0 if data[0] is None else data[0] / math.sqrt(K) / beta,
@@ -157,16 +158,15 @@ class Start:
 
     def rate(self, rule):
         """Return the GuaranteedRate of a rule in the user's units, or None if nothing is guaranteed for it."""
-        kind = _kind(rule)
+        kind = kind_of(rule)
         if kind is None or (kind != "steps" and self.estimated):
             return None
-        etas = np.array(rule.steps if isinstance(rule, Schedule) else
-                        [rule.eta if isinstance(rule, Constant) else rule.cap])
+        etas = _steps(rule)
         with np.errstate(over="ignore"):
             found = self.recursion.follow(kind, etas * self.unit, FOLLOWED, PHASES)
         if found is None:
             return None
-        gaps, drifts, tail, limit, A, B, least = found
+        gaps, drifts, tail, limit, A, B, least, most = found
         tail *= 1 - 1e-12     # the bounds themselves are computed to some u
         contraction = min(_least_contraction(gaps), tail)
         if not contraction > 0:
@@ -174,11 +174,24 @@ class Start:
         scale = self.gap / gaps[0] if gaps[0] > 0 else 0.0
         said = "the contraction of each step and the drift of the imbalance"
         return GuaranteedRate(
-            1 - contraction, contraction, rule, min(least / self.unit, float(etas.min())), float(etas.max()),
-            A * self.beta, B * self.beta, False,
-            f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {said}.",
+            1 - contraction, contraction, rule, min(least / self.unit, float(etas.min())),
+            min(most / self.unit * (1 + 1e-15), float(etas.max())), A * self.beta,
+            B * self.beta, False, f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {said}.",
             gaps=tuple((gaps * scale).tolist()), drifts=tuple((drifts * self.beta * (1 + 1e-15)).tolist()),
             tail_contraction=tail, drift_limit=limit * self.beta * (1 + 1e-15))
+
+    def best(self, bounds, factor):
+        """Return the GuaranteedRate with fewest iterations to `factor`, or None; of several the simplest rule."""
+        found = [rate for rate in map(self.rate, _candidates(self, bounds, factor)) if rate]
+        return min(found, key=lambda rate: rate.iterations_to(factor), default=None)
+
+
+def _steps(rule):
+    """Return the steps of a rule, or its cap, as an array."""
+    if isinstance(rule, Schedule):
+        return np.array(rule.steps)
+    cap = rule.eta if isinstance(rule, Constant) else rule.cap
+    return np.array([math.inf if cap is None else cap])
 
 
 def _least_contraction(gaps):
@@ -232,7 +245,7 @@ def _fewest(count, shortest, longest):
 
 def rate_of(rule, bounds, spectral):
     """Return the GuaranteedRate of one rule from its InitialBounds, or None if nothing is guaranteed for it."""
-    if _kind(rule) is None or bounds.margins is None or not (bounds.alpha > 0 and bounds.margins.mu > 0):
+    if kind_of(rule) is None or bounds.margins is None or not (bounds.alpha > 0 and bounds.margins.mu > 0):
         return None
     start = Start.of(bounds, spectral)
     return start.rate(rule) if start else None

@@ -29,6 +29,12 @@ def phases(bounds, steps, kind="steps", widths=(0.0, 0.0, 0.0)):
         if kind == "steps":
             gain = _gain(margins.mu * A, K * B, g, K_t, K * np.sqrt(K) * p2 * np.sqrt(2 * gap), eta, margins.quadratic)
         else:
+            # eta K s_max(T)^2 <= 1 for these rules, and s_1(W1)^2 >= lam_1(D), s_1(W2)^2 >= lam_1(-D)
+            top = (max(D.top - drift, 0.0) + max(D.bottom - drift, 0.0)) * (1 - 1e-5)
+            top = max(top, 2 * (margins.greatest - np.sqrt(2 * gap / margins.mu) - margins.error))
+            eta = min(eta, 1 / (K * top)) if top > 0 else eta
+            K_t = K * B + g + K * B * g * eta + K * p2 * g**2 * eta**2 / 2
+            weight = eta / (1 - eta * K_t / 2) if eta * K_t < 2 else np.inf
             seen = _seen(K, B, p2, g, eta, kind, *widths)
             least = min(eta, 1 / seen)
             gain, weight = margins.mu * A * least * (2 - least * seen), min(weight, 2 * eta)

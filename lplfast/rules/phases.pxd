@@ -4,7 +4,8 @@ All in units in which K = 1 and beta = 1 at the start: a step is `eta K beta`, a
 eigenvalues of the imbalance are parts of beta, and so are singular values of W.
 """
 
-# What is said of the steps: they are these numbers; or those of `Sharp` or `Local` with this cap.
+# What is said of the steps: they are these numbers; or those of `Sharp` or `Local` with this cap, which may be
+# infinite.
 cdef enum Kind:
     FIXED
     SHARP
@@ -55,13 +56,15 @@ cdef struct Extent:
     double B
     double p2
     double gamma        # ||G||_F
+    double top          # at most s_max(T)^2
 
 
-# What a step does there: the part of the gap that it takes, its weight, and how short it may be.
+# What a step does there: the part of the gap that it takes, its weight, and how short and how long it may be.
 cdef struct Effect:
     double gain
     double weight
     double least
+    double most
 
 
 # Steps min(best, share alpha / reference (reference / gap)^(quarters / 4)), of which `count` lead to the target.

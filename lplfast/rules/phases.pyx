@@ -38,7 +38,7 @@ cdef inline double pl_constant(const Start* start, double gap) noexcept nogil:
 
 cdef inline void locate(const Start* start, double gap, double drift, Extent* at) noexcept nogil:
     """What holds wherever the gap and the drift are at most these."""
-    cdef double error = sqrt(2.0 * gap), r, p1 = 0.0, a
+    cdef double error = sqrt(2.0 * gap), r, p1 = 0.0, least_p2 = 0.0, a
     at.mu = pl_constant(start, gap)
     at.gamma = error * UP
     at.p2 = INFINITY
@@ -46,12 +46,17 @@ cdef inline void locate(const Start* start, double gap, double drift, Extent* at
         r = error / sqrt(start.mu) + start.error
         p1 = fmax(start.least - r - start.slack * (start.greatest + r), 0.0)
         at.p2 = (start.greatest + r) * (1.0 + start.slack)
+        least_p2 = start.greatest - r - start.slack * (start.greatest + r)
         if start.data_least >= 0.0:
             p1 = fmax(p1, fmax(start.data_least - error - start.slack * (start.data_greatest + error), 0.0)
                       * (1.0 - start.slack))
             at.p2 = fmin(at.p2, (start.data_greatest + error) / sqrt(start.mu) * (1.0 + start.slack))
     at.B = 0.5 * (start.top + hypot(start.top, 2.0 * at.p2) + start.bottom + hypot(start.bottom, 2.0 * at.p2))
     at.B = (at.B + drift) * UP
+    # s_1(W1)^2 >= lam_1(D), s_1(W2)^2 >= lam_1(-D), which rounding may have raised by 1e-5 of it at the sizes that fit
+    at.top = (fmax(start.top - drift, 0.0) + fmax(start.bottom - drift, 0.0)) * (1.0 - 1e-5)
+    # s_1(W1)^2 + s_1(W2)^2 >= 2 s_max(W)
+    at.top = fmax(at.top, 2.0 * least_p2)
     # a difference rounds by a part of what it is made of
     a = alpha(start, p1, 0.0)
     at.A = fmax(a * DOWN - drift * UP, alpha(start, p1, drift * UP) * DOWN) * DOWN
@@ -86,9 +91,13 @@ cdef inline double weight_of(double eta, double K_bar) noexcept nogil:
 cdef inline void judge(const Start* start, const Extent* at, double gap, Kind kind, double eta,
                        Effect* effect) noexcept nogil:
     """What a step of `eta`, or steps with this cap, do."""
-    cdef double K_bar = sharp_smoothness(1.0, at.B, at.p2, at.gamma, at.gamma, eta), seen, W, G, K_seen
+    cdef double K_bar, seen, W, G, K_seen
+    if kind != FIXED and at.top > 0.0:
+        # eta K s_max(T)^2 <= eta K_t <= 1: a cap that these rules have by themselves
+        eta = fmin(eta, 1.0 / at.top)
+    K_bar = sharp_smoothness(1.0, at.B, at.p2, at.gamma, at.gamma, eta)
     effect.weight = weight_of(eta, K_bar)
-    effect.least = eta
+    effect.least = effect.most = eta
     if kind == FIXED:
         effect.gain = linear_gain(at, eta, K_bar)
         if start.quadratic:
@@ -130,7 +139,7 @@ cdef bint advance(const Start* start, Phase* at, Kind kind, double eta, Extent* 
     at.later = raised(at.later, at.weight, effect.weight, at.gap)
     if effect.weight < INFINITY:
         at.later = fmin(at.later, (at.drift + effect.weight * at.gap) * UP)
-    drift = at.drift + fmin(2.0 * extent.B * eta * eta, effect.weight) * at.gap * UP
+    drift = at.drift + fmin(2.0 * extent.B * effect.most * effect.most, effect.weight) * at.gap * UP
     at.drift = fmin(drift * UP, at.later)
     at.weight = effect.weight
     at.gap *= fmax(1.0 - effect.gain, 0.0) * UP
@@ -152,7 +161,7 @@ cdef double closing_gain(const Start* start, const Phase* at, Kind kind, double 
         if not effect.gain > 0.0:
             return 0.0
         # the sum of a geometric series; and what remains of drift + weight gap
-        bound = (at.drift + 2.0 * extent.B * eta * eta * at.gap / effect.gain * UP) * UP
+        bound = (at.drift + 2.0 * extent.B * effect.most * effect.most * at.gap / effect.gain * UP) * UP
         if effect.weight < INFINITY:
             bound = fmin(bound, (at.drift + effect.weight * at.gap) * UP)
             bound = fmin(bound, raised(at.later, at.weight, effect.weight, at.gap))

@@ -21,8 +21,8 @@ cdef class Recursion:
 
     Parameters
     ----------
-    gap : float
-        The gap at the start, at most.
+    gap, drift : float
+        The gap at the start, and how far the imbalance has drifted by then, at most.
     known : (list, list)
         Gaps, ascending, and a PL constant for each: it holds wherever the gap is at most that.
     numbers : dict
@@ -31,17 +31,18 @@ cdef class Recursion:
 
     cdef Start start
     cdef double gap
+    cdef double drift
     cdef double[::1] gaps
     cdef double[::1] constants
 
-    def __init__(self, gap, known=((), ()), **numbers):
+    def __init__(self, gap, drift=0.0, known=((), ()), **numbers):
         cdef Start* start = &self.start
         start.quadratic, start.p1_for_W1, start.p1_for_W2 = (
             numbers.pop(name) for name in ("quadratic", "p1_for_W1", "p1_for_W2"))
         (start.mu, start.least, start.greatest, start.error, start.data_least, start.data_greatest, start.slack,
          start.top, start.bottom, start.nth, start.mth, start.of_T, start.of_W, start.of_all) = (
             numbers.pop(name) for name in NUMBERS)
-        self.gap = gap
+        self.gap, self.drift = gap, drift
         self.gaps, self.constants = (np.array(part, dtype=np.float64) for part in known)
         start.known = self.gaps.shape[0]
         if start.known:
@@ -56,7 +57,7 @@ cdef class Recursion:
         cdef Extent extent
         cdef Effect effect
         cdef double target = factor * self.gap, taken = 0.0, before, total, gain
-        first_phase(&at, self.gap, 0.0)
+        first_phase(&at, self.gap, self.drift)
         while at.gap > target:
             if taken > limit:
                 return INFINITY
@@ -68,34 +69,37 @@ cdef class Recursion:
         return taken
 
     def follow(self, str kind, steps, double factor, Py_ssize_t longest):
-        """Return gaps, drifts, the gain of each step from then on, what the drift stays below, least A, greatest B and
-        the shortest step; None if nothing is guaranteed.
+        """Return gaps, drifts, the gain of each step from then on, what the drift stays below, least A, greatest B, the
+        shortest and the longest step; None if nothing is guaranteed.
 
         With these steps, the last one from then on, or with one cap: at least until the last of them, and from there
         until the gap is `factor` times the first, or for `longest` steps.
         """
         cdef Kind which = KINDS[kind]
         cdef double[::1] etas = np.ascontiguousarray(steps, dtype=np.float64)
-        cdef Py_ssize_t t, last = etas.shape[0] - 1, most = max(longest, last)
-        cdef double[::1] gaps = np.empty(most + 1), drifts = np.empty(most + 1)
+        cdef Py_ssize_t t, last = etas.shape[0] - 1, rows = max(longest, last)
+        cdef double[::1] gaps = np.empty(rows + 1), drifts = np.empty(rows + 1)
         cdef Phase at
         cdef Extent extent
         cdef Effect effect
-        cdef double target = factor * self.gap, total = 0.0, A = INFINITY, B = 0.0, least = INFINITY
+        cdef double target = factor * self.gap, total = 0.0, A = INFINITY, B = 0.0
+        cdef double least = INFINITY, most = 0.0
         cdef list ways = []
-        first_phase(&at, self.gap, 0.0)
-        for t in range(most + 1):
+        first_phase(&at, self.gap, self.drift)
+        for t in range(rows + 1):
             gaps[t], drifts[t] = at.gap, at.drift
             # where the steps have come to be all the same, and at the end
-            if t == last or (t > last and (at.gap <= target or t == most)):
+            if t == last or (t > last and (at.gap <= target or t == rows)):
                 gain = closing_gain(&self.start, &at, which, etas[last], &extent, &effect, &total)
                 if gain > 0.0:
-                    ways.append((t, gain, total, fmin(A, extent.A), fmax(B, extent.B), fmin(least, effect.least)))
+                    ways.append((t, gain, total, fmin(A, extent.A), fmax(B, extent.B), fmin(least, effect.least),
+                                 fmax(most, effect.most)))
                 if at.gap <= target:
                     break
-            if t == most or not advance(&self.start, &at, which, etas[min(t, last)], &extent, &effect):
+            if t == rows or not advance(&self.start, &at, which, etas[min(t, last)], &extent, &effect):
                 break
-            A, B, least = fmin(A, extent.A), fmax(B, extent.B), fmin(least, effect.least)
+            A, B = fmin(A, extent.A), fmax(B, extent.B)
+            least, most = fmin(least, effect.least), fmax(most, effect.most)
         if not ways:
             return None
         t, *others = ways[len(ways) - 1]
@@ -111,7 +115,7 @@ cdef class Recursion:
         cdef double total, tail
         cdef Py_ssize_t t
         cdef int _i
-        first_phase(&at, self.gap, 0.0)
+        first_phase(&at, self.gap, self.drift)
         search_plan(&self.start, &at, factor * self.gap, longest, &plan)
         if not plan.count < INFINITY:
             return None

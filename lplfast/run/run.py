@@ -8,7 +8,11 @@ import numpy as np
 from ..files import replace_file
 from ..guarantees.audit import audit, theorems_failed
 from ..guarantees.initial import InitialGuarantee
+from ..guarantees.rates import guaranteed_rule
+from ..guarantees.rest import gap_and_drift, guarantee_of_the_rest, rule_begun
 from ..network import Network
+from ..spectral.modes import spectral_from
+from ..validation import as_count
 from .archive import load_entries, save_entries
 from .entries import flat
 from .info import RunInfo
@@ -203,6 +207,43 @@ class Run:
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
         return audit(self.checks, self.history, self.guarantee, estimated=self.facts.constants == "power")
+
+    def guarantee_from(self, t):
+        """Return what is guaranteed of the rest of the run from iterate t on, a GuaranteedRate that begins there.
+
+        From the gap and the drift of the imbalance at t, which are in the history, and the imbalance at t = 0; at the
+        last iterate from the layers themselves, too, if that says more. It is that of the run's rule or, if no theorem
+        speaks of it, of the rule with fewest guaranteed iterations that the run could go on with.
+
+        Parameters
+        ----------
+        t : int
+            A recorded iterate, since the run has had its rule. -1 is the last one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If t is no such iterate; if the columns `iteration`, `gap`, `floor` and `drift` are not recorded, or the
+            gap at the start was not known.
+
+        """
+        last = self.iterations
+        t = last if isinstance(t, int) and t == -1 else as_count("t", t, least=0)
+        missing = [name for name in ("iteration", "gap", "floor", "drift") if name not in self.history]
+        if missing:
+            raise ValueError(f"run: expected the column {missing[0]!r} in its history; train with record='all'")
+        rows = np.flatnonzero(self.history["iteration"] == t)
+        begun = rule_begun(self.facts.rule)
+        if not rows.size or t < begun:
+            raise ValueError(f"t: expected a recorded iterate from {begun} to {last}, got {t}")
+        bounds, options = self.guarantee.bounds, self.continuation.options
+        if bounds is None:
+            raise ValueError("run: expected one whose first gap is known and within float64, got another")
+        row = {name: float(self.history[name][rows[0]]) for name in ("gap", "floor", "drift")}
+        stack = self.continuation.layers(bounds.imbalance.n + bounds.imbalance.m) if t == last else None
+        return guarantee_of_the_rest(bounds, guaranteed_rule(options["rule"]), spectral_from(
+            options["constants"]["mode"], tolerance=options["constants"]["tolerance"]),
+            *gap_and_drift(bounds, t, row), taken=t - begun, stack=stack)
 
     def to_dataframe(self):
         """Return the history as a pandas DataFrame, one recorded iterate a row."""

@@ -29,9 +29,12 @@ def of_results(draw):
 
 def of_run(draw):
     _, made = objects.run(draw)
-    name = draw.pick(["audit", "to_dataframe", "plot", "converged", "violations", "verdict", "certificate", "repr"])
+    name = draw.pick(["audit", "to_dataframe", "plot", "converged", "violations", "verdict", "certificate", "repr",
+                      "guarantee_from"])
 
     def read():
+        if name == "guarantee_from":
+            return made.guarantee_from(-1).message if made.guarantee.bounds and "floor" in made.history else ""
         found = repr(made) if name == "repr" else getattr(made, name)
         return str(found() if callable(found) else found)
     return call(read, documents=())

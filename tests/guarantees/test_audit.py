@@ -40,7 +40,8 @@ def run():
 def test_audit_says_what_held_of_a_run_and_of_a_loaded_one(run, tmp_path):
     found = run.audit()
     assert found.passed
-    assert {claim.name for claim in found.claims} == {"pl", "descent", "rate", "drift", "gap_bound", "initial"}
+    assert {claim.name for claim in found.claims} == {"pl", "descent", "rate", "drift", "gap_bound", "initial",
+                                                       "initial_rate"}
     for claim in found.claims:
         column = run.history.get(f"slack_{claim.name}")
         if column is not None:
