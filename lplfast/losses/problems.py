@@ -86,6 +86,63 @@ class Problem:
         """A number that l* is not below, `minimum - minimum_error`; NaN if none is known."""
         return self.minimum - self.minimum_error
 
+    def project(self, network):
+        """Return the nearest network without what the data do not see.
+
+        What the data do not see of a network is moved by the ridge alone, where that is small hardly at all, and every
+        rule is slow: W1 outside the row space of X of rank r < n, and for `SoftmaxLoss`, which does not see a number
+        added to all outputs, the mean of the columns of W2. A network without these has none after any step, but for
+        rounding (docs/theory.md, section 12). Of a squared loss with a ridge, mu and what is guaranteed stay those of
+        all directions; without a ridge, W1 outside the row space never moves. For a loss of which no data are known,
+        and for data of full rank but a softmax, it is the network as it is.
+
+        Parameters
+        ----------
+        network : Network
+            The two layers, of any width.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no network of this shape; if the frozen `offset` has such a part itself, which the ridge acts on.
+
+        Examples
+        --------
+        >>> from lplfast import Network, SoftmaxLoss
+        >>> loss = SoftmaxLoss([[1.0], [-1.0]], [0, 1], l2=1.0)
+        >>> loss.project(Network([[1.0]], [[3.0, 1.0]])).W2.tolist()
+        [[1.0, -1.0]]
+
+        """
+        if not hasattr(network, "compressed_width"):
+            raise TypeError(f"network: expected a Network, got {type(network).__name__}")
+        n, m = self.shape
+        if (network.n, network.m) != self.shape:
+            raise ValueError(f"network: expected {n} inputs and {m} outputs, got {network.n} and {network.m}")
+        if self._ridge_on is not None:
+            size, off = np.linalg.norm(self._ridge_on), np.linalg.norm(self._ridge_on - self._seen(self._ridge_on))
+            if off > 1e-12 * size:
+                raise ValueError("offset: expected a frozen matrix without what only the ridge sees, got one of which "
+                                 f"that is the part {off / size:.1e}: project it likewise")
+        W1, W2t = np.split(network.stack(), [n])
+        seen = self._seen_inputs(W1), self._seen_outputs(W2t)
+        return network if seen[0] is W1 and seen[1] is W2t else network.replace(np.concatenate(seen))
+
+    # the frozen matrix, where a ridge acts on it
+    _ridge_on = None
+
+    def _seen_inputs(self, A):
+        """Return the part of A, n rows, that is in what the data see: A itself, if that is all."""
+        return A if self.sees_everything else self.basis @ (self.basis.T @ A)
+
+    def _seen_outputs(self, A):
+        """Return the part of A, m rows, that the data see: A itself, if that is all."""
+        return A
+
+    def _seen(self, W):
+        """Return the part of an (n, m) matrix that the data see."""
+        return self._seen_outputs(self._seen_inputs(W).T).T
+
     def value(self, W):
         """Return l(W) for an (n, m) matrix; NaN or inf where it is beyond float64, and so do the next two."""
         return self._evaluate(W)[0]
@@ -229,10 +286,15 @@ class SquaredLoss(Problem):
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
         self.frame_error = found.frame
+        self._ridge_on = frozen if self.l2 > 0 and offset is not None else None
         kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K,
                                    target_summary=target, frame=found.frame, uncertainty=found.uncertainty)
         super().__init__(kernel, rows=n, basis=found.basis, minimizer=found.minimizer)
         self.minimum_error, self.minimizer_error = found.minimum_error, found.minimizer_error
+
+    def _seen_inputs(self, A):
+        V = self.basis[:, :self.rank]
+        return A if self.rank == self.shape[0] else V @ (V.T @ A)
 
     @property
     def conditioning(self):

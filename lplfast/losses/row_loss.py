@@ -55,6 +55,7 @@ class RowLoss(Problem):
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
         self._offset = as_offset(offset, self.shape)
+        self._ridge_on = self._offset if self.l2 > 0 and offset is not None else None
         self._weight = 1 / N if reduction == "mean" else 1.0
         with single_threaded_blas():
             found, top_sq = factorize(X), largest_curvature(X)
@@ -107,8 +108,12 @@ class RowLoss(Problem):
         """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
         return describe_conditioning(self) + "."
 
+    def _seen_inputs(self, A):
+        return A if self._unseen is None else A - self._unseen @ (self._unseen.T @ A)
+
     def _solve(self):
         V, _ = newton(self)
+        V = self._seen(V)       # where the minimizer of a ridge is
         W_star = V - self._offset
         V = W_star + self._offset       # what the stored minimizer stands for
         value, gradient = self.value_and_gradient(V)

@@ -103,6 +103,11 @@ def evaluated(draw):
     return call(getattr(made, name), W, finite=known or name != "gap")
 
 
+def projected(draw):
+    made, given = objects.pair(draw)
+    return call(made.project, draw.some(given), right=lambda found: found.width == given.width)
+
+
 def of_kernel(draw):
     kernel = objects.kernel(draw)
     return call(Problem, draw.some(kernel), **draw.options(
