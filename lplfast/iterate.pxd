@@ -46,11 +46,13 @@ cdef struct LayerExtremes:
     TrackedExtreme max_sq
 
 
-# The extreme eigenvalues of the tangent kernel of a quadratic loss: a lower and an upper bound at the last
-# computation, how far the Gram matrices of both layers have moved since, and what they were safely above then.
+# The extreme eigenvalues of the tangent kernel of a quadratic loss, at the last computation: below the least, above the
+# greatest, and below the greatest; how far the Gram matrices of both layers have moved since, and what they were safely
+# above then.
 cdef struct Tangent:
     double lo
     double hi
+    double hi_from_below
     double gram_drift
     double least        # s_n(W1)^2 + p, the p of W2.T W2 that `lo` was computed with: its smallest
     double most         # likewise, the p of `hi`: its largest
@@ -178,6 +180,7 @@ cdef struct Iterate:
     # the tangent kernel of a quadratic loss: lo is below its spectrum, hi above; hi is NaN for other losses, and lo
     # the local PL constant pl s_min(T)^2
     Bracket nu
+    double nu_hi_from_below     # a lower bound on its greatest eigenvalue; NaN for other losses
 
     # --- Descent._prepare_ray and Rule.choose: where a step leads, and which one is taken ---------------------------
     # for the rules that ask for it, the ray W - eta tau + eta^2 B along which the product moves, else NULL

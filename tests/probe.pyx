@@ -278,6 +278,7 @@ cdef class Point:
                           ("G_norm", <size_t> &it.G_norm), ("g1_norm", <size_t> &it.g1_norm),
                           ("g2_norm", <size_t> &it.g2_norm), ("grad_sq", <size_t> &it.grad_sq),
                           ("K_t_share_of_sigma_max_W", <size_t> &it.K_t_share_of_sigma_max_W),
+                          ("nu_hi_from_below", <size_t> &it.nu_hi_from_below),
                           ("product_step", <size_t> &it.product_step),
                           ("gram_step", <size_t> &it.gram_step), ("eta", <size_t> &it.eta)):
             if known == name:

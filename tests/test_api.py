@@ -61,7 +61,8 @@ ATTRIBUTES = {
            "load message network plot save status to_csv to_dataframe verdict violations",
 }
 
-HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi drift "
+HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi "
+           "sharpness_lo sharpness_hi drift "
            "loss_evaluations gradient_evaluations eigenproblems backtracks rounding floor bracket_width time "
            "slack_pl rate_bound step_size K_t K_t_sharp K_t_step slack_descent slack_rate slack_drift")
 

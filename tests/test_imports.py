@@ -29,7 +29,7 @@ INSIDE = {
                  "modes"],
     "rules": ["signature", "formulas", "phases", "recursion", "view", "rule", "classical", "schedule", "guaranteed",
               "search", "published", "function", "catalogue", "registry"],
-    "descent": ["history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
+    "descent": ["sharpness", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent"],
     "guarantees": ["constants", "imbalance", "margins", "bounds", "envelope", "rates", "rest", "curve", "initial",
                    "audit"],

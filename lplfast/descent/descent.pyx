@@ -152,7 +152,7 @@ cdef class Descent(State):
             # not finite: NaN, since 0 would read as a valid bound
             it.sigma_min_sq.lo = it.sigma_min_sq.hi = NAN
             it.sigma_max_sq = it.sigma_max_W = it.G_max = it.nu = it.sigma_min_sq
-            memory.gap_0 = memory.gap_bound = NAN
+            it.nu_hi_from_below = memory.gap_0 = memory.gap_bound = NAN
             return
         if memory.t == 0:
             memory.gap_0 = memory.gap_bound = it.gap

@@ -3,7 +3,7 @@
 Every allowance: docs/theory.md, section 7.
 """
 
-from libc.math cimport fmax, sqrt
+from libc.math cimport NAN, fmax, sqrt
 
 from ..iterate cimport Bracket, Iterate
 from ..linalg.blas cimport matmul_nn, matmul_nt, matmul_tn
@@ -91,6 +91,7 @@ cdef inline void allow_underflow(Iterate* it, Spectral spectral, const Underflow
     it.sigma_min_sq.lo = fmax(0.0, it.sigma_min_sq.lo - lost.squares)
     it.nu.lo = fmax(0.0, it.nu.lo - lost.kernel)
     it.nu.hi += lost.kernel
+    it.nu_hi_from_below = fmax(0.0, it.nu_hi_from_below - lost.kernel) if it.hessian != NULL else NAN
     if it.W_norm * it.W_norm < TINY:
         it.sigma_max_W.hi = fmax(it.sigma_max_W.hi, greatest_product(&it.memory.layer1, &it.memory.layer2))
 

@@ -5,9 +5,10 @@ Which way each errs: docs/history.md; what rounds: docs/theory.md, section 7.
 
 from libc.math cimport NAN, fmax, sqrt
 
-from ..iterate cimport Iterate, Memory
+from ..iterate cimport Bracket, Iterate, Memory
 from ..linalg.rounding cimport LEAST, U
 from ..spectral.spectral cimport widest
+from .sharpness cimport sharpness
 
 
 # A row of the history. First what belongs to an iterate, then what belongs to the step from it.
@@ -23,6 +24,8 @@ cdef struct Row:
     double sigma_max_W
     double nu_lo
     double nu_hi
+    double sharpness_lo
+    double sharpness_hi
     double drift
     double loss_evaluations
     double gradient_evaluations
@@ -55,6 +58,7 @@ cdef inline double checked_pl(const Iterate* it, double mu_t) noexcept nogil:
 cdef inline void fill_iterate_row(Row* row, Iterate* it) noexcept nogil:
     """Write the iterate's part of its row, and NaN for the step's."""
     cdef Memory* memory = it.memory
+    cdef Bracket sharp = sharpness(it)
     cdef double mu_t = fmax(0.0, it.mu * it.sigma_min_sq.lo * (1.0 - 4.0 * U) - LEAST)
     row.iteration = memory.t
     row.loss = it.loss
@@ -68,6 +72,7 @@ cdef inline void fill_iterate_row(Row* row, Iterate* it) noexcept nogil:
     row.floor = fmax(it.floor, it.rounding + (it.gap_error if it.gap == it.gap else 0.0))
     row.nu_lo = it.nu.lo
     row.nu_hi = it.nu.hi
+    row.sharpness_lo, row.sharpness_hi = sharp.lo, sharp.hi
     row.drift = memory.imbalance_drift
     row.loss_evaluations = memory.evaluations
     row.gradient_evaluations = memory.gradients

@@ -44,6 +44,9 @@ def local_constants(loss, W1, W2):
     if loss.hessian is not None:
         least, at["nu_hi"] = _tangent_extremes(loss, W1, W2)
         at["nu_lo"] = max(at["nu_lo"], least)       # a least eigenvalue of 0 comes out as some -u
+    # the Hessian of L is within ||G||_2 of its Gauss-Newton part, whose greatest eigenvalue is nu_hi
+    at["sharpness_lo"] = max(0.0, at["nu_hi"] - at["G_max"]) if loss.hessian is not None else np.nan
+    at["sharpness_hi"] = (at["nu_hi"] if loss.hessian is not None else loss.K * at["sigma_max_sq"]) + at["G_max"]
     # a bound on ||H^(1/2) B||_F that needs no B
     at["curve"] = np.sqrt(loss.K) * min(np.linalg.norm(G @ W2.T) * np.linalg.norm(W1.T @ G),
                                         at["G_max"] * at["sigma_max_W"] * at["G_norm"])

@@ -15,6 +15,8 @@ COLUMNS = {
     "sigma_max_W": "largest singular value of W1 W2, an upper bound",
     "nu_lo": "least eigenvalue of the tangent kernel, a lower bound",
     "nu_hi": "greatest eigenvalue of the tangent kernel, an upper bound",
+    "sharpness_lo": "greatest eigenvalue of the Hessian of L, a lower bound",
+    "sharpness_hi": "greatest eigenvalue of the Hessian of L, an upper bound",
     "drift": "sum of step_size^2 grad_norm^2: the imbalance has moved by no more",
     "loss_evaluations": "evaluations of l",
     "gradient_evaluations": "evaluations of its gradient",

@@ -97,10 +97,12 @@ class Run:
         (= loss - l*), `gap_bound` (`gap[0]` times all guaranteed rates so far), `grad_norm`, `mu_t` (lower bound),
         `sigma_min_sq` (lower bound), `sigma_max_sq`, `sigma_max_W` (upper bounds; the latter, unless `constants` is
         `"exact"`, as close as K_t needs it), `nu_lo`, `nu_hi` (a lower and an upper bound on the spectrum of the
-        tangent kernel; for a loss that is not quadratic a local PL constant, `mu_t` or better, and NaN), `floor` (what
-        rounding alone, and an uncertain l*, leave of a gap), `bracket_width` (relative, of the wider of the brackets of
-        s_min(T)^2 and s_max(T)^2, or what that of s_max(W) makes of K_t: 0 for estimates, infinite where s_min may be
-        0) belong to the iterate. Counted up to it: `time` (seconds in the loop), `loss_evaluations`,
+        tangent kernel; for a loss that is not quadratic a local PL constant, `mu_t` or better, and NaN),
+        `sharpness_lo`, `sharpness_hi` (bounds on the greatest eigenvalue of the Hessian of L; the lower one is NaN for
+        such a loss), `floor` (what rounding alone, and an uncertain l*, leave of a gap), `bracket_width` (relative, of
+        the wider of the brackets of s_min(T)^2 and s_max(T)^2, or what that of s_max(W) makes of K_t: 0 for estimates,
+        infinite where s_min may be 0) belong to the iterate. Counted up to it: `time` (seconds in the loop),
+        `loss_evaluations`,
         `gradient_evaluations`, `eigenproblems` (calls of LAPACK), `backtracks`, `drift` (the sum of `step_size^2
         grad_norm^2`, an upper bound on how far the imbalance has moved), `rounding` (what rounding may have done to
         the gap in all steps).

@@ -63,6 +63,7 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
     tangent.gram_drift = 0.0
     tangent.least = (one.lo + p_lo) * (1.0 - U)
     tangent.most = (one.lo + p_hi) * (1.0 - U)
+    tangent.hi_from_below = 0.0
     tangent.lo, tangent.hi = 0.0, it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
     if chased(tangent):
         gram = tangent_gram(it, p_lo, scratch, work)
@@ -87,6 +88,9 @@ cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* d
         found = symmetric_extremes(&gram, lwork, &unused, &greatest, work)
     if found:
         tangent.hi = greatest.hi
+        # the true p may be that much smaller, and the greatest eigenvalue then by K times as much
+        tangent.hi_from_below = positive_part(
+            greatest.lo - it.K * (p_hi - it.memory.layer2.max_sq.now.lo) * (1.0 + 4.0 * U)) * (1.0 - U)
 
 
 cdef bint tangent_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:
@@ -105,10 +109,14 @@ cdef void publish_tangent(Iterate* it) noexcept nogil:
     the part `E / least` of itself: so have the matrices between H^(1/2), and their eigenvalues."""
     cdef Tangent* tangent = &it.memory.tangent
     it.nu.lo = it.pl * it.sigma_min_sq.lo * (1.0 - 2.0 * U)
-    it.nu.hi = NAN
+    it.nu.hi = it.nu_hi_from_below = NAN
     if it.hessian == NULL:
         return
     it.nu.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
+    # H is at least mu I; and the greatest eigenvalue falls by at most ||H^(1/2) E I H^(1/2)||
+    it.nu_hi_from_below = max(
+        it.mu * it.sigma_max_sq.lo * (1.0 - 2.0 * U),
+        positive_part(tangent.hi_from_below - it.K * tangent.gram_drift * (1.0 + 4.0 * U)) * (1.0 - U))
     if chased(tangent):
         it.nu.lo = max(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.gram_drift / tangent.least * (1.0 + 2.0 * U))
                        * (1.0 - 4.0 * U))

@@ -11,6 +11,7 @@ STEPS = 12
 # rules that amplify rounding, along any route: how many steps until that shows
 AMPLIFY = {"polyak": 2, "adgd": 4, "armijo": 6, "bb": 4, "majorizer": 10}
 ITERATE = ["loss", "gap", "grad_norm", "mu_t", "sigma_min_sq", "sigma_max_sq", "sigma_max_W", "nu_lo", "nu_hi",
+           "sharpness_lo", "sharpness_hi",
            "slack_pl"]
 STEP = ["step_size", "K_t", "K_t_sharp", "K_t_step", "rate_bound", "slack_descent", "slack_rate", "slack_drift"]
 

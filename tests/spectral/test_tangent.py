@@ -18,7 +18,9 @@ def test_bounds_on_the_tangent_kernel_that_have_drifted_are_outward(probe):
         below, above = 10.0 ** rng.uniform(-6, 1), 10.0 ** rng.uniform(-1, 6)
         point = probe.Point(2, 3, 2, mu=mu, K=K, sigma_min_sq=(below, below), sigma_max_sq=(above, above),
                             hessian=[mu, K])
-        point.memory = {"tangent": {"lo": lo, "hi": hi, "gram_drift": drift, "least": least, "most": most}}
+        under = hi * rng.uniform(0.5, 1)
+        point.memory = {"tangent": {"lo": lo, "hi": hi, "hi_from_below": under, "gram_drift": drift, "least": least,
+                                    "most": most}}
         point.publish_tangent()
         drift, exact = mpmath.mpf(drift), mpmath.mpf(lo)
         low = max(mpmath.mpf(mu) * below, exact * positive(1 - drift / least))
@@ -28,6 +30,10 @@ def test_bounds_on_the_tangent_kernel_that_have_drifted_are_outward(probe):
         assert max(mpmath.mpf(mu) * below * (1 - 4 * U), exact * (positive(1 - drift / least * (1 + 4 * U)) - 8 * U)
                    ) <= found[0] <= low
         assert high <= found[1] <= high * (1 + 12 * U)
+        low = max(mpmath.mpf(mu) * above, positive(under - K * drift))
+        # under - K E may cancel: its units are those of both
+        assert max(mpmath.mpf(mu) * above * (1 - 4 * U), positive(under * (1 - 4 * U) - K * drift * (1 + 8 * U))
+                   ) <= point.nu_hi_from_below <= low
         better += found[0] > mu * below
     assert 0.2 * DRAWS < better < DRAWS
 
@@ -61,7 +67,7 @@ def test_the_tangent_kernel_is_bracketed(probe):
                                     W1_norm=float(np.linalg.norm(W1)), sigma_max_sq=(0.0, 1e9))
                 point.memory = {
                     "layer1": {"min_sq": tracked(0.99 * least, 1.01 * least), "max_sq": tracked(greatest, greatest)},
-                    "layer2": {"min_sq": tracked(p_lo, p_lo), "max_sq": tracked(p_hi, p_hi)}}
+                    "layer2": {"min_sq": tracked(p_lo, p_lo), "max_sq": tracked(0.999 * p_hi, p_hi)}}
                 point.renew_tangent(by_lapack, 1e-3)
                 roots = mpmath.diag([root(x) for x in d.tolist()])
                 exact = mpmath.matrix(W1.tolist())
@@ -70,6 +76,11 @@ def test_the_tangent_kernel_is_bracketed(probe):
                 found = point.memory["tangent"]
                 assert min(low) * (1 - 3e-3) <= found["lo"] <= min(low)
                 assert max(high) <= found["hi"] <= max(high) * (1 + 3e-3)
+                # whatever p is between its bounds
+                lost = mpmath.mpf(d.max()) * (p_hi - mpmath.mpf(0.999 * p_hi))
+                lower = mpmath.eigsy(roots * (exact * exact.T + mpmath.mpf(0.999 * p_hi) * mpmath.eye(n)) * roots,
+                                     eigvals_only=True)
+                assert max(high) * (1 - 3e-3) - lost <= found["hi_from_below"] <= max(lower)
                 # what drift is compared with must not be too large
                 base = mpmath.mpf(0.99 * least)
                 assert (base + p_lo) * (1 - 4 * U) <= found["least"] <= base + p_lo
