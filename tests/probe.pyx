@@ -299,6 +299,8 @@ cdef class Point:
             self._point(name, _copy(value))
         else:
             self._of(name)[0] = value
+            if name == "mu":
+                self.it.pl = value      # what a loss that knows no better has
 
     cdef Bracket* _bracket(self, str name) except NULL:
         if name == "sigma_min_sq":
