@@ -22,6 +22,7 @@ from .losses.checking import LossReport, check_loss
 from .network import Network
 from .rules import catalogue as _rules
 from .rules.catalogue import *  # noqa: F403
+from .run.comparison import compare
 from .run.many import train_many
 from .run.plan import plan
 from .run.run import Interrupted, Run
@@ -44,6 +45,7 @@ __all__ = [
     "Run",
     "__version__",
     "check_loss",
+    "compare",
     "explain",
     "guaranteed_rate",
     "initial_bounds",

@@ -4,15 +4,20 @@ import os
 
 import numpy as np
 
+from .direct_labels import label_curves
 from .files import replace_file
 from .guarantees.rates import guaranteed_rule, kind_of
 from .guarantees.rest import rule_begun
+from .run.comparison import labelled
+from .run.exports import iterations_of
 from .run.run import Run
+from .validation import as_choice
 
-__all__ = ["overview", "plot_constants", "plot_gap", "plot_step_size"]
+__all__ = ["compare", "overview", "plot_constants", "plot_gap", "plot_step_size"]
 
 # Okabe and Ito's palette: distinguishable with any colour vision.
 BLUE, VERMILLION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
+PALETTE = BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", BLACK
 
 STYLE = {
     "font.size": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
@@ -129,6 +134,55 @@ def plot_constants(run, ax=None):
     _draw(run, "mu_t", ax, color=BLUE, label=r"$\mu_t$")
     ax.legend(loc="center right")
     return _finish(ax, "local constants")
+
+
+def compare(runs, labels=None, *, x="iteration", ax=None):
+    """Draw the gaps of runs, labelled beside their curves, and return the axes.
+
+    Parameters
+    ----------
+    runs, labels
+        As `lplfast.compare` takes them.
+    x : {"iteration", "time"}
+        Iterations, or seconds in the compiled loop.
+    ax : matplotlib Axes, optional
+        Where to draw; by default, into a new figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On bad arguments; if a run did not record its gap (of a loss with unknown l*, the loss is drawn) or its time.
+    """
+    as_choice("x", x, ("iteration", "time"))
+    named = labelled(runs, labels)
+    ys = {label: _gap_or_loss(run) for label, run in named.items()}
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        with pyplot().rc_context(STYLE):
+            return compare(runs, labels, x=x, ax=Figure(figsize=(3.5, 2.5), layout="constrained").subplots())
+    ax, lines = _axes(ax), []
+    for number, (label, run) in enumerate(named.items()):
+        y = ys[label]
+        shown = (y > DRAWN[0]) & (y < DRAWN[1])
+        where = iterations_of(run) if x == "iteration" else _column(run, "time")[1]
+        lines += ax.plot(where[shown], y[shown], color=PALETTE[number % len(PALETTE)],
+                         ls=("-", "--", ":", "-.")[number // len(PALETTE) % 4])
+    known = all("gap" in run.history and not np.isnan(run.history["gap"]).all() for run in named.values())
+    _finish(ax, r"gap $L(t)-\ell^*$" if known else "loss $L(t)$")
+    if x == "time":
+        ax.set_xlabel("seconds")
+        ax.ticklabel_format(axis="x", scilimits=(-2, 3), useMathText=True)
+    label_curves(ax, lines, list(named))
+    return ax
+
+
+def _gap_or_loss(run):
+    """Return the gap of a run, or its loss where l* is not known."""
+    for name in ("gap", "loss"):
+        if name in run.history and not np.isnan(run.history[name]).all():
+            return run.history[name]
+    raise ValueError("runs: expected the column 'gap' or 'loss' in each history; train with record='all'")
 
 
 def overview(run):

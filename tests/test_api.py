@@ -25,6 +25,7 @@ SIGNATURES = {
     "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",
     "SquaredLoss": "(X, Y, *, l2=0.0, reduction='sum', offset=None)",
     "check_loss": "(problem, *, points=(), rng=0)",
+    "compare": "(runs, labels=None)",
     "explain": "(store, name)",
     "guaranteed_rate": "(problem, network, *, rule=None, factor=1e-06, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
@@ -58,7 +59,7 @@ ATTRIBUTES = {
     "PredictedCurve": "distance gap_lower gap_upper gram_drift linear_gap order step_sizes width",
     "Rule": "needs needs_B needs_previous needs_tau options take_error",
     "Run": "audit certificate checks continuation converged counters facts guarantee guarantee_from history iterations "
-           "load message network plot save status to_csv to_dataframe verdict violations",
+           "load message network plot save status to_csv to_dataframe to_xarray verdict violations",
 }
 
 HISTORY = ("iteration loss gap gap_bound grad_norm mu_t sigma_min_sq sigma_max_sq sigma_max_W nu_lo nu_hi "

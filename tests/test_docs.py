@@ -24,7 +24,7 @@ WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bound
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
                  "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.schedule",
                  "lplfast.rules.search",
-                 "lplfast.rules.signature", "lplfast.run.many", "lplfast.run.plan",
+                 "lplfast.rules.signature", "lplfast.run.comparison", "lplfast.run.many", "lplfast.run.plan",
                  "lplfast.run.training", "lplfast.spectral.certified",
                  "lplfast.spectral.exact", "lplfast.spectral.modes", "lplfast.spectral.power",
                  "lplfast.studies.sweep"}
@@ -44,6 +44,15 @@ def test_the_readme_trains_in_five_lines(capsys):
     exec(compile(code, "README.md", "exec"), names)
     assert capsys.readouterr().out.startswith("Converged")
     assert names["run"].violations == 0
+
+
+def test_the_study_of_the_guide_is_carried_out(capsys):
+    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    (code,), names = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL), {}
+    exec(compile(code, "docs/studies.md", "exec"), names)
+    assert "majorizer" in capsys.readouterr().out
+    assert names["found"].failed == 0
+    assert (names["found"].status == "converged").all()
 
 
 def test_the_rule_of_ones_own_runs_and_is_faster(capsys):

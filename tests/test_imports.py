@@ -16,7 +16,8 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited", "tables",
          "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources", "network_bases",
          "network_stream", "network_draws", "network_balance", "network_parts", "network_files", "network", "spectral",
-         "rules", "descent", "guarantees", "run", "studies", "steps", "data", "plots", "experiments", "cli"]
+         "rules", "descent", "guarantees", "run", "studies", "steps", "data", "direct_labels", "plots", "experiments",
+         "cli"]
 
 # within a folder likewise
 INSIDE = {
@@ -33,13 +34,15 @@ INSIDE = {
                 "descent"],
     "guarantees": ["constants", "imbalance", "margins", "bounds", "envelope", "rates", "rest", "curve", "initial",
                    "audit"],
-    "run": ["columns", "requirements", "options", "outcome", "schema", "entries", "stored", "archive", "info", "run",
-            "plan", "checkpoint", "recorder", "driver", "execution", "training", "folder", "crowd", "many"],
+    "run": ["columns", "exports", "requirements", "options", "outcome", "schema", "entries", "stored", "archive",
+            "info", "run", "comparison", "plan", "checkpoint", "recorder", "driver", "execution", "training", "folder",
+            "crowd", "many"],
     "studies": ["grid", "maker", "shard", "results", "group", "pace", "engine", "lock", "store", "dataset", "progress",
-                "sweep"],
+                "sweep", "description"],
     "experiments": ["panels", "report", "initialization", "lazy", "local_constants", "losses", "steps", "tightness",
                     "width"],
-    "cli": ["terminal", "parser", "inputs", "rules", "starts", "summary", "train", "audit", "reproduce", "program"],
+    "cli": ["terminal", "parser", "inputs", "rules", "starts", "summary", "train", "audit", "reproduce", "sweep",
+            "program"],
 }
 
 # A function may import what is above it when it is called, where a method is only a doorway.

@@ -3,7 +3,7 @@
 import sys
 
 from ..versions import __version__, show_versions
-from . import audit, reproduce, train
+from . import audit, reproduce, sweep, train
 from .parser import Parser, add_command, named
 
 __all__ = ["main"]
@@ -41,7 +41,7 @@ def _parser():
         "Ctrl-C.")
     parser.add_argument("--version", action="version", version=f"lplfast {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, audit, reproduce):
+    for command in (train, audit, reproduce, sweep):
         command.add_to(commands)
     add_command(commands, "versions", lambda arguments: show_versions(),
                 help="print what a bug report needs")

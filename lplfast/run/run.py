@@ -15,6 +15,7 @@ from ..spectral.modes import spectral_from
 from ..validation import as_count
 from .archive import load_entries, save_entries
 from .entries import flat
+from .exports import to_xarray
 from .info import RunInfo
 
 __all__ = ["Continuation", "Interrupted", "Run"]
@@ -254,6 +255,16 @@ class Run:
         except ImportError as error:
             raise ImportError('to_dataframe needs pandas: pip install "lplfast[frames]"') from error
         return pd.DataFrame(self.history)
+
+    def to_xarray(self):
+        """Return the history as an xarray.Dataset along "iteration", with units, and the facts as attributes.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed.
+        """
+        return to_xarray(self)
 
     def to_csv(self, path):
         """Write the history as comma-separated values, 17 significant digits, NaN as an empty field.

@@ -6,7 +6,7 @@ import pathlib
 import pickle
 
 import lplfast
-from lplfast import Run, initial_bounds, local_constants, plots, steps
+from lplfast import Run, compare, initial_bounds, local_constants, plots, steps
 from lplfast.guarantees.envelope import GuaranteedRate
 
 from . import objects
@@ -29,8 +29,8 @@ def of_results(draw):
 
 def of_run(draw):
     _, made = objects.run(draw)
-    name = draw.pick(["audit", "to_dataframe", "plot", "converged", "violations", "verdict", "certificate", "repr",
-                      "guarantee_from"])
+    name = draw.pick(["audit", "to_dataframe", "to_xarray", "plot", "converged", "violations", "verdict", "certificate",
+                      "repr", "guarantee_from"])
 
     def read():
         if name == "guarantee_from":
@@ -50,6 +50,17 @@ def saved(draw):
         file.write(content[:draw.pick([None, draw.random.randrange(len(content))])])
     return draw.pick([lambda: call(made.save, draw.some("run.npz")), lambda: call(made.to_csv, draw.some("run.csv")),
                       lambda: call(Run.load, draw.some(draw.pick(["good.npz", "bad.npz", "missing.npz", "."])))])()
+
+
+def compared(draw):
+    _, made = objects.run(draw)
+    _, other = objects.run(draw)
+    runs = draw.some(draw.pick([[made, other], {"a": made, "b": other}, [draw.some(made)]]))
+    function = draw.pick([compare, plots.compare])
+    options = draw.options(labels=lambda: ["a", "b"])
+    if function is plots.compare:
+        options |= draw.options(x=lambda: draw.pick(["time", "iteration"]))
+    return call(function, runs, **options)
 
 
 def drawn_figure(draw):
