@@ -5,6 +5,7 @@ from libc.math cimport INFINITY, NAN, fmax, fmin, sqrt
 from ..iterate cimport Iterate
 from ..linalg.passes cimport Motion
 from ..linalg.rounding cimport LEAST, U
+from ..rules.formulas cimport normal_contraction
 from ..spectral.eigenvalues cimport TINY
 from ..spectral.tangent cimport second_order
 
@@ -46,8 +47,8 @@ cdef inline double measured_smoothness(double certified, double first_order, dou
 
 
 cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
-    """The gap of a quadratic loss is contracted by the tangent kernel, 1 - c^2 with c its norm as it is applied to
-    the residual; NaN for another loss, and where the gap has underflowed."""
+    """The gap of a quadratic loss is contracted by the tangent kernel: 1 - c^2 with c its norm as it is applied to
+    the residual, or what the squares of that say; NaN for another loss, and where the gap has underflowed."""
     cdef double bent, short
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
     if old.hessian != NULL and old.gap > TINY:
@@ -56,7 +57,7 @@ cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
         # 1 - c^2 = (1 - c) (1 + c)
         short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
                  - eta * (eta * bent / sqrt(2.0 * old.gap)) * (1.0 + (size + 16) * U))
-        return short * (2.0 - short)
+        return fmax(short * (2.0 - short), normal_contraction(old, eta))
     return NAN
 
 

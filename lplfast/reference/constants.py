@@ -2,7 +2,8 @@
 
 import numpy as np
 
-__all__ = ["K_t", "K_t_sharp", "K_t_step", "curvature", "local_constants", "local_pl", "rate_bound"]
+__all__ = ["K_t", "K_t_sharp", "K_t_step", "curvature", "local_constants", "local_pl", "normal_rate",
+           "rate_bound"]
 
 
 def local_constants(loss, W1, W2):
@@ -99,6 +100,12 @@ def local_pl(at):
     return max(at["nu_lo"], at["pl"] * at["grad_norm"] ** 2 / at["G_norm"] ** 2)
 
 
+def normal_rate(at, eta):
+    """Return the ratio of gaps that the squares of `Q - eta M(Q)` guarantee for a quadratic loss."""
+    bent = K_t_sharp(at, eta) - at["K"] * at["sigma_max_sq"]
+    return max(1 - eta * nu * (2 - eta * (nu + bent)) for nu in (at["nu_lo"], at["nu_hi"]))
+
+
 def rate_bound(at, eta):
     """Return the best guaranteed ratio of gaps for a step of size eta."""
     K, PL, smoothness = at["K"], local_pl(at), K_t_step(at, eta)
@@ -107,4 +114,5 @@ def rate_bound(at, eta):
     if at["hessian"] is not None:
         rates.append((max(1 - eta * at["nu_lo"], eta * at["nu_hi"] - 1)
                       + eta**2 * at["curve"] / np.sqrt(2 * at["gap"])) ** 2)
+        rates.append(normal_rate(at, eta))
     return min(rates)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import brentq
 
-from .constants import K_t, K_t_sharp, curvature
+from .constants import K_t, K_t_sharp, curvature, normal_rate
 from .polynomials import fall, first_minimiser, quartic_of, root
 from .published import arora2018, du2018, xu2023
 
@@ -86,7 +86,13 @@ def _contraction(at, t):
     if 2 * q * eta > at["nu_lo"]:
         eta = at["nu_lo"] / (2 * q)
     c = max(1 - eta * at["nu_lo"], eta * at["nu_hi"] - 1) + q * eta**2
-    return eta if c**2 < 1 - at["nu_lo"] * sharp * (2 - sharp * K_t_sharp(at, sharp)) else sharp
+    normal = 1 / (at["K"] * at["sigma_max_sq"] + at["G_max"])
+    for _ in range(4):
+        bent = K_t_sharp(at, normal) - at["K"] * at["sigma_max_sq"]
+        normal = min(1 / (at["nu_lo"] + bent), 2 / (at["nu_lo"] + at["nu_hi"] + bent))
+    rates = {sharp: 1 - at["nu_lo"] * sharp * (2 - sharp * K_t_sharp(at, sharp)), eta: c**2,
+             normal: normal_rate(at, normal) if at["nu_lo"] > 1e-12 * at["nu_hi"] else np.inf}
+    return min(rates, key=rates.get)
 
 
 def armijo(c=0.5, shrink=0.5):

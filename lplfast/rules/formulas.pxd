@@ -3,13 +3,14 @@
 docs/theory.md, sections 2 to 4. In all of these `sigma_sq` is s_max(T)^2 = s_max(W1)^2 + s_max(W2)^2.
 """
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs, fmin, sqrt
 
 from ..iterate cimport Iterate, gap_above
 from ..linalg.rounding cimport U
 
 cdef enum:
     NEWTON_STEPS = 60
+    NORMAL_STEPS = 4
 
 
 cdef inline double local_smoothness(double K, double sigma_sq, double sigma_W, double gap,
@@ -73,3 +74,30 @@ cdef inline double local_step_at(Iterate* it) noexcept nogil:
 
 cdef inline double sharp_step_at(Iterate* it) noexcept nogil:
     return sharp_step(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm)
+
+
+# For a quadratic loss, with the spectrum of the tangent kernel: docs/theory.md, section 9.
+
+cdef inline double beyond_first_order(Iterate* it, double eta) noexcept nogil:
+    """||G||_2 (1 + K s_max(T)^2 eta + K s_max(W) ||G||_F eta^2 / 2), rounded up: K_t_sharp without its first term."""
+    return it.G_max.hi * (1.0 + it.K * it.sigma_max_sq.hi * eta
+                          + 0.5 * (it.K * it.sigma_max_W.hi * eta) * (it.G_norm * eta)) * (1.0 + 24.0 * U)
+
+
+cdef inline double normal_contraction(Iterate* it, double eta) noexcept nogil:
+    """1 - rate of a step, the lesser of eta nu (2 - eta (nu + Gamma)) at both ends nu of the spectrum, rounded down."""
+    cdef double bent = beyond_first_order(it, eta)
+    cdef double low = eta * it.nu.lo * (2.0 - 8.0 * U - eta * (it.nu.lo + bent) * (1.0 + 8.0 * U))
+    cdef double high = eta * it.nu.hi * (2.0 - 8.0 * U - eta * (it.nu.hi + bent) * (1.0 + 8.0 * U))
+    cdef double least = low if low < high else high
+    return least - 8.0 * U * fabs(least)
+
+
+cdef inline double normal_step(Iterate* it) noexcept nogil:
+    """About the step with the greatest `normal_contraction`: where one end turns, or both cross."""
+    cdef double eta = 1.0 / (it.K * it.sigma_max_sq.hi + it.G_max.hi), bent
+    cdef int _i
+    for _i in range(NORMAL_STEPS):
+        bent = beyond_first_order(it, eta)
+        eta = fmin(1.0 / (it.nu.lo + bent), 2.0 / (it.nu.lo + it.nu.hi + bent))
+    return eta

@@ -5,9 +5,12 @@ from libc.math cimport INFINITY, exp, fmin, log1p, sqrt
 from ..validation import as_number
 from .signature import signature
 from ..iterate cimport Iterate
-from .formulas cimport local_step_at, sharp_smoothness_at, sharp_step_at
+from .formulas cimport local_step_at, normal_contraction, normal_step, sharp_smoothness_at, sharp_step_at
 from ..losses.loss cimport Loss
 from ..spectral.tangent cimport second_order
+
+# The part of nu_hi below which nu_lo may be rounding.
+cdef double NOISE = 1e-12
 
 
 cdef class Local(Capped):
@@ -79,7 +82,10 @@ cdef class Contraction(Capped):
     `gap(t+1) <= c(eta)^2 gap(t)` with `c(eta) = max(1 - eta nu_lo, eta nu_hi - 1) + q eta^2`,
     `q = ||H^(1/2) B||_F / ||H^(1/2) (W - W*)||_F`, nu_lo and nu_hi the extreme eigenvalues of the tangent kernel and
     B the second-order motion of the product (docs/theory.md, section 9). It is least at
-    `min(2 / (nu_lo + nu_hi), nu_lo / (2 q))`. Where the sharp step's guarantee is better, the rule takes that step.
+    `min(2 / (nu_lo + nu_hi), nu_lo / (2 q))`. Its squares give another contraction, `min eta nu (2 - eta (nu + Gamma))`
+    over nu in (nu_lo, nu_hi) with `Gamma = K_t_sharp - K s^2`, greatest at about
+    `min(1 / (nu_lo + Gamma), 2 / (nu_lo + nu_hi + Gamma))`. Of these two and the sharp step the rule takes the one
+    with the best guarantee.
     Bounds on nu_lo, nu_hi err to the safe side.
 
     Parameters
@@ -99,16 +105,21 @@ cdef class Contraction(Capped):
         self.needs_B = True
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        cdef double sharp = fmin(self.longest, sharp_step_at(it)), q, eta, short, K_t
+        cdef double sharp = fmin(self.longest, sharp_step_at(it)), q, eta, short, best, normal, gain
         it.eta = sharp
         if it.hessian == NULL:
             return      # a subclass may have dropped what this rule needs
         q = second_order(it) / sqrt(2.0 * it.gap)
         eta = fmin(2.0 / (it.nu.lo + it.nu.hi), self.longest)
-        K_t = sharp_smoothness_at(it, sharp)
+        best = it.nu.lo * sharp * (2.0 - sharp * sharp_smoothness_at(it, sharp))
         if 2.0 * q * eta > it.nu.lo:
             eta = 0.5 * it.nu.lo / q
         # 1 - c^2 = (1 - c) (1 + c), against nu_lo eta (2 - eta K_t)
         short = fmin(eta * it.nu.lo, 2.0 - eta * it.nu.hi) - q * eta * eta
-        if short * (2.0 - short) > it.nu.lo * sharp * (2.0 - sharp * K_t):
-            it.eta = eta
+        gain = short * (2.0 - short)
+        if gain > best:
+            it.eta, best = eta, gain
+        normal = fmin(normal_step(it), self.longest)
+        # a least eigenvalue that is rounding would let rounding choose
+        if it.nu.lo > NOISE * it.nu.hi and normal_contraction(it, normal) > best:
+            it.eta = normal

@@ -6,7 +6,7 @@ from cases import NETWORKS, PROBLEMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lplfast import Constant, MatrixFactorization, Network, SquaredLoss, local_constants, train
+from lplfast import Constant, MatrixFactorization, Network, Problem, SquaredLoss, local_constants, train
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.losses.quadratic import DiagonalQuadratic
@@ -179,3 +179,22 @@ def test_width_below_the_smaller_side_claims_no_rate():
     assert (run.history["mu_t"] == 0).all()
     assert (run.history["rate_bound"][:-1] == 1).all()
     assert run.violations == 0
+
+
+def test_the_squares_of_the_tangent_kernel_contract_the_gap_at_any_step():
+    """docs/theory.md, section 9; where second order counts, and with steps beyond 2 / K_t among them."""
+    rng, closest = np.random.default_rng(11), -np.inf
+    for _ in range(400):
+        n, m, h = (int(size) for size in rng.integers(1, 6, 3))
+        d = np.exp(rng.uniform(-2, 0, n))
+        problem = Problem(DiagonalQuadratic(d, rng.standard_normal((n, m))))
+        network = Network(*(10.0 ** rng.uniform(-1, 0.5) * rng.standard_normal(shape) for shape in ((n, h), (h, m))))
+        at = local_constants(problem, network)
+        low, high = at.kernel_extremes
+        eta = 3 * rng.random() / at.K_t_sharp(0.0)
+        bent = at.K_t_sharp(eta) - at.K * at.sigma_max_sq
+        rate = max(1 - eta * nu * (2 - eta * (nu + bent)) for nu in (low, high))
+        gap = train(problem, network, eta, max_iter=1, tol=0.0).history["gap"]
+        assert gap[1] <= rate * gap[0] * (1 + 1e-12)
+        closest = max(closest, gap[1] / (rate * gap[0]))
+    assert closest > 0.9

@@ -48,25 +48,28 @@ def test_rules_take_the_safe_ends(probe):
 
 
 def test_contraction_takes_the_best_of_its_bound(probe):
-    rng, own = np.random.default_rng(3), 0
+    rng, taken = np.random.default_rng(3), dict.fromkeys(["norm", "squares", "sharp"], 0)
     for _ in range(300):
         low, high = np.sort(10.0 ** rng.uniform(-2, 2, 2))
-        gap, size = 10.0 ** rng.uniform(-8, 0), 10.0 ** rng.uniform(-3, 3)
+        gap, size, g = 10.0 ** rng.uniform(-8, 0), 10.0 ** rng.uniform(-3, 3), 10.0 ** rng.uniform(-3, 1)
         B = size * np.sqrt(gap) * rng.standard_normal((2, 2))
         hessian = np.array([0.5, 1.0])
-        point = probe.Point(2, 3, 2, K=1.0, mu=0.5, gap=gap, G_norm=0.5, sigma_max_sq=(high, high), nu=(low, high),
-                            sigma_max_W=(0.4 * high, 0.4 * high), G_max=(0.4, 0.4), hessian=hessian, B=B)
+        point = probe.Point(2, 3, 2, K=1.0, mu=0.5, gap=gap, G_norm=g, sigma_max_sq=(high, high), nu=(low, high),
+                            sigma_max_W=(0.4 * high, 0.4 * high), G_max=(0.8 * g, 0.8 * g), hessian=hessian, B=B)
         eta = point.choose(Contraction())
-        sharp = probe.sharp_step(1.0, high, 0.4 * high, 0.4, 0.5)
         q = np.sqrt((hessian[:, np.newaxis] * B**2).sum() / (2 * gap))
-        trials = np.append(np.geomspace(1e-6, 4, 400) / high, eta)
-        bound = np.maximum(1 - trials * low, trials * high - 1) + q * trials**2
-        if eta != sharp:
-            own += 1
-            assert bound[-1] <= bound.min() * (1 + 1e-12)
-            assert 1 - bound[-1] ** 2 > low * sharp * (2 - sharp * (high + 0.4)) * (1 - 1e-3) * 0.5
-        else:
-            best = 1 - bound.min() ** 2
-            K_t = high + 0.4 + high * 0.4 * sharp + 0.5 * 0.4 * high * 0.4 * 0.5 * sharp**2
-            assert best <= low * sharp * (2 - sharp * K_t) * (1 + 1e-9)
-    assert 50 < own < 300
+        trials = np.append(np.geomspace(1e-6, 4, 4000) / high, eta)
+        bent = 0.8 * g * (1 + high * trials) + 0.5 * 0.4 * high * 0.8 * g * g * trials**2
+        gains = {
+            "norm": 1 - (np.maximum(1 - trials * low, trials * high - 1) + q * trials**2) ** 2,
+            "squares": np.min([trials * nu * (2 - trials * (nu + bent)) for nu in (low, high)], axis=0),
+        }
+        sharp = probe.sharp_step(1.0, high, 0.4 * high, 0.8 * g, g)
+        K_t = high + 0.8 * g * (1 + high * sharp) + 0.5 * 0.4 * high * 0.8 * g * g * sharp**2
+        gains["sharp"] = np.array([low * sharp * (2 - sharp * K_t) if eta == sharp else 0.0])
+        own = max(gains, key=lambda name: gains[name][-1])
+        taken[own] += 1
+        # the step of the second form takes Gamma as given, though it grows with the step: some parts in 100 of its best
+        best = max(max(found.max() for found in gains.values()), low * sharp * (2 - sharp * K_t))
+        assert gains[own][-1] >= best * (1 - 5e-2)
+    assert min(taken["norm"], taken["squares"]) > 30
