@@ -1,8 +1,8 @@
 """`python -m bench.rounding` asks whether any inequality fails beyond the rounding that the theory allows it.
 
-Random problems of extreme scale, condition and shape, trained to the rounding floor; every inequality is checked at
-every step by the loop itself. Reported: violations, which must be none, and uninformative checks (allowance above
-slack), which should be few.
+Random problems of extreme scale, condition and shape, trained to the rounding floor: every other one has a quadratic
+loss, the rest losses of rows, softmax, logistic or pseudo-Huber. Every inequality is checked at every step by the loop
+itself. Reported: violations, which must be none, and uninformative checks (allowance above slack), which should be few.
 """
 
 import argparse
@@ -16,63 +16,26 @@ from lplfast import Constant, Local
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.descent.state import CHECKS
-from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.spectral.certified import Certified
 from lplfast.spectral.exact import Exact
 from lplfast.steps import RULES
 from lplfast.threads import single_threaded_blas
 
+from .corners import STARTS, random_quadratic, random_rows
+
 # The drift condition may fail for long constant steps: it is not a theorem.
-THEOREMS = ("pl", "descent", "rate")
+THEOREMS = ("pl", "descent", "rate", "gap_bound")
 
-# Rules that need no more than a quadratic loss of known minimum.
-APPLICABLE = [name for name, make in RULES.items() if set(make().needs) <= {"minimum", "quadratic"}]
+# Rules that need no more than a loss of known minimum, a quadratic one if `quadratic`.
+APPLICABLE = {quadratic: [name for name, make in RULES.items() if set(make().needs) <= needs] for quadratic, needs in (
+    (True, {"minimum", "bound", "quadratic"}), (False, {"minimum", "bound"}))}
 
-LAYERS = ("gaussian", "graded", "rank-one", "balanced", "one-zero", "twins")
-STARTS = ("anywhere", "near", "at the floor")
-
-
-def random_case(rng, *, scale=20.0, condition=12.0, largest=64):
-    """Return where it starts, a loss, and the stack of layers (n + m, h), over all corners that the study is about."""
-    n, h, m = (round(largest ** rng.random()) for _ in range(3))
-    sizes = 10.0 ** rng.uniform(-scale, scale, 3)           # X, layers, target
-    # singular values of X over `condition` decades at most
-    s = sizes[0] * 10.0 ** -np.sort(rng.uniform(0, rng.uniform(0, condition), n))
-    W1, W2 = random_layers(rng, str(rng.choice(LAYERS)), n, h, m)
-    W1, W2 = W1 * sizes[1], W2 * sizes[1] * 10.0 ** rng.uniform(-2, 2)
-    start = str(rng.choice(STARTS, p=[0.6, 0.3, 0.1]))
-    if start == "anywhere":
-        W_star = rng.standard_normal((n, m)) * sizes[2] / s[:, np.newaxis] ** rng.integers(2)
-    else:
-        closeness = 10.0 ** rng.uniform(-12, 0) if start == "near" else 1e-16
-        W = W1 @ W2
-        W_star = W + closeness * abs(W).max() * rng.standard_normal((n, m))
-    return start, DiagonalQuadratic(s**2, W_star), np.concatenate([W1, W2.T])
-
-
-def random_layers(rng, kind, n, h, m):
-    """Return layers of order one."""
-    W1, W2 = rng.standard_normal((n, h)), rng.standard_normal((h, m))
-    if kind == "graded":
-        W1 *= 10.0 ** -np.linspace(0, rng.uniform(0, 10), n)[:, np.newaxis]
-        W2 *= 10.0 ** -np.linspace(0, rng.uniform(0, 10), h)[:, np.newaxis]
-    elif kind == "rank-one":
-        W1, W2 = np.outer(W1[:, 0], W1[0]), np.outer(W2[:, 0], W2[0])
-    elif kind == "balanced":
-        U, S, Vt = np.linalg.svd(W1 @ W2, full_matrices=False)
-        k = min(h, S.size)
-        W1[:], W2[:] = 0.0, 0.0
-        W1[:, :k], W2[:k] = U[:, :k] * np.sqrt(S[:k]), np.sqrt(S[:k])[:, np.newaxis] * Vt[:k]
-    elif kind == "one-zero":
-        (W1 if rng.random() < 0.5 else W2)[:] = 0.0
-    elif kind == "twins":
-        W1[-1], W2[:, -1] = W1[0], W2[:, 0]
-    return W1, W2
+CASES = {"quadratic": random_quadratic, "rows": random_rows}
 
 
 def random_rule(rng, loss, stack):
     """Return a rule; a constant step is from a hundredth to three times what descends for certain."""
-    name = str(rng.choice([*APPLICABLE, "constant", "capped"]))
+    name = str(rng.choice([*APPLICABLE[loss.quadratic], "constant", "capped"]))
     if name in RULES:
         return RULES[name]()
     at = Descent(loss, Local(), Exact(), stack).local()
@@ -83,7 +46,7 @@ def random_rule(rng, loss, stack):
     return Constant(eta) if name == "constant" else Local(cap=eta)
 
 
-def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
+def study(steps, *, seed=0, kinds=tuple(CASES), longest=200, narrowed=0.0, **corners):
     """Train random cases until `steps` steps are checked; return what was found, as a dict.
 
     Parameters
@@ -92,21 +55,24 @@ def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
         How many steps in all.
     seed : int
         Each case has its own generator, `[seed, number]`, so that one can be run again.
+    kinds : sequence of str
+        Of losses, in turn.
     longest : int
         Steps of one run at most.
     narrowed : float
         A deliberate error, to see the study find it: brackets are moved inward by so many times their width.
     **corners
-        What `random_case` takes.
+        What the makers of cases take.
     """
     found = {"steps": 0, "cases": 0, "redone": 0, "outcomes": collections.Counter(), "failed": [],
-             "checks": {(name, start): dict.fromkeys(("steps", "violations", "uninformative"), 0)
-                        for name in CHECKS for start in STARTS}}
+             "checks": {(name, kind, start): dict.fromkeys(("steps", "violations", "uninformative"), 0)
+                        for name in CHECKS for kind in kinds for start in STARTS}}
     rows = np.empty((longest, len(COLUMNS)))
     while found["steps"] < steps:
         number = found["cases"]
         rng = np.random.default_rng([seed, number])
-        start, loss, stack = random_case(rng, **corners)
+        kind = kinds[number % len(kinds)]
+        start, loss, stack = CASES[kind](rng, **corners)
         spectral = Certified() if rng.random() < 0.8 else Exact()
         descent = Descent(loss, random_rule(rng, loss, stack), spectral, stack)
         if narrowed:
@@ -118,11 +84,11 @@ def study(steps, *, seed=0, longest=200, narrowed=0.0, **corners):
         found["outcomes"][outcome] += 1
         checks = descent.checks
         for name in CHECKS:
-            for key in found["checks"][name, start]:
-                found["checks"][name, start][key] += checks[name][key]
+            for key, count in found["checks"][name, kind, start].items():
+                found["checks"][name, kind, start][key] = count + checks[name][key]
         if outcome == "guarantee_failed" or any(checks[name]["violations"] for name in THEOREMS):
             found["failed"].append(number)
-    found["violations"] = sum(check["violations"] for (name, _), check in found["checks"].items() if name in THEOREMS)
+    found["violations"] = sum(check["violations"] for (name, *_), check in found["checks"].items() if name in THEOREMS)
     return found
 
 
@@ -151,11 +117,11 @@ def main():
     print(f"{found['steps']} steps of {found['cases']} runs in {time.perf_counter() - started:.0f} s, seed "
           f"{arguments.seed}; {found['redone']} steps redone")
     print("outcomes: " + ", ".join(f"{name} {count}" for name, count in found["outcomes"].most_common()))
-    print(f"{'inequality':<12}{'runs start':<14}{'checks':>10}{'violations':>12}{'uninformative':>16}")
-    for (name, start), check in found["checks"].items():
+    print(f"{'inequality':<12}{'loss':<12}{'runs start':<14}{'checks':>10}{'violations':>12}{'uninformative':>16}")
+    for (name, kind, start), check in found["checks"].items():
         share = check["uninformative"] / max(1, check["steps"])
         note = "" if name in THEOREMS else "   (a condition, not a theorem)"
-        print(f"{name:<12}{start:<14}{check['steps']:>10}{check['violations']:>12}{share:>15.2%}{note}")
+        print(f"{name:<12}{kind:<12}{start:<14}{check['steps']:>10}{check['violations']:>12}{share:>15.2%}{note}")
     if found["failed"]:
         print(f"cases that failed: {found['failed'][:20]}")
     if arguments.json:
