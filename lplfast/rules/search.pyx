@@ -47,8 +47,8 @@ cdef class Majorizer(Capped):
     ----------
     relax : float
         The part of the first minimiser that is taken, in (0, 1]. All of it is, for a quadratic loss, exact line search,
-        whose steps zigzag; 0.9 of it falls by some 99 % as much, and needs a third of the iterations or fewer where
-        the loss is ill conditioned.
+        whose steps zigzag; 0.9 of it falls by some 99 % as much, and needs a half to a quarter of the iterations
+        where the loss is ill conditioned.
     cap : float, optional
         No step is longer than this.
 
