@@ -39,8 +39,8 @@ INSIDE = {
             "crowd", "many"],
     "studies": ["grid", "maker", "shard", "results", "group", "pace", "engine", "lock", "store", "dataset", "progress",
                 "sweep", "description"],
-    "experiments": ["panels", "report", "initialization", "lazy", "local_constants", "losses", "steps", "tightness",
-                    "width"],
+    "experiments": ["panels", "report", "edge", "initialization", "lazy", "local_constants", "losses", "steps",
+                    "tightness", "width"],
     "cli": ["terminal", "parser", "inputs", "rules", "starts", "summary", "train", "audit", "reproduce", "sweep",
             "program"],
 }

@@ -1,6 +1,6 @@
 """The papers' experiments: each a module with `reproduce(*, seeds)`, which returns a `Report`."""
 
-from . import initialization, lazy, local_constants, losses, steps, tightness, width
+from . import edge, initialization, lazy, local_constants, losses, steps, tightness, width
 
 __all__ = ["EXPERIMENTS"]
 
@@ -13,4 +13,5 @@ EXPERIMENTS = {
     "initialization": initialization,
     "losses": losses,
     "lazy": lazy,
+    "edge": edge,
 }

@@ -8,12 +8,23 @@ import pytest
 
 from lplfast import Network
 from lplfast.cli import main
-from lplfast.experiments import EXPERIMENTS, initialization, lazy, local_constants, losses, steps, tightness, width
+from lplfast.experiments import (
+    EXPERIMENTS,
+    edge,
+    initialization,
+    lazy,
+    local_constants,
+    losses,
+    steps,
+    tightness,
+    width,
+)
 from lplfast.experiments.report import Finding, Report, following, spread
 
 mpl.use("Agg")
 
-SEEDS = {"steps": 6, "tightness": 1, "local-constants": 3, "width": 1, "initialization": 1, "losses": 1, "lazy": 1}
+SEEDS = {"steps": 6, "tightness": 1, "local-constants": 3, "width": 1, "initialization": 1, "losses": 1, "lazy": 1,
+         "edge": 1}
 
 QUANTILES = ("min", "q25", "median", "q75", "max")
 
@@ -29,6 +40,8 @@ COLUMNS = {
     "losses": ["loss", "rule", "iteration", "gap", "gap_bound", "mu_t", "K_t"],
     "lazy": ["condition", "width", "iteration", "gap*", "ratio*", "deviation*", "deviation_bound*", "lower_0*",
              "upper_0*", "width_0*", "lower_1*", "upper_1*", "width_1*", "outside*"],
+    "edge": ["start", "factor", "iteration", "gap*", "sharpness_lo*", "sharpness_hi*", "converged*", "end_lo*",
+             "end_hi*", "stable*", "unstable*"],
 }
 
 # Here the tangent kernel has condition 2, where theory gives log 2 / log 3 = 0.63; a half is the limit of bad
@@ -132,6 +145,14 @@ def test_a_step_that_is_too_long_leaves_the_bounds_from_the_initialization():
 def test_a_step_that_is_too_long_needs_more_iterations_than_are_guaranteed(reproduce, monkeypatch):
     monkeypatch.setattr(width, "MAX_ITER", 100)    # at most 15 are guaranteed
     assert any("no run needs more iterations" in claim for claim in failed(reproduce()))
+
+
+def test_a_sharpness_that_is_another_is_not_where_a_minimum_is_left(monkeypatch):
+    monkeypatch.setattr(edge, "FACTORS", {"wide layers": (0.9, 1.9), "small layers": (0.9, 1.01)})
+    assert not any("largest stable step" in claim for claim in failed(edge.reproduce(seeds=1)))
+    measured = edge.sharpness
+    monkeypatch.setattr(edge, "sharpness", lambda *at: tuple(1.05 * end for end in measured(*at)))
+    assert any("largest stable step" in claim for claim in failed(edge.reproduce(seeds=1)))
 
 
 def test_a_step_that_is_another_leaves_the_band():
