@@ -20,6 +20,7 @@ from .losses import catalogue as _losses
 from .losses.catalogue import *  # noqa: F403
 from .losses.checking import LossReport, check_loss
 from .network import Network
+from .observer import Observer
 from .rules import catalogue as _rules
 from .rules.catalogue import *  # noqa: F403
 from .run.comparison import compare
@@ -40,6 +41,7 @@ __all__ = [
     "LocalConstants",
     "LossReport",
     "Network",
+    "Observer",
     "PredictedCurve",
     "Rule",
     "Run",

@@ -20,6 +20,7 @@ SIGNATURES = {
     "LogisticLoss": "(X, Y, *, l2, reduction='sum', offset=None)",
     "MatrixFactorization": "(Y, *, offset=None)",
     "Network": "(W1, W2)",
+    "Observer": "(problem, network)",
     "Problem": "(kernel, *, rows=None, basis=None, minimizer=None)",
     "PseudoHuberLoss": "(X, Y, *, delta, l2, reduction='sum', offset=None)",
     "SoftmaxLoss": "(X, labels, *, l2, reduction='sum', offset=None)",

@@ -21,6 +21,7 @@ WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bound
                  "lplfast.losses.checking",
                  "lplfast.losses.classification", "lplfast.losses.custom", "lplfast.losses.problems",
                  "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",
+                 "lplfast.observer",
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
                  "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.schedule",
                  "lplfast.rules.search",

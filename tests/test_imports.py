@@ -16,8 +16,8 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited", "tables",
          "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources", "network_bases",
          "network_stream", "network_draws", "network_balance", "network_parts", "network_files", "network", "spectral",
-         "rules", "descent", "guarantees", "run", "studies", "steps", "data", "direct_labels", "plots", "experiments",
-         "cli"]
+         "rules", "descent", "guarantees", "run", "observer", "studies", "steps", "data", "direct_labels", "plots",
+         "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
@@ -31,7 +31,7 @@ INSIDE = {
     "rules": ["signature", "formulas", "phases", "recursion", "view", "rule", "classical", "schedule", "guaranteed",
               "search", "published", "function", "catalogue", "registry"],
     "descent": ["sharpness", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
-                "descent"],
+                "descent", "follower"],
     "guarantees": ["constants", "imbalance", "margins", "bounds", "envelope", "rates", "rest", "curve", "initial",
                    "audit"],
     "run": ["columns", "exports", "requirements", "options", "outcome", "schema", "entries", "stored", "archive",

@@ -105,12 +105,19 @@ def everything():
         "CustomLoss": lplfast.CustomLoss(square, shape=(3, 2), mu=2.0, K=2.0, minimum=0.0),
         "LocalConstants": local_constants(TARGET, network), "InitialBounds": initial_bounds(TARGET, network),
         "GuaranteedRate": guaranteed_rate(TARGET, network), "LossReport": check_loss(TARGET), "Run": run,
+        "Observer": observed(network),
         "PredictedCurve": lplfast.predicted_curve(TARGET, network, 0.01, 3),
         "Interrupted": Interrupted(run, None), "audit": run.audit(), "facts": run.facts, "guarantee": run.guarantee,
         "continuation": run.continuation, "imbalance": run.guarantee.bounds.imbalance,
         "standardized": standardized([[1.0], [2.0]]), "kernel": TARGET.kernel,
         **{name: mode() for name, mode in MODES.items()},
     }
+
+
+def observed(network):
+    observer = lplfast.Observer(TARGET, network)
+    observer.update(1.1 * network.W1, network.W2)
+    return observer
 
 
 def square(W):

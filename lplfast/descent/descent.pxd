@@ -1,5 +1,3 @@
-cimport cython
-
 from ..iterate cimport Iterate, Memory
 from ..linalg.passes cimport Motion
 from .history cimport Row
@@ -33,7 +31,6 @@ cdef struct Step:
     double rate_allowance   # likewise, below what the guaranteed rate says
 
 
-@cython.final
 cdef class Descent(State):
     cdef readonly Py_ssize_t filled     # how many rows were written in all
     cdef double promised        # where the descent lemma failed: the decrease it promised,

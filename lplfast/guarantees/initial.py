@@ -72,6 +72,11 @@ class InitialGuarantee:
         return guarantee
 
     @classmethod
+    def none(cls):
+        """Return what is guaranteed of steps that are somebody else's: nothing."""
+        return cls._of(None, None)
+
+    @classmethod
     def _of(cls, bounds, rate):
         guarantee = cls.__new__(cls)
         guarantee._origin, guarantee._kept = None, (bounds, rate)

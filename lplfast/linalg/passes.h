@@ -77,6 +77,38 @@ LPL_ANY_CPU double lpl_move(ptrdiff_t size, const double* z, double eta, const d
     return sum;
 }
 
+LPL_ANY_CPU double lpl_arrive(ptrdiff_t size, const double* x, const double* z, double eta, const double* g,
+                              double* to, double* moved_sq, double* off_sq) {
+    double sum = 0.0, moved = 0.0, off = 0.0;
+    ptrdiff_t start, i, c;
+    LPL_EACH_BLOCK {
+        lpl_lanes s[2] = {LPL_ZERO}, p[2] = {LPL_ZERO}, q[2] = {LPL_ZERO};
+        ptrdiff_t stop = LPL_STOP;
+        for (i = start; i + 2 * LPL_LANES <= stop; i += 2 * LPL_LANES)
+            for (c = 0; c < 2; c++) {
+                ptrdiff_t at = i + c * LPL_LANES;
+                lpl_lanes w = LPL_AT(x + at), e = w - LPL_AT(z + at), f = w - (LPL_AT(z + at) - eta * LPL_AT(g + at));
+                LPL_PUT(to + at) = w;
+                s[c] += w * w;
+                p[c] += e * e;
+                q[c] += f * f;
+            }
+        for (; i < stop; i++) {
+            double w = x[i], e = w - z[i], f = w - (z[i] - eta * g[i]);
+            to[i] = w;
+            sum += w * w;
+            moved += e * e;
+            off += f * f;
+        }
+        sum += LPL_ADD_UP(s[0] + s[1]);
+        moved += LPL_ADD_UP(p[0] + p[1]);
+        off += LPL_ADD_UP(q[0] + q[1]);
+    }
+    *moved_sq = moved;
+    *off_sq = off;
+    return sum;
+}
+
 LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, const double* y, double* g,
                              double* x_sq, double* g_sq) {
     double sum = 0.0, xs = 0.0, gs = 0.0;

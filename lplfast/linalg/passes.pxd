@@ -18,6 +18,9 @@ cdef extern from "linalg/passes.h":
     double distance_sq "lpl_distance_sq"(Py_ssize_t size, const double* x, const double* y) noexcept nogil
     # to = z - eta * g; the sum of its squares
     double move "lpl_move"(Py_ssize_t size, const double* z, double eta, const double* g, double* to) noexcept nogil
+    # to = x, which it may be; (x**2).sum(), and ((x - z)**2).sum(), ((x - (z - eta * g))**2).sum()
+    double arrive "lpl_arrive"(Py_ssize_t size, const double* x, const double* z, double eta, const double* g,
+                               double* to, double* moved_sq, double* off_sq) noexcept nogil
     # g = d * (x - y); (d * (x - y)**2).sum(), and (x**2).sum(), (g**2).sum()
     double slope "lpl_slope"(Py_ssize_t size, const double* d, const double* x, const double* y, double* g,
                              double* x_sq, double* g_sq) noexcept nogil

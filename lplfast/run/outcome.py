@@ -206,7 +206,14 @@ def _guarantee_failed(facts):
             f"check its gradient and its K = {facts.descent.loss.K:.10g}.")
 
 
+def _observed(facts):
+    steps = facts.descent.checks["descent"]["steps"]
+    return (f"Observed {facts.where}: {steps} of {facts.t} steps were gradient steps of the size that was said, and "
+            "were checked as such; the others are somebody else's, and nothing is said of how far they go down.")
+
+
 MESSAGES = {
+    "observed": _observed,
     "running": lambda facts: f"Under way {facts.where}.",
     "converged": _converged,
     "max_iter": _max_iter,

@@ -183,6 +183,9 @@ class Run:
                     f"({steps}): failed beyond rounding {failed} times")
         else:
             said = f"{listed[0].upper()}{listed[1:]} checked at {every} ({steps}): violations: {failed}"
+        few = [claim for claim in checked if claim.steps < steps]
+        if few:     # of somebody else's steps
+            said += f", of which {min(claim.steps for claim in few)} were gradient steps, as all but the first ask"
         slacks = [f"{claim.title} {claim.smallest:.2g} at t={claim.at}" for claim in checked
                   if claim.smallest is not None]
         if slacks:

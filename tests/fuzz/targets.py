@@ -135,6 +135,22 @@ def blocked(draw):
                 documents=(Network.from_blocks, Network, Network.product), finite=True)
 
 
+def observed(draw):
+    """Layers that are anything, moved anyhow."""
+    problem, start = objects.pair(draw)
+    if start.width > 10**4:
+        return call(lplfast.Observer, draw.some(problem), draw.bad())
+    with np.errstate(over="ignore"):
+        W1, W2 = (draw.some(draw.disguised(draw.random.choice([1.0, 1.01, 1e200]) * W)) for W in (start.W1, start.W2))
+
+    def used(problem, start, W1, W2, **options):
+        made = lplfast.Observer(problem, start)
+        made.update(W1, W2, **options)
+        return made.run.audit()
+    return call(used, draw.some(problem), draw.some(start), W1, W2, **draw.options(step_size=draw.number),
+                documents=(lplfast.Observer, lplfast.Observer.update, Network.stack))
+
+
 def drawn_network(draw):
     function = draw.pick([Network.gaussian, Network.gaussian_implicit])
     return call(function, *(draw.some(draw.size()) for _ in range(3)), **draw.options(

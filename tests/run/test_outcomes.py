@@ -128,7 +128,8 @@ def test_a_width_below_both_dimensions_has_no_local_constant_and_no_rate(n_h_m, 
 
 
 def test_every_status_is_tried_above_or_in_test_interrupt():
-    assert {status for *_, status in RUNS.values()} | {"running", "interrupted"} == MESSAGES.keys()
+    # observed: test_observer.py
+    assert {status for *_, status in RUNS.values()} | {"running", "interrupted", "observed"} == MESSAGES.keys()
 
 
 def test_a_run_under_way_and_an_interrupted_one_have_a_sentence_too():
