@@ -22,7 +22,7 @@ from ..spectral.spectral cimport widest
 from .checks cimport SHARP, Inequality, count_check, pl_inequality
 from .descent cimport Descent, Step
 from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
-from .history cimport Row, column_count, fill_iterate_row
+from .history cimport Row, checked_pl, column_count, fill_iterate_row
 from .state cimport set_stacks
 from .stopping cimport finite
 
@@ -102,7 +102,7 @@ cdef class Follower(Descent):
         cdef Step step
         fill_iterate_row(row, it)
         step.old, step.before, step.gap_known = self.it, it.memory[0], it.gap == it.gap
-        pl = pl_inequality(it, row.mu_t)
+        pl = pl_inequality(it, checked_pl(it, row.mu_t))
         went = self._arrive(W1, W2, turned1, turned2, eta)
         taken[0] = self._is_step(&went, eta, unit)
         if taken[0]:
@@ -113,7 +113,7 @@ cdef class Follower(Descent):
         else:
             drifted = self._drift(&went)
         self._take(&went)
-        evaluate(it, self.loss, &self.lost, self.scratch)
+        evaluate(it, self.loss, &self.lost, False, self.scratch)
         count_evaluation(it)
         if not finite(it):
             self._undo(&step)
