@@ -85,6 +85,20 @@ def _softmax(rng, n, m, *, certain=True, **options):
     return SoftmaxLoss(X, P, **options), reference.softmax_loss(X, P, **options)
 
 
+def _logistic_no_ridge(rng, n, m):
+    # every row twice, with both labels, but for some: no linear map separates them
+    X, Y = _data(rng, n + 5, n, m, 3.0)
+    Y = np.where(Y > 0, 1.0, -1.0)
+    X, Y = np.concatenate([X, X, X]), np.concatenate([Y, Y, -Y])
+    return LogisticLoss(X, Y, l2=0.0), reference.logistic_loss(X, Y, l2=0.0)
+
+
+def _softmax_no_ridge(rng, n, m, **options):
+    if m == 1:
+        return _logistic_no_ridge(rng, n, m)
+    return _softmax(rng, n, m, certain=False, l2=0.0, **options)
+
+
 def _pseudo_huber(rng, n, m, **options):
     X, Y = _data(rng, n + 5, n, m, 3.0)
     Y[0] *= 100         # an outlier
@@ -122,6 +136,8 @@ CONVEX = {
     "pseudo-huber": _pseudo_huber,
     "pseudo-huber-offset": lambda rng, n, m: _pseudo_huber(rng, n, m, offset=rng.standard_normal((n, m)),
                                                            reduction="mean"),
+    "without-ridge-logistic": _logistic_no_ridge,
+    "without-ridge-softmax": _softmax_no_ridge,
 }
 PROBLEMS = {**QUADRATIC, **CONVEX}
 

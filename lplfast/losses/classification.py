@@ -1,10 +1,15 @@
 """Losses for labels: logistic regression for m binary ones, softmax regression for one of m classes."""
 
+import math
+
 import numpy as np
 import scipy
 
 from ..interrupts import look_up
+from ..linalg.factorization import factorize
+from ..threads import single_threaded_blas
 from ..validation import as_matrix
+from .concordance import near_minimizer
 from .cross_entropy import Logistic, Softmax
 from .labels import as_binary, as_distributions
 from .row_loss import RowLoss
@@ -13,6 +18,9 @@ __all__ = ["LogisticLoss", "SoftmaxLoss"]
 
 U = float(np.finfo(float).eps) / 2
 
+# Of a Hessian block of more rows than this no eigenvalue is computed.
+LARGEST = 2000
+
 
 class Classification(RowLoss):
     """A sum over rows x of `log-partition(x (W + offset)) - <label, x (W + offset)>`, and a ridge.
@@ -20,8 +28,80 @@ class Classification(RowLoss):
     A subclass says what a row's distribution is, `_probabilities`, and what changes of the logits make of it.
     """
 
+    needs_ridge = False
+
+    def __init__(self, X, targets, **options):
+        super().__init__(X, targets, **options)
+        self._curvature = None
+        if self.l2 == 0 and math.isinf(self.minimizer_error):
+            raise ValueError(
+                f"l2: expected > 0 for these labels, got 0. A minimizer was looked for, its existence not certified: "
+                f"{self._refused()}. Add a ridge (l2 > 0)")
+
     def _compiled(self, V, W_star, **constants):
-        return self.kind(self._X, self._X @ V, W_star, unseen=self._unseen, **constants)
+        Z = self._X @ V
+        if self.l2 > 0:
+            return self.kind(self._X, Z, W_star, unseen=self._unseen, **constants)
+        self._curvature = self._least(Z)
+        _, error = self._errors(constants["uncertainty"])
+        if self.basis is None:
+            return self.kind(self._X, Z, W_star, minimum_error=error, **constants)
+        norm = np.linalg.norm(self._X)
+        lost = np.linalg.norm(self._X @ self._unseen) + (2 * self.shape[0] + 16) * U * math.sqrt(self.rank) * norm
+        return self.kind(self._X @ self.basis, Z, self.basis.T @ W_star, minimum_error=error, lost=lost, **constants)
+
+    def _errors(self, uncertainty):
+        if self.l2 > 0:
+            return super()._errors(uncertainty)
+        return near_minimizer(uncertainty, self._curvature, self._steepness)
+
+    @property
+    def curvature_at_minimizer(self):
+        """A lower bound on the curvature of the data's part of l at the minimizer, along what the data see.
+
+        0 where none is known, as for more than 2000 weights that depend on each other. The first access solves for it.
+        """
+        kernel = self.kernel
+        if self._curvature is None:
+            with single_threaded_blas():
+                self._curvature = self._least(np.array(kernel.options["logits"]))
+        return self._curvature
+
+    @property
+    def _steepness(self):
+        """What the curvature changes by along a matrix of norm 1, as a part of itself, at most."""
+        return self.per_row * float(np.linalg.norm(self._X, axis=1).max()) * (1 + (self.shape[0] + 4) * U)
+
+    def _refused(self):
+        """Say why no minimizer is certified."""
+        if self._too_large:
+            return (f"its proof takes an eigenvalue problem of more than {LARGEST} rows, which is not solved")
+        return ("the classes may be separable by a linear map of X, and then the loss has no minimizer, or nearly so; "
+                "or the columns of X are nearly collinear")
+
+    @property
+    def _too_large(self):
+        return self.rank * self.shape[1] // self.blocks > LARGEST
+
+    def _least(self, Z):
+        """Return a lower bound on the eigenvalues of the data's part of the Hessian at logits Z, on what the data see.
+
+        0 where that is all that is known. docs/theory.md, section 12.
+        """
+        if self._too_large:
+            return 0.0
+        # X, in the r directions that it sees
+        X, (N, r) = self._X, (len(self._X), self.rank)
+        if self._unseen is not None:
+            X = X @ (factorize(X).V if self.basis is None else self.basis)
+        found = np.inf
+        for H in self._seen_hessians(X, Z):
+            look_up()
+            off = (2 * N + 10 * len(H) + 4 * r**1.5 + 32) * U * float(np.trace(H))
+            found = min(found, float(scipy.linalg.eigvalsh(H, subset_by_index=[0, 0])[0]) - off)
+        # the probabilities are off by a part of themselves
+        part = (32 * (self.shape[1] + 16) + 16 * float(abs(Z).max())) * U
+        return max(0.0, found * (1 - part))
 
     def _slopes(self, Z):
         return self._probabilities(Z) - self._targets
@@ -50,7 +130,10 @@ class SoftmaxLoss(Classification):
         classes in each row, which are scaled to sum 1. More than 20 distinct numbers with fewer than three rows to each
         are taken for quantities and refused; as strings they are classes.
     l2 : float
-        Ridge penalty, > 0; not divided by N. Without one, labels that a linear map separates leave no minimizer.
+        Ridge penalty, >= 0; not divided by N. Without one, labels that a linear map separates leave no minimizer: with
+        0, which has the minimizer computed at once, there has to be a proof of its existence. mu is 0 then, and what
+        is guaranteed comes from the curvature at the minimizer (`nu_lo` in the history). Directions that the data do
+        not see are left out: what of W1 is outside the row space of X never moves.
     reduction : {"sum", "mean"}
         Whether the data term is summed over the rows or divided by N.
     offset : (n, m) array_like, optional
@@ -84,6 +167,7 @@ class SoftmaxLoss(Classification):
 
     kind = Softmax
     blocks = 1
+    per_row = math.sqrt(2)      # a range of m numbers is at most so much of their norm
 
     targets_name = "labels"
 
@@ -97,8 +181,32 @@ class SoftmaxLoss(Classification):
         return A - A.mean(axis=0)
 
     def hessian(self, V):
-        """Return the Hessian at V as an array of shape (1, m n, m n), class by class."""
-        X, P, (n, m) = self._X, self._probabilities(self._X @ V), self.shape
+        """Return the Hessian at V as an array of shape (1, m n, m n), class by class.
+
+        Without a ridge it is 0 on what the data do not see; there it is replaced by something of its size.
+        """
+        H, (n, m) = self._data_hessian(self._X, self._X @ V), self.shape
+        H[np.diag_indices_from(H)] += self.l2
+        if self.l2 == 0:
+            each, size = H.reshape(m, n, m, n), H.diagonal().reshape(m, n).mean(axis=0)
+            each[:, np.arange(n), :, np.arange(n)] += size[:, np.newaxis, np.newaxis] / m
+            if self._unseen is not None:
+                each[np.arange(m), :, np.arange(m)] += size.mean() * (self._unseen @ self._unseen.T)
+        return H[np.newaxis]
+
+    def _seen_hessians(self, X, Z):
+        """Yield the data's part of the Hessian for inputs X of full rank, on the rows that X sees, of sum 0.
+
+        On constant rows, where it is 0, it is replaced by its mean eigenvalue.
+        """
+        H, m = self._data_hessian(X, Z), self.shape[1]
+        r = X.shape[1]
+        H.reshape(m, r, m, r)[:, np.arange(r), :, np.arange(r)] += np.trace(H) / ((m - 1) * r * m)
+        yield H
+
+    def _data_hessian(self, X, Z):
+        """Return the data's part of the Hessian at logits Z, for these inputs."""
+        P, n, m = self._probabilities(Z), X.shape[1], self.shape[1]
         H = np.zeros((m, n, m, n))
         for j in range(m):
             for k in range(j):
@@ -108,9 +216,7 @@ class SoftmaxLoss(Classification):
                 # p_j (1 - p_j), summed up from the other classes: 1 - p_j itself has no digits where p_j is nearly 1
                 H[j, :, j] += block
                 H[k, :, k] += block
-        H = H.reshape(m * n, m * n)
-        H[np.diag_indices_from(H)] += self.l2
-        return H[np.newaxis]
+        return H.reshape(m * n, m * n)
 
     def _probabilities(self, Z):
         E = np.exp(Z - Z.max(axis=1, keepdims=True))
@@ -142,7 +248,10 @@ class LogisticLoss(Classification):
         The second in order is the positive one. -1 and 0 together are refused, as one of them must be a mistake; so is
         a single label everywhere, but a column of several may be constant.
     l2 : float
-        Ridge penalty, > 0; not divided by N. Without one, labels that a linear map separates leave no minimizer.
+        Ridge penalty, >= 0; not divided by N. Without one, labels that a linear map separates leave no minimizer: with
+        0, which has the minimizer computed at once, there has to be a proof of its existence. mu is 0 then, and what
+        is guaranteed comes from the curvature at the minimizer (`nu_lo` in the history). Directions that the data do
+        not see are left out: what of W1 is outside the row space of X never moves.
     reduction : {"sum", "mean"}
         Whether the data term is summed over rows and columns or divided by N.
     offset : (n, m) array_like, optional
@@ -173,6 +282,7 @@ class LogisticLoss(Classification):
     """
 
     kind = Logistic
+    per_row = 1.0
 
     targets_name = "Y"
 
@@ -187,10 +297,23 @@ class LogisticLoss(Classification):
         return self.shape[1]
 
     def hessian(self, V):
-        """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        Z = self._X @ V
+        """Return the Hessian at V as an array of shape (m, n, n), column by column.
+
+        Without a ridge it is 0 on what the data do not see; there it is replaced by something of its size.
+        """
+        H = self._hessian_by_columns(self._variances(self._X @ V))
+        if self.l2 == 0 and self._unseen is not None:
+            H += H.trace(axis1=1, axis2=2)[:, np.newaxis, np.newaxis] / self.rank * (self._unseen @ self._unseen.T)
+        return H
+
+    def _seen_hessians(self, X, Z):
+        """Yield the data's part of the Hessian for inputs X of full rank, column by column."""
+        for column in self._variances(Z).T:
+            yield self._weight * (X.T @ (X * column[:, np.newaxis]))
+
+    def _variances(self, Z):
         # 1 - p of logits z is p of -z, with all its digits
-        return self._hessian_by_columns(self._probabilities(Z) * self._probabilities(-Z))
+        return self._probabilities(Z) * self._probabilities(-Z)
 
     def _probabilities(self, Z):
         E = np.exp(-abs(Z))

@@ -7,6 +7,9 @@ FRAME_WARNS = 1e-6
 def describe_conditioning(problem):
     """Say what rank and condition number of X are, and where they are bad what would help; no full stop."""
     said = f"X has rank {problem.rank} of {problem.shape[0]} and condition number {problem.condition_number:.3g}"
+    if not problem.mu > 0 and getattr(problem, "curvature_at_minimizer", 0.0) > 0:
+        return (f"{said}; without a ridge mu is 0, and rates come from the curvature at the minimizer, "
+                f"{problem.curvature_at_minimizer:.3g} at least, where K is {problem.K:.3g}")
     if not problem.mu > 0:
         return (f"{said}; not one digit of mu can be proved, so no rate is claimed: standardize the columns of X, drop "
                 "nearly collinear ones, or add a ridge (l2 > 0)")

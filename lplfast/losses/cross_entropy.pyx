@@ -83,15 +83,16 @@ cdef class CrossEntropy(Rowwise):
 
     Parameters
     ----------
-    X, W_star, mu, K, minimum, weight, l2, uncertainty, unseen
+    X, W_star, mu, K, minimum, weight, l2, uncertainty, unseen, lost, minimum_error
         As of `Rowwise`.
     logits : (N, m) array
         What the minimizer makes of X, a frozen matrix included.
     """
 
-    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, unseen=None):
+    def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, unseen=None,
+                 lost=0.0, minimum_error=None):
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
-                         unseen=unseen, steepest=0.5)
+                         unseen=unseen, lost=lost, minimum_error=minimum_error, steepest=0.5)
         logits = self._outputs("logits", logits)
         logs = self._log_probabilities(logits)
         self.logits = logits
@@ -104,9 +105,10 @@ cdef class CrossEntropy(Rowwise):
         raise TypeError(f"{type(self).__name__}: expected Softmax or Logistic to be called, got their base class")
 
     def made_of(self):
-        """The logits, and what X does not see, by name."""
+        """The logits, and what is known of the minimizer and of X, by name."""
         self.check()
-        return {"logits": np.array(self.logits), "unseen": None if self.unseen is None else np.array(self.unseen)}
+        return {"logits": np.array(self.logits), "unseen": None if self.unseen is None else np.array(self.unseen),
+                "lost": self.lost, "minimum_error": self.minimum_error}
 
     # Along a ray, every row's own curvature: what it exceeds its tangent at W by, at most, for a few numbers a row.
 

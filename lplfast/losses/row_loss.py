@@ -41,7 +41,12 @@ class RowLoss(Problem):
     `minimizer_error`. Of Z = X (W + offset), a subclass says what the rows' functions are (`_row_losses`), their
     derivatives (`_slopes`), what rounding does to these (`_slopes_rounding`), their second derivatives (`_bent`, and
     `hessian` with `blocks` for `newton`), and which compiled loss of rows it is (`_compiled`).
+
+    One with a minimizer without a ridge says so (`needs_ridge`) and what is known of it then (`_errors`). X of rank
+    r < n is then replaced by what it is in the frame of its r right singular vectors, as for a squared loss.
     """
+
+    needs_ridge = True
 
     def __init__(self, X, targets, *, l2, reduction, offset, curvature):
         N, n = X.shape
@@ -51,7 +56,7 @@ class RowLoss(Problem):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
                              "rescale X")
         self.shape, self.basis, self._kernel = (n, targets.shape[1]), None, None
-        self.l2 = as_number("l2", l2, positive=True)
+        self.l2 = as_number("l2", l2, positive=self.needs_ridge)
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
         self._offset = as_offset(offset, self.shape)
@@ -60,8 +65,12 @@ class RowLoss(Problem):
         with single_threaded_blas():
             found, top_sq = factorize(X), largest_curvature(X)
         self.rank = found.rank
+        if self.l2 == 0 and found.rank == 0:
+            raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
         # what the data do not see of W1; None where that is nothing
         self._unseen = None if found.rank == n else found.null
+        if self.l2 == 0 and found.rank < n:
+            self.basis = found.V
         self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
@@ -85,18 +94,23 @@ class RowLoss(Problem):
 
     @property
     def minimizer(self):
-        """The minimizer W, up to `minimizer_error`. The first access solves for it."""
-        return self.kernel.minimizer
+        """The minimizer W, up to `minimizer_error`; the one of least norm. The first access solves for it."""
+        found = self.kernel.minimizer
+        return found if self.basis is None else self.basis @ found
 
     @property
     def minimizer_error(self):
         """A bound on the distance from `minimizer` to the true one: ||gradient|| / mu, rounding included."""
-        return self.kernel.uncertainty / self.mu
+        return self._errors(self.kernel.uncertainty)[0]
 
     @property
     def minimum_error(self):
         """What `minimum` may exceed l* by: ||gradient at minimizer||^2 / (2 mu), rounding included."""
-        return self.kernel.uncertainty * self.kernel.uncertainty / (2 * self.mu)    # a power raises where this is inf
+        return self._errors(self.kernel.uncertainty)[1]
+
+    def _errors(self, uncertainty):
+        """Return how far what `_solve` finds is from the minimizer, and from l*, given the norm of the gradient."""
+        return uncertainty / self.mu, uncertainty * uncertainty / (2 * self.mu)     # a power raises where this is inf
 
     @property
     def lower_bound(self):
@@ -115,12 +129,14 @@ class RowLoss(Problem):
         V, _ = newton(self)
         V = self._seen(V)       # where the minimizer of a ridge is
         W_star = V - self._offset
+        if self.l2 == 0:        # the one of least norm
+            W_star = self._seen(W_star)
         V = W_star + self._offset       # what the stored minimizer stands for
         value, gradient = self.value_and_gradient(V)
         # rounding counts twice: in the gradient here, and in the slopes that the kernel stores
-        uncertainty = np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)
+        uncertainty = (np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)) * (1 + 1e-6)
         return self._compiled(V, W_star, mu=self.mu, K=self.K, minimum=float(value), weight=self._weight, l2=self.l2,
-                              uncertainty=uncertainty * (1 + 1e-6))
+                              uncertainty=uncertainty)
 
     def value_and_gradient(self, V):
         """Return l and its gradient where the whole matrix `W + offset` is V, by the plain formulas."""

@@ -37,7 +37,9 @@ cdef class Rowwise(Loss):
     cdef readonly double uncertainty    # ||grad l(W_star)|| of the loss that was asked for is at most this
     cdef readonly double blur           # and what D_i is told of the minimizer's outputs is off by, in the norm
     cdef double[:, ::1] unseen          # orthonormal directions of rows that X does not see, or None
-    cdef double unseen_off              # what it sees of them is rounding, of at most this norm
+    cdef double unseen_off              # X @ W is off by at most this part of ||W||, as X sees a little of them
+    cdef readonly double lost           # as far as the caller said so
+    cdef readonly double minimum_error  # l at W_star is above the minimum of the loss that was asked for by this
     cdef bint centered                  # whether a row that is constant is not seen, either
     cdef double X_norm
     cdef double X_max

@@ -49,11 +49,16 @@ cdef class Rowwise(Loss):
         does not account for it: the loss at W may be off by so much of the norm of the derivatives of D_i.
     unseen : (n, n - r) array, optional
         Orthonormal columns that all rows of X are orthogonal to, if there are such.
+    lost : float
+        X @ W is at most this times ||W|| from what it stands for, if X is what other data see in a frame.
+    minimum_error : float, optional
+        What the loss may exceed its least value by at W_star. Without it, `uncertainty**2 / (2 mu)`.
     steepest : float
         An upper bound on the second derivatives of D_i, at most 2.
     """
 
-    def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, unseen=None, steepest):
+    def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, unseen=None, lost=0.0,
+                 minimum_error=None, steepest):
         X, W_star = as_matrix("X", X), as_matrix("W_star", W_star)
         unseen = None if unseen is None else as_matrix("unseen", unseen)
         if X.shape[1] != W_star.shape[0]:
@@ -63,6 +68,11 @@ cdef class Rowwise(Loss):
         weight, l2 = as_double("weight", weight), as_double("l2", l2)
         uncertainty = as_double("uncertainty", uncertainty)
         blur, steepest = as_double("blur", blur), as_double("steepest", steepest)
+        lost = as_double("lost", lost)
+        mu = as_double("mu", mu)
+        if minimum_error is None:
+            minimum_error = 0.5 * uncertainty * uncertainty / mu if mu > 0 else (INFINITY if uncertainty > 0 else 0.0)
+        minimum_error = as_double("minimum_error", minimum_error)
         super().__init__(W_star.shape, mu=mu, K=K, minimum=minimum)
         # copies: the caller's arrays may change
         self.X, self.W_star = X.copy(), W_star.copy()
@@ -73,6 +83,8 @@ cdef class Rowwise(Loss):
         self.unseen = None if unseen is None else unseen.copy()
         if unseen is not None:
             self.unseen_off = np.linalg.norm(X @ unseen) + 2 * (self.n + 8) * U * self.X_norm
+        self.unseen_off += lost
+        self.lost, self.minimum_error = lost, minimum_error
 
     cdef bint complete(self) noexcept:
         return self.made
@@ -173,8 +185,7 @@ cdef class Rowwise(Loss):
         cdef double R_norm = sqrt(sums.R_sq), d_off, share
         value.gap = self.weight * sums.gap + 0.5 * self.l2 * E_norm * E_norm
         value.loss = self.minimum + value.gap
-        value.gap_error = (self.uncertainty * (E_norm + 0.5 * self.uncertainty / self.mu)
-                           + self.weight * self.blur * R_norm)
+        value.gap_error = self.uncertainty * E_norm + self.minimum_error + self.weight * self.blur * R_norm
         # <P, d> and c are sums over m, and there is what X was taken not to see
         sums.logit_error = d_off = logit_error + ((self.m + 10) * U * self.X_norm + self.unseen_off) * E_norm
         share = (BLOCK + <double> self.N / BLOCK + 64.0) * U

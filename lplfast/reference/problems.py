@@ -119,6 +119,8 @@ def pseudo_huber_loss(X, Y, *, delta, l2, reduction="sum", offset=None):
 
 def _strong_part(d, l2, rho):
     """Return the PL constant from where logits differ from the minimizer's by a range of rho, d the curvature there."""
+    if d + l2 == 0:
+        return 0.0
     if rho < 0.01:
         mean, late = 1 - rho / 2 + rho**2 / 6 - rho**3 / 24, 1 / 2 - rho / 6 + rho**2 / 24 - rho**3 / 120
     else:
@@ -172,7 +174,10 @@ def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, diverg
 
     def newton_step(V):
         H = weight * np.einsum("ia,ib,ijk->ajbk", X, X, curvature(X @ V), optimize=True).reshape(n * m, n * m)
-        return np.linalg.solve(H + l2 * np.eye(n * m), gradient(V).ravel()).reshape(n, m)
+        H = H + l2 * np.eye(n * m)
+        # without a ridge, the step of least norm: nothing is known of what the data do not see
+        return (np.linalg.solve(H, gradient(V).ravel()) if l2 > 0 else
+                np.linalg.lstsq(H, gradient(V).ravel(), rcond=1e-10)[0]).reshape(n, m)
 
     best = np.zeros((n, m))
     for _ in range(100):
@@ -201,7 +206,8 @@ def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, diverg
             return l2
         E = X @ D
         bent = weight * np.einsum("ij,ijk,ik->", E, curvature(Z), E) / np.sum(seen**2)
-        share = l2 / 2 * np.sum((D - seen) ** 2) / gap(W)
+        rest = l2 / 2 * np.sum((D - seen) ** 2)
+        share = rest / gap(W) if rest > 0 else 0.0
         return l2 + (_strong_part(bent, l2, spread(E)) - l2) * (1 - share)
 
     def along(W, tau, B):
@@ -210,5 +216,5 @@ def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, diverg
 
     return Loss(lambda W: value(W + offset), gap, lambda W: gradient(W + offset), mu=l2,
                 K=weight * top * np.linalg.norm(X, 2) ** 2 + l2, minimum=value(best), minimizer=best - offset,
-                basis=np.eye(n), growth=along if growth else None,
+                basis=np.eye(n) if l2 > 0 else V, growth=along if growth else None,
                 pl=pl if spread else None)

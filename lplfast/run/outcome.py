@@ -103,6 +103,8 @@ def _max_iter(facts):
     digits, left = left
     said += f"; at its present pace tol={facts.tol:.0e} is {left:.2g} iterations away"
     mu, K = facts.descent.loss.mu, facts.descent.loss.K
+    if mu == 0 and facts.last["sigma_min_sq"] > 0:
+        mu = facts.last["nu_lo"] / facts.last["sigma_min_sq"]       # what is known of the loss here
     # a run that is young beside K/mu has not met the directions in which the loss is flat
     slow = digits * K / mu if mu > 0 else math.inf
     if slow <= YOUNG * max(facts.t, left):
