@@ -59,4 +59,5 @@ __all__ = [
     "train",
     "train_many",
 ]
-__all__ += [*_losses.__all__, *_rules.__all__]
+__all__ += _losses.__all__
+__all__ += _rules.__all__

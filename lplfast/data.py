@@ -1,9 +1,12 @@
 """Data: an embedded problem, named real datasets, files; standardized columns, indicators of labels."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .annotations import Array, ArrayLike, FilePath
 from .losses.labels import as_codes, indicators
 from .tables import read_table
 from .validation import as_array, as_choice, as_count, as_matrix, as_number, shown
@@ -11,8 +14,11 @@ from .validation import as_array, as_choice, as_count, as_matrix, as_number, sho
 __all__ = ["DATASETS", "Standardized", "default_data", "load_data", "one_hot", "read_data", "standardized",
            "with_intercept"]
 
+# An answer about two files, or one for each.
+Answer = bool | None | tuple[bool | None, bool | None]
 
-def default_data(*, n=20, m=20, condition=10.0, seed=0):
+
+def default_data(*, n: int = 20, m: int = 20, condition: float = 10.0, seed: int = 0) -> tuple[Array, Array]:
     """Return X (n, n), Y (n, m): singular values evenly spaced from 1/condition to 1, random directions.
 
     The targets are those of a linear map with independent normal entries of variance 1/n.
@@ -55,7 +61,7 @@ DATASETS = {
 }
 
 
-def load_data(name):
+def load_data(name: str) -> tuple[Array, Array | npt.NDArray[np.integer]]:
     """Return X and targets of a dataset that comes with scikit-learn; classes are integers from 0 on.
 
     `"breast_cancer"`: 569 tumours, 30 measurements, as measured; 1 where benign.
@@ -70,7 +76,7 @@ def load_data(name):
     return DATASETS[name](sklearn.datasets)
 
 
-def one_hot(labels):
+def one_hot(labels: ArrayLike) -> npt.NDArray[Any]:
     """Return labels as indicator columns, one for each of the sorted distinct ones, and what is no labels as it is.
 
     Labels are a vector of integers, booleans or strings, as for SoftmaxLoss, pandas' categories too. Floats, whole ones
@@ -83,7 +89,8 @@ def one_hot(labels):
     return indicators(codes, len(classes))
 
 
-def read_data(x_path, y_path, *, header=None, index=None):
+def read_data(x_path: FilePath, y_path: FilePath, *, header: Answer = None,
+              index: Answer = None) -> tuple[Array, Array]:
     """Return X, Y from two files, .npy or text; each error names its file.
 
     In a text, a first line without any number holds names of columns, and is left out. Whatever else may be names or
@@ -129,7 +136,7 @@ def _of_each(name, flag):
     raise TypeError(f"{name}: expected True, False or a pair of them, got {shown(flag)}")
 
 
-def with_intercept(X):
+def with_intercept(X: ArrayLike) -> Array:
     """Return X with a last column of ones, (N, n + 1): the last row of W is then the intercept.
 
     A ridge penalizes it like every other row.
@@ -178,12 +185,12 @@ class Standardized:
 
     """
 
-    X: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
-    constant: np.ndarray
+    X: Array
+    mean: Array
+    scale: Array
+    constant: npt.NDArray[np.bool_]
 
-    def restore(self, W):
+    def restore(self, W: ArrayLike) -> tuple[Array, Any]:
         """Return the coefficients in raw units, and the intercept, of coefficients of the standardized columns.
 
         `raw @ W_raw + intercept` is `X @ W`, up to rounding in the left side: `W_raw = W / scale`, with rows of 0 for
@@ -218,7 +225,7 @@ class Standardized:
                              f"with deviations down to {self.scale.min():.3g}; rescale X")
         return (W_raw[:, 0], float(intercept[0])) if vector else (W_raw, intercept)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.array(self.X, dtype=dtype) if copy else np.asarray(self.X, dtype=dtype)
 
     def __repr__(self):
@@ -226,7 +233,7 @@ class Standardized:
         return f"Standardized({self.X.shape[0]} x {self.X.shape[1]}, {count} constant column{'s' * (count != 1)})"
 
 
-def standardized(X):
+def standardized(X: ArrayLike) -> Standardized:
     """Return X with columns of mean 0 and standard deviation 1 (divided by N), as a `Standardized`.
 
     A column is constant, and becomes 0, if all its entries are equal; one that varies in its last digits only is taken

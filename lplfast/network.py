@@ -1,8 +1,13 @@
 """The two layers, at any width: their compression to width at most n + m, and the way back."""
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 
+from .annotations import Array, ArrayLike, Deviation, FilePath, Rng
 from .interrupts import look_up
 from .layer_sources import LayerBlocks
 from .linalg.compress import columns_per_piece
@@ -45,7 +50,7 @@ class Network:
 
     """
 
-    def __init__(self, W1, W2):
+    def __init__(self, W1: ArrayLike, W2: ArrayLike) -> None:
         W1, W2 = as_matrix("W1", W1), as_matrix("W2", W2)
         if W1.shape[1] != W2.shape[0]:
             turned = ""
@@ -67,7 +72,7 @@ class Network:
         return self
 
     @classmethod
-    def gaussian(cls, n, h, m, *, std=1.0, rng=None):
+    def gaussian(cls, n: int, h: int, m: int, *, std: Deviation = 1.0, rng: Rng = None) -> Self:
         """Return a network with independent normal entries.
 
         Parameters
@@ -90,7 +95,7 @@ class Network:
         return cls.__new__(cls)._set(**drawn(n, h, m, std, rng))
 
     @classmethod
-    def gaussian_implicit(cls, n, h, m, *, std=1.0, rng=None):
+    def gaussian_implicit(cls, n: int, h: int, m: int, *, std: Deviation = 1.0, rng: Rng = None) -> Self:
         """Return a network with independent normal entries, of any width, without the wide matrices.
 
         Everything that training depends on has exactly the distribution of `gaussian` (Bartlett's decomposition);
@@ -121,7 +126,7 @@ class Network:
         return cls.__new__(cls)._set(**drawn_implicitly(n, h, m, std, rng))
 
     @classmethod
-    def balanced(cls, W, h):
+    def balanced(cls, W: ArrayLike, h: int) -> Self:
         """Return layers of width h with the product W and imbalance `W1.T W1 - W2 W2.T = 0`.
 
         `W1 = U sqrt(S)`, `W2 = sqrt(S) V.T` from the singular value decomposition of W, padded with zeros; singular
@@ -143,7 +148,7 @@ class Network:
         return cls.__new__(cls)._set(**balanced(W, h))
 
     @classmethod
-    def from_files(cls, path1, path2):
+    def from_files(cls, path1: FilePath, path2: FilePath) -> Self:
         """Return the network whose layers are in two files, .npy or text.
 
         Layers of up to 64 MB, and those in text files, are read into memory. Larger ones are read piece by piece, now
@@ -168,7 +173,7 @@ class Network:
         return cls(*read_layers(path1, path2)) if source is None else cls._streamed(source)
 
     @classmethod
-    def from_blocks(cls, blocks, n, m):
+    def from_blocks(cls, blocks: Callable[[], Iterable[tuple[ArrayLike, ArrayLike]]], n: int, m: int) -> Self:
         """Return the network whose layers a function yields, some hidden units at a time, of any width.
 
         Parameters
@@ -204,7 +209,7 @@ class Network:
         small, basis = Streamed.read(source)
         return cls.__new__(cls)._set(source.n, small=small, basis=basis)
 
-    def save_layers(self, path1, path2):
+    def save_layers(self, path1: FilePath, path2: FilePath) -> None:
         """Write the wide layers to two .npy files, each replaced at once or not at all, for `from_files`.
 
         Layers that are not in memory are read and written piece by piece. A name that does not end with .npy is given
@@ -232,37 +237,37 @@ class Network:
             yield at, wide[:, at:at + step]
 
     @property
-    def n(self):
+    def n(self) -> int:
         """Number of inputs."""
         return self._n
 
     @property
-    def m(self):
+    def m(self) -> int:
         """Number of outputs."""
         return self._any().shape[0] - self._n
 
     @property
-    def width(self):
+    def width(self) -> int:
         """The hidden width h."""
         return self._width
 
     @property
-    def compressed_width(self):
+    def compressed_width(self) -> int:
         """The width that training runs at, min(h, n + m)."""
         return min(self.width, self.n + self.m)
 
     @property
-    def W1(self):
+    def W1(self) -> Array:
         """The first layer (n, h), read-only."""
         return _read_only(self.stack(compress=False)[: self.n])
 
     @property
-    def W2(self):
+    def W2(self) -> Array:
         """The second layer (h, m), read-only."""
         return _read_only(self.stack(compress=False)[self.n:].T)
 
     @property
-    def product(self):
+    def product(self) -> Array:
         """W1 @ W2, (n, m).
 
         Raises
@@ -275,7 +280,7 @@ class Network:
         with np.errstate(over="ignore", invalid="ignore"):
             return _within_float64("product", stack[: self.n] @ stack[self.n:].T)
 
-    def imbalance_eigenvalues(self):
+    def imbalance_eigenvalues(self) -> Array:
         """Return the eigenvalues of `D = W1.T W1 - W2 W2.T`, largest first, but for h - k zeros.
 
         Returns
@@ -298,7 +303,7 @@ class Network:
         with np.errstate(over="ignore"):
             return _within_float64("imbalance_eigenvalues", np.ldexp(values, 2 * power))
 
-    def stack(self, *, compress=True):
+    def stack(self, *, compress: bool = True) -> Array:
         """Return `[W1; W2.T]` of shape (n + m, k), at the compressed or at the full width; not to be written.
 
         Raises
@@ -315,7 +320,7 @@ class Network:
             self._wide = self._small if self._basis is None else self._basis.widen(self._small)
         return self._wide
 
-    def replace(self, stack):
+    def replace(self, stack: ArrayLike) -> "Network":
         """Return the network with another stack `[W1; W2.T]`, in the same coordinates that `stack()` gave.
 
         Raises
@@ -332,7 +337,7 @@ class Network:
             return Network.__new__(Network)._set(self.n, wide=stack)
         return Network.__new__(Network)._set(self.n, small=stack, basis=self._basis)
 
-    def to_arrays(self, *, self_contained=True):
+    def to_arrays(self, *, self_contained: bool = True) -> dict[str, npt.NDArray[Any]]:
         """Return everything this network is made of as a dict of arrays: what `from_arrays` takes.
 
         Parameters
@@ -353,7 +358,7 @@ class Network:
                            self_contained=self_contained)
 
     @classmethod
-    def from_arrays(cls, arrays, *, initial=None):
+    def from_arrays(cls, arrays: Mapping[str, ArrayLike], *, initial: "Network | None" = None) -> Self:
         """Return the network that `to_arrays` has taken apart.
 
         Parameters

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from .annotations import ArrayLike
 from .descent.follower import Follower
 from .descent.history import COLUMNS
 from .descent.state import LAYOUT
 from .guarantees.constants import check_pair
 from .guarantees.initial import InitialGuarantee
+from .losses.problems import Problem
+from .network import Network
 from .rules.function import CallableRule
 from .run.info import RunInfo
 from .run.options import RunOptions
@@ -63,7 +66,7 @@ class Observer:
 
     """
 
-    def __init__(self, problem, network):
+    def __init__(self, problem: Problem, network: Network) -> None:
         check_pair(problem, network)
         stack = network.stack(compress=False)
         # only where the loop's own layers are in another frame
@@ -95,7 +98,7 @@ class Observer:
     def __setstate__(self, state):
         self._set(*state)
 
-    def update(self, W1, W2, step_size=None):
+    def update(self, W1: ArrayLike, W2: ArrayLike, step_size: float | None = None) -> bool:
         """Go on to the layers as they are now, one step later; return whether that was a gradient step.
 
         Parameters
@@ -143,7 +146,7 @@ class Observer:
         return taken
 
     @property
-    def run(self):
+    def run(self) -> Run:
         """The trajectory so far as a Run, of status "observed": it audits, plots and saves like any other.
 
         `train(problem, observer.run, step_size)` goes on from there by a rule of lplfast's.

@@ -1,6 +1,8 @@
 """Figures of a run. Each function draws one thing into `ax` and returns it."""
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -8,9 +10,13 @@ from .direct_labels import label_curves
 from .files import replace_file
 from .guarantees.rates import guaranteed_rule, kind_of
 from .guarantees.rest import rule_begun
-from .run.comparison import labelled
+from .run.comparison import Runs, labelled
 from .run.exports import iterations_of
 from .run.run import Run
+
+if TYPE_CHECKING:   # an extra
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 from .validation import as_choice
 
 __all__ = ["compare", "overview", "plot_constants", "plot_gap", "plot_step_size"]
@@ -82,7 +88,7 @@ def _finish(ax, ylabel):
     return ax
 
 
-def plot_gap(run, ax=None):
+def plot_gap(run: Run, ax: "Axes | None" = None) -> "Axes":
     """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss.
 
     Of a rule that a theorem speaks of, what was guaranteed of the rest of the run at four of its iterates, too.
@@ -119,14 +125,14 @@ def _draw_guarantees(run, ax):
         label = None
 
 
-def plot_step_size(run, ax=None):
+def plot_step_size(run: Run, ax: "Axes | None" = None) -> "Axes":
     """Draw the step size."""
     ax = _axes(ax)
     _draw(run, "step_size", ax, color=BLUE)
     return _finish(ax, r"step size $\eta_t$")
 
 
-def plot_constants(run, ax=None):
+def plot_constants(run: Run, ax: "Axes | None" = None) -> "Axes":
     """Draw the local constants: mu_t below, K_t and its sharper form above."""
     ax = _axes(ax)
     _draw(run, "K_t", ax, color=VERMILLION, label=r"$K_t(\eta_t)$")
@@ -136,7 +142,8 @@ def plot_constants(run, ax=None):
     return _finish(ax, "local constants")
 
 
-def compare(runs, labels=None, *, x="iteration", ax=None):
+def compare(runs: Runs, labels: Sequence[str] | None = None, *, x: Literal["iteration", "time"] = "iteration",
+            ax: "Axes | None" = None) -> "Axes":
     """Draw the gaps of runs, labelled beside their curves, and return the axes.
 
     Parameters
@@ -185,7 +192,7 @@ def _gap_or_loss(run):
     raise ValueError("runs: expected the column 'gap' or 'loss' in each history; train with record='all'")
 
 
-def overview(run):
+def overview(run: Run) -> "Figure":
     """Return a new Figure with the three panels of a run: gap and bound, step size, local constants."""
     plt = pyplot()
     from matplotlib.figure import Figure

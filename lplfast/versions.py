@@ -13,7 +13,7 @@ __version__ = importlib.metadata.version("lplfast")
 OTHERS = ["numpy", "scipy", "threadpoolctl", "matplotlib", "pandas", "scikit-learn", "tqdm"]
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions of lplfast, Python, the libraries it uses, and the BLAS in the process."""
     print(f"lplfast        {__version__}")
     print(f"python         {sys.version.split()[0]} on {platform.platform()}")

@@ -75,9 +75,16 @@ def test_all_public_names_are_listed_here():
     assert set(catalogue.__all__) <= set(lplfast.steps.__all__)
 
 
+def called(function):
+    """Return how a function is called, without the annotations, which test_typed.py looks at."""
+    found = inspect.signature(function)
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in found.parameters.values()]
+    return str(found.replace(parameters=plain, return_annotation=found.empty))
+
+
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_signature(name):
-    assert str(inspect.signature(getattr(lplfast, name))) == SIGNATURES[name]
+    assert called(getattr(lplfast, name)) == SIGNATURES[name]
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
@@ -100,7 +107,7 @@ def test_columns():
 @pytest.mark.parametrize("name", catalogue.__all__)
 def test_a_rule_is_called_as_its_line_in_the_docs_says(name):
     found = inspect.signature(getattr(lplfast, name))
-    assert str(found) == f"({OF_RULES[name]})"
+    assert called(getattr(lplfast, name)) == f"({OF_RULES[name]})"
     assert documented(inspect.getdoc(getattr(lplfast, name))) == list(found.parameters)
     theory = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
     assert re.search(rf"^\| `{name}\(", theory, flags=re.MULTILINE), "no row in docs/theory.md, section 4"

@@ -13,8 +13,8 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited", "tables",
-         "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources", "network_bases",
+ORDER = ["annotations", "validation", "clock", "interrupts", "threads", "versions", "files", "npy", "delimited",
+         "tables", "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources", "network_bases",
          "network_stream", "network_draws", "network_balance", "network_parts", "network_files", "network", "spectral",
          "rules", "descent", "guarantees", "run", "observer", "studies", "steps", "data", "direct_labels", "plots",
          "experiments", "cli"]
@@ -45,8 +45,8 @@ INSIDE = {
             "program"],
 }
 
-# A function may import what is above it when it is called, where a method is only a doorway.
-DOORWAYS = {("run", "plots")}
+# A function may import what is above it when it is called, where a method is only a doorway; or for its type alone.
+DOORWAYS = {("run", "plots"), ("losses", "network")}
 
 FILES = sorted(path for suffix in ("py", "pyx", "pxd") for path in PACKAGE.rglob(f"*.{suffix}")
                if path.stem not in ("__init__", "__main__"))

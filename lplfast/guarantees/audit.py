@@ -50,15 +50,15 @@ class Claim:
 class Audit:
     """What `Run.audit` returns: the claims, and whether they held. Prints as a table."""
 
-    claims: tuple
+    claims: tuple[Claim, ...]
 
     @property
-    def violations(self):
+    def violations(self) -> int:
         """How many times a theorem failed beyond rounding."""
         return sum(claim.violations for claim in self.claims if claim.theorem)
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether every theorem held at every step."""
         return self.violations == 0
 

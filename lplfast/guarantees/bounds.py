@@ -2,10 +2,14 @@
 
 import dataclasses
 import math
+from typing import Any, Literal
 
 import numpy as np
 import scipy
 
+from ..annotations import ArrayLike
+from ..losses.problems import Problem
+from ..network import Network
 from ..rules import formulas
 from ..validation import as_array, as_choice
 from .constants import check_pair, evaluated
@@ -45,10 +49,10 @@ class InitialBounds:
     mu_lower: float
     gap: float
     K: float
-    imbalance: "Imbalance"
-    margins: "Margins | None" = None
+    imbalance: Imbalance
+    margins: Margins | None = None
 
-    def after(self, drift):
+    def after(self, drift: float | ArrayLike) -> tuple[Any, Any]:
         """Return `alpha - drift` or better, and `beta + drift`: bounds once the imbalance has moved by at most `drift`.
 
         As long as the gap is at most this one. `drift` may be an array, such as a run's column of that name.
@@ -70,12 +74,12 @@ class InitialBounds:
         with np.errstate(over="ignore"):
             return np.maximum(self.alpha - drift, self.imbalance.alpha(self.p1, drift)), self.beta + drift
 
-    def K_upper(self, eta):
+    def K_upper(self, eta: float) -> float:
         """Return an upper bound on K_t(eta): the formula of Xu et al. (2025) at beta, p2 and this gap."""
         return formulas.K_t(self.K, self.beta, self.p2, self.gap, eta)
 
 
-def initial_bounds(problem, network, *, margins="best"):
+def initial_bounds(problem: Problem, network: Network, *, margins: Literal["best", "xu2023"] = "best") -> InitialBounds:
     """Return bounds on the local constants from the imbalance of the layers and the gap at `network`.
 
     With `lam_i` the i-th largest eigenvalue, `D = W1.T W1 - W2 W2.T` and `x+ = max(x, 0)`:

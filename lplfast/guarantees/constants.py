@@ -57,18 +57,18 @@ class LocalConstants:
     grad_norm: float
     G_norm: float
     G_max: float
-    kernel_extremes: tuple | None
-    brackets: dict
+    kernel_extremes: tuple[float, float] | None
+    brackets: dict[str, tuple[float, float]]
     kind: str
 
-    def K_t(self, eta):
+    def K_t(self, eta: float) -> float:
         """Local smoothness constant of a step of size eta, an upper bound (Xu et al. 2025).
 
         `K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2` with `g = sqrt(2 K gap)`, `s^2 = sigma_max_sq`.
         """
         return formulas.K_t(self.K, self.sigma_max_sq, self.sigma_max_W, self.gap_above, eta)
 
-    def K_t_sharp(self, eta):
+    def K_t_sharp(self, eta: float) -> float:
         """Local smoothness constant of a step of size eta, an upper bound never above `K_t` but for rounding.
 
         `K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2` with `s^2 = sigma_max_sq`.
@@ -76,7 +76,7 @@ class LocalConstants:
         return formulas.K_t_sharp(self.K, self.sigma_max_sq, self.sigma_max_W, self.G_max, self.G_norm, eta)
 
 
-def local_constants(problem, network):
+def local_constants(problem: Problem, network: Network) -> LocalConstants:
     """Return the local constants of `problem` at `network`.
 
     Parameters

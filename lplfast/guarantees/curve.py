@@ -2,9 +2,13 @@
 
 import dataclasses
 import math
+from typing import Literal
 
 import numpy as np
 
+from ..annotations import Array, ArrayLike
+from ..losses.problems import Problem
+from ..network import Network
 from ..threads import single_threaded_blas
 from ..validation import as_count, as_doubles, as_number
 from .constants import check_pair
@@ -41,16 +45,16 @@ class PredictedCurve:
         Which bound it is.
     """
 
-    gap_lower: np.ndarray
-    gap_upper: np.ndarray
-    linear_gap: np.ndarray
-    distance: np.ndarray
-    gram_drift: np.ndarray
-    step_sizes: np.ndarray
+    gap_lower: Array
+    gap_upper: Array
+    linear_gap: Array
+    distance: Array
+    gram_drift: Array
+    step_sizes: Array
     order: int
 
     @property
-    def width(self):
+    def width(self) -> Array:
         """How wide the band is, `1 - gap_lower / gap_upper`: from 0 to 1."""
         with np.errstate(invalid="ignore", divide="ignore"):
             # both are 0 where the run has arrived
@@ -61,7 +65,8 @@ class PredictedCurve:
                 f"{self.gap_lower[-1]:.4g} to {self.gap_upper[-1]:.4g})")
 
 
-def predicted_curve(problem, network, step_sizes, iterations, *, order=1):
+def predicted_curve(problem: Problem, network: Network, step_sizes: float | ArrayLike, iterations: int, *,
+                    order: Literal[0, 1] = 1) -> PredictedCurve:
     """Return bounds on the gap at every iterate from both sides, before the first step; squared losses.
 
     With `Q = H^(1/2) (W - W*)`, the gap is `||Q||_F^2 / 2`, and a step moves Q by `-eta M(Q)` and a term of second

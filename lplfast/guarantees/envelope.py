@@ -2,9 +2,11 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
+from ..annotations import ArrayLike
 from ..rules.rule import Rule
 from ..validation import as_array, as_fraction
 
@@ -48,17 +50,17 @@ class GuaranteedRate:
     B: float
     vacuous: bool
     message: str
-    gaps: tuple = ()
-    drifts: tuple = ()
+    gaps: tuple[float, ...] = ()
+    drifts: tuple[float, ...] = ()
     tail_contraction: float = 0.0
     drift_limit: float = math.inf
 
     @property
-    def tail(self):
+    def tail(self) -> float:
         """What the gap is at most multiplied with by each step after those of `gaps`."""
         return 1 - self.tail_contraction
 
-    def gap_at(self, t):
+    def gap_at(self, t: int | ArrayLike) -> Any:
         """Return what the gap at iteration t is guaranteed to be at most; infinity if nothing is. t may be an array.
 
         Raises
@@ -81,7 +83,7 @@ class GuaranteedRate:
             tail = np.where(beyond > 0, np.exp(beyond * np.log1p(-min(self.tail_contraction, 1.0))), 1.0)
         return _number(np.array(self.gaps)[np.minimum(t, last)] * tail * (1 + 1e-15 * beyond))
 
-    def drift_at(self, t):
+    def drift_at(self, t: int | ArrayLike) -> Any:
         """Return what the drift of the imbalance is guaranteed to be at most at iteration t, which may be an array.
 
         Raises
@@ -94,7 +96,7 @@ class GuaranteedRate:
             return _number(np.full(t.shape, math.inf))
         return _number(np.append(self.drifts, self.drift_limit)[np.minimum(t, len(self.drifts))])
 
-    def iterations_to(self, factor):
+    def iterations_to(self, factor: float) -> float:
         """Return after how many iterations the gap is guaranteed to be at most `factor` times the first.
 
         Examples

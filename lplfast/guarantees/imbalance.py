@@ -2,8 +2,11 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
+
+from ..annotations import Array
 
 __all__ = ["Imbalance"]
 
@@ -29,7 +32,7 @@ class Imbalance:
     nth: float
     mth: float
 
-    def alpha(self, p1, delta=0.0):
+    def alpha(self, p1: float, delta: float | Array = 0.0) -> Any:
         """Return a lower bound on s_min(T)^2 after every eigenvalue has drifted by at most delta (Min et al. 2022).
 
         delta may be an array, and so is what is returned then.
@@ -37,7 +40,7 @@ class Imbalance:
         return (_phi(self.bottom + delta, np.maximum(self.nth - delta, 0.0), p1 if self.n <= self.m else 0.0)
                 + _phi(self.top + delta, np.maximum(self.mth - delta, 0.0), p1 if self.m <= self.n else 0.0))
 
-    def beta(self, p2):
+    def beta(self, p2: float) -> float:
         """Return an upper bound on s_max(T)^2 (Min et al. 2022, Xu et al. 2023)."""
         return sum((top + math.hypot(top, 2 * p2)) / 2 for top in (self.top, self.bottom))
 

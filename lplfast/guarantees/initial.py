@@ -3,9 +3,16 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
+from typing import Any, Self
 
+from ..losses.problems import Problem
+from ..network import Network
+from ..rules.rule import Rule
 from ..spectral.modes import spectral_from
+from ..spectral.spectral import Spectral
 from .bounds import InitialBounds, bounds_at
+from .envelope import GuaranteedRate
 from .imbalance import Imbalance
 from .margins import Margins
 from .rates import guaranteed_rule, rate_of
@@ -30,35 +37,35 @@ class InitialGuarantee:
         That of `rate`: `gap[t] <= (1 - contraction)**t * gap[0]`.
     """
 
-    def __init__(self, problem, network, rule, spectral, gap):
+    def __init__(self, problem: Problem, network: Network, rule: Rule, spectral: Spectral, gap: float) -> None:
         self._origin = functools.partial(_from_the_start, problem, network, rule, spectral, gap)
         self._kept = None
 
     @property
-    def bounds(self):
+    def bounds(self) -> InitialBounds | None:
         """The InitialBounds of the first network, or None."""
         return self._work_out()[0]
 
     @property
-    def rate(self):
+    def rate(self) -> GuaranteedRate | None:
         """The GuaranteedRate of the run's rule, or None."""
         return self._work_out()[1]
 
     @property
-    def contraction(self):
+    def contraction(self) -> float | None:
         """The guaranteed contraction of a step, or None."""
         return self.rate.contraction if self.rate else None
 
-    def without_rate(self):
+    def without_rate(self) -> "InitialGuarantee":
         """Return the guarantee of a run that has gone on with another rule: the bounds are still good."""
         return InitialGuarantee._of(self.bounds, None)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything, plain enough for JSON; `from_dict` does without `bounds` where they are None."""
         return {"bounds": dataclasses.asdict(self.bounds) if self.bounds else None, "contraction": self.contraction}
 
     @classmethod
-    def from_dict(cls, kept, options):
+    def from_dict(cls, kept: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Return the guarantee that `to_dict` has taken apart, of a run with these options, as saved."""
         bounds = kept.get("bounds")
         if bounds is None:
@@ -72,7 +79,7 @@ class InitialGuarantee:
         return guarantee
 
     @classmethod
-    def none(cls):
+    def none(cls) -> Self:
         """Return what is guaranteed of steps that are somebody else's: nothing."""
         return cls._of(None, None)
 

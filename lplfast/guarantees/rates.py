@@ -6,12 +6,16 @@ import math
 import numpy as np
 import scipy
 
+from ..annotations import Mode
+from ..losses.problems import Problem
+from ..network import Network
 from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
 from ..rules.recursion import Recursion
+from ..rules.rule import Rule
 from ..rules.schedule import Schedule
 from ..spectral.modes import spectral_from
-from ..spectral.spectral import ROUNDING
+from ..spectral.spectral import ROUNDING, Spectral
 from ..validation import as_fraction
 from .bounds import initial_bounds
 from .constants import check_pair
@@ -31,7 +35,8 @@ FOLLOWED = 1e-12
 TINY = float(np.finfo(float).tiny)
 
 
-def guaranteed_rate(problem, network, *, rule=None, factor=1e-6, constants=None):
+def guaranteed_rate(problem: Problem, network: Network, *, rule: Rule | None = None, factor: float = 1e-6,
+                    constants: Mode | Spectral | None = None) -> GuaranteedRate:
     """Return the best curve of the gap that is guaranteed for a whole run, before its first step.
 
     Step by step, the gap and the drift of the imbalance so far bound the singular values of the layers, these the

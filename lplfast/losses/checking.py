@@ -5,9 +5,11 @@ docs/theory.md, section 12.
 
 import dataclasses
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 
+from ..annotations import ArrayLike, Rng
 from ..threads import single_threaded_blas
 from ..validation import as_generator, as_shaped, shown
 from .problems import Problem
@@ -45,7 +47,7 @@ class Claim:
     found: str = ""
     refutes: bool = True
 
-    def note(self, excess, allowed, found):
+    def note(self, excess: float, allowed: float, found: str) -> None:
         """Count a trial that exceeds the claim by `excess` (or falls short of it, if negative); `found` says where."""
         self.tried += 1
         failed = not excess <= allowed
@@ -65,15 +67,15 @@ class LossReport:
         excess beyond what rounding and the curvature of l allow, `worst`.
     """
 
-    claims: tuple
+    claims: tuple[Claim, ...]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether nothing was found: which proves nothing."""
         return not self.problems
 
     @property
-    def problems(self):
+    def problems(self) -> list[str]:
         """A sentence for each claim that was found to be false."""
         return [f"{claim.says}: failed {claim.failed} of {claim.tried} trials; {claim.found}."
                 for claim in self.claims if claim.failed and claim.refutes]
@@ -86,7 +88,7 @@ class LossReport:
         return "\n".join(lines)
 
 
-def check_loss(problem, *, points=(), rng=0):
+def check_loss(problem: Problem, *, points: Iterable[ArrayLike] = (), rng: Rng = 0) -> LossReport:
     """Look for reasons to doubt a loss: its gradient, its constants mu and K, and its minimum.
 
     At W = 0, the minimizer if it is known, random W and far ones: the gradient is compared with central differences of

@@ -1,10 +1,13 @@
 """Losses for labels: logistic regression for m binary ones, softmax regression for one of m classes."""
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
+from ..annotations import Array, ArrayLike, Reduction
 from ..interrupts import look_up
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
@@ -27,6 +30,8 @@ class Classification(RowLoss):
 
     A subclass says what a row's distribution is, `_probabilities`, and what changes of the logits make of it.
     """
+
+    classes: npt.NDArray[Any]
 
     needs_ridge = False
 
@@ -171,7 +176,8 @@ class SoftmaxLoss(Classification):
 
     targets_name = "labels"
 
-    def __init__(self, X, labels, *, l2, reduction="sum", offset=None):
+    def __init__(self, X: ArrayLike, labels: ArrayLike, *, l2: float, reduction: Reduction = "sum",
+                 offset: ArrayLike | None = None) -> None:
         X = as_matrix("X", X)
         targets, self.classes = as_distributions(labels)
         super().__init__(X, targets, l2=l2, reduction=reduction, offset=offset, curvature=0.5)
@@ -180,7 +186,7 @@ class SoftmaxLoss(Classification):
         # a number that is added to all logits changes no probability
         return A - A.mean(axis=0)
 
-    def hessian(self, V):
+    def hessian(self, V: Array) -> Array:
         """Return the Hessian at V as an array of shape (1, m n, m n), class by class.
 
         Without a ridge it is 0 on what the data do not see; there it is replaced by something of its size.
@@ -286,17 +292,18 @@ class LogisticLoss(Classification):
 
     targets_name = "Y"
 
-    def __init__(self, X, Y, *, l2, reduction="sum", offset=None):
+    def __init__(self, X: ArrayLike, Y: ArrayLike, *, l2: float, reduction: Reduction = "sum",
+                 offset: ArrayLike | None = None) -> None:
         X = as_matrix("X", X)
         targets, self.classes = as_binary(Y)
         super().__init__(X, targets, l2=l2, reduction=reduction, offset=offset, curvature=0.25)
 
     @property
-    def blocks(self):
+    def blocks(self) -> int:
         """How many independent problems this is: one a column."""
         return self.shape[1]
 
-    def hessian(self, V):
+    def hessian(self, V: Array) -> Array:
         """Return the Hessian at V as an array of shape (m, n, n), column by column.
 
         Without a ridge it is 0 on what the data do not see; there it is replaced by something of its size.

@@ -1,9 +1,11 @@
 """A loss of the user's own, as a Python function."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
+from ..annotations import Array, ArrayLike
 from ..validation import as_callable, as_number, as_shape, as_shaped
 from .function import PythonLoss
 from .problems import Problem
@@ -52,7 +54,9 @@ class CustomLoss(Problem):
 
     """
 
-    def __init__(self, value_and_gradient, *, shape, mu, K, minimum=None, minimizer=None, lower_bound=None):
+    def __init__(self, value_and_gradient: Callable[[Array], tuple[float, ArrayLike]], *, shape: tuple[int, int],
+                 mu: float, K: float, minimum: float | None = None, minimizer: ArrayLike | None = None,
+                 lower_bound: float | None = None) -> None:
         as_callable("value_and_gradient", value_and_gradient)
         shape = as_shape(shape)
         mu, K = as_number("mu", mu), as_number("K", K, positive=True)
@@ -87,6 +91,6 @@ class CustomLoss(Problem):
         super().__init__(kernel, minimizer=minimizer)
 
     @property
-    def lower_bound(self):
+    def lower_bound(self) -> float:
         """A number that l* is not below; NaN if none is known."""
         return self.kernel.lower_bound if math.isnan(self.minimum) else super().lower_bound

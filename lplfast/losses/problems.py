@@ -1,9 +1,11 @@
 """Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..annotations import Array, ArrayLike, Reduction
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_count, as_matrix, as_number, as_offset, as_reduction, as_shaped
@@ -11,6 +13,9 @@ from .conditioning import describe_conditioning, describe_frame
 from .least_squares import solve
 from .loss import Loss, digest
 from .quadratic import DiagonalQuadratic
+
+if TYPE_CHECKING:   # it is above this
+    from ..network import Network
 
 __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 
@@ -60,9 +65,11 @@ class Problem:
 
     """
 
-    minimizer_error = minimum_error = 0.0
+    minimizer_error: float = 0.0
+    minimum_error: float = 0.0
 
-    def __init__(self, kernel, *, rows=None, basis=None, minimizer=None):
+    def __init__(self, kernel: Loss, *, rows: int | None = None, basis: ArrayLike | None = None,
+                 minimizer: ArrayLike | None = None) -> None:
         if not isinstance(kernel, Loss):
             raise TypeError(f"kernel: expected a compiled loss, got {type(kernel).__name__}")
         if type(kernel).options is Loss.options:
@@ -74,19 +81,20 @@ class Problem:
         elif rows not in (None, kernel.n):
             raise ValueError(f"rows: expected {kernel.n} as in the compiled loss, or a basis beside them, got {rows}")
         self.kernel = kernel
-        self.basis = basis
-        self.shape = (kernel.n if rows is None else rows, kernel.m)
+        self.basis: Array | None = basis
+        self.shape: tuple[int, int] = (kernel.n if rows is None else rows, kernel.m)
         self.mu, self.K, self.minimum = kernel.mu, kernel.K, kernel.minimum
-        self.minimizer = None if minimizer is None else as_shaped("minimizer", minimizer, self.shape).copy()
+        self.minimizer: Array | None = None
         if minimizer is not None:
+            self.minimizer = as_shaped("minimizer", minimizer, self.shape).copy()
             self.minimizer.flags.writeable = False
 
     @property
-    def lower_bound(self):
+    def lower_bound(self) -> float:
         """A number that l* is not below, `minimum - minimum_error`; NaN if none is known."""
         return self.minimum - self.minimum_error
 
-    def project(self, network):
+    def project(self, network: "Network") -> "Network":
         """Return the nearest network without what the data do not see.
 
         What the data do not see of a network is moved by the ridge alone, where that is small hardly at all, and every
@@ -143,38 +151,38 @@ class Problem:
         """Return the part of an (n, m) matrix that the data see."""
         return self._seen_outputs(self._seen_inputs(W).T).T
 
-    def value(self, W):
+    def value(self, W: ArrayLike) -> float:
         """Return l(W) for an (n, m) matrix; NaN or inf where it is beyond float64, and so do the next two."""
         return self._evaluate(W)[0]
 
-    def gap(self, W):
+    def gap(self, W: ArrayLike) -> float:
         """Return l(W) - l*, computed without cancellation."""
         return self._evaluate(W)[1]
 
-    def gradient(self, W):
+    def gradient(self, W: ArrayLike) -> Array:
         """Return the (n, m) gradient of l at W."""
         gradient = self._evaluate(W)[2]
         with np.errstate(over="ignore", invalid="ignore"):
             return gradient if self.basis is None else self.basis @ gradient
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A digest of everything that the compiled loop knows of this problem: equal for equal problems alone."""
         return digest({"kernel": self.kernel.fingerprint, "basis": self.basis})
 
     @property
-    def sees_everything(self):
+    def sees_everything(self) -> bool:
         """Whether l depends on all of W; where it does not, a part of W1 never moves."""
         return self.basis is None or self.basis.shape[1] == self.shape[0]
 
-    def to_kernel(self, stack):
+    def to_kernel(self, stack: Array) -> Array:
         """Return a stack `[W1; W2.T]`, or a W alone, as the compiled loss wants it: its n first rows by `basis.T`."""
         if self.basis is None:
             return stack
         n = self.shape[0]
         return np.concatenate([self.basis.T @ stack[:n], stack[n:]])
 
-    def from_kernel(self, stack, before):
+    def from_kernel(self, stack: Array, before: Array) -> Array:
         """Return the stack whose kernel form is `stack`; what l cannot see of W1 stays as it is in `before`, a W1."""
         if self.basis is None:
             return stack
@@ -262,14 +270,17 @@ class SquaredLoss(Problem):
 
     """
 
-    def __init__(self, X, Y, *, l2=0.0, reduction="sum", offset=None):
+    minimizer: Array
+
+    def __init__(self, X: ArrayLike, Y: ArrayLike, *, l2: float = 0.0, reduction: Reduction = "sum",
+                 offset: ArrayLike | None = None) -> None:
         X = as_matrix("X", X)
         Y = as_matrix("Y", Y, vector_as_column=True)
         N, n = X.shape
         if Y.shape[0] != N:
             raise ValueError(f"Y: expected {N} rows as in X, got {Y.shape[0]}")
-        self.l2 = as_number("l2", l2)
-        self.reduction = as_reduction(reduction)
+        self.l2: float = as_number("l2", l2)
+        self.reduction: str = as_reduction(reduction)
         frozen = as_offset(offset, (n, Y.shape[1]))
 
         if not abs(X).max() < HUGE / max(X.shape):
@@ -282,10 +293,11 @@ class SquaredLoss(Problem):
         with single_threaded_blas():    # the same bits however many cores there are
             found = solve(X, Y, l2=self.l2, rows=rows, offset=frozen)
             target = None if self.l2 > 0 else summarize((Y - X @ frozen) / np.sqrt(rows))
-        self.singular_values, self.rank = found.singular_values, found.rank
+        self.singular_values: Array = found.singular_values
+        self.rank: int = found.rank
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
-        self.frame_error = found.frame
+        self.frame_error: float = found.frame
         self._ridge_on = frozen if self.l2 > 0 and offset is not None else None
         kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K,
                                    target_summary=target, frame=found.frame, uncertainty=found.uncertainty)
@@ -297,7 +309,7 @@ class SquaredLoss(Problem):
         return A if self.rank == self.shape[0] else V @ (V.T @ A)
 
     @property
-    def conditioning(self):
+    def conditioning(self) -> str:
         """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
         said, n = describe_conditioning(self), self.shape[0]
         if self.rank < n and self.l2 == 0:
@@ -325,7 +337,9 @@ class MatrixFactorization(Problem):
 
     """
 
-    def __init__(self, Y, *, offset=None):
+    minimizer: Array
+
+    def __init__(self, Y: ArrayLike, *, offset: ArrayLike | None = None) -> None:
         Y = as_matrix("Y", Y)
         frozen = as_offset(offset, Y.shape)
         with np.errstate(over="ignore"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..annotations import Array, ArrayLike, Reduction
 from ..validation import HUGE, as_matrix, as_number
 from .pseudo_huber import PseudoHuber
 from .row_loss import RowLoss
@@ -59,7 +60,8 @@ class PseudoHuberLoss(RowLoss):
 
     targets_name = "Y"
 
-    def __init__(self, X, Y, *, delta, l2, reduction="sum", offset=None):
+    def __init__(self, X: ArrayLike, Y: ArrayLike, *, delta: float, l2: float, reduction: Reduction = "sum",
+                 offset: ArrayLike | None = None) -> None:
         X, Y = as_matrix("X", X), as_matrix("Y", Y, vector_as_column=True)
         self.delta = as_number("delta", delta, positive=True)
         if not 1 / HUGE < self.delta < HUGE:
@@ -76,11 +78,11 @@ class PseudoHuberLoss(RowLoss):
                              f"{pull:.3g}; rescale X or Y")
 
     @property
-    def blocks(self):
+    def blocks(self) -> int:
         """How many independent problems this is: one a column."""
         return self.shape[1]
 
-    def hessian(self, V):
+    def hessian(self, V: Array) -> Array:
         """Return the Hessian at V as an array of shape (m, n, n), column by column."""
         return self._hessian_by_columns(self._second_derivatives(abs(self._residuals(self._X @ V))))
 

@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 
+from ..annotations import Array
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
@@ -15,6 +16,7 @@ from .conditioning import describe_conditioning
 from .curvature import largest_curvature
 from .newton import newton
 from .problems import Problem
+from .rowwise import Rowwise
 
 __all__ = ["RowLoss"]
 
@@ -78,7 +80,7 @@ class RowLoss(Problem):
         self.K = float(self._weight * curvature * top_sq + self.l2) * (1 + 8 * U)
 
     @property
-    def kernel(self):
+    def kernel(self) -> Rowwise:
         """The compiled loss; the first access solves for the minimizer."""
         if self._kernel is None:
             with SOLVING:
@@ -88,23 +90,23 @@ class RowLoss(Problem):
         return self._kernel
 
     @property
-    def minimum(self):
+    def minimum(self) -> float:
         """l*, an upper bound: l at `minimizer`. The first access solves for it."""
         return self.kernel.minimum
 
     @property
-    def minimizer(self):
+    def minimizer(self) -> Array:
         """The minimizer W, up to `minimizer_error`; the one of least norm. The first access solves for it."""
         found = self.kernel.minimizer
         return found if self.basis is None else self.basis @ found
 
     @property
-    def minimizer_error(self):
+    def minimizer_error(self) -> float:
         """A bound on the distance from `minimizer` to the true one: ||gradient|| / mu, rounding included."""
         return self._errors(self.kernel.uncertainty)[0]
 
     @property
-    def minimum_error(self):
+    def minimum_error(self) -> float:
         """What `minimum` may exceed l* by: ||gradient at minimizer||^2 / (2 mu), rounding included."""
         return self._errors(self.kernel.uncertainty)[1]
 
@@ -113,12 +115,12 @@ class RowLoss(Problem):
         return uncertainty / self.mu, uncertainty * uncertainty / (2 * self.mu)     # a power raises where this is inf
 
     @property
-    def lower_bound(self):
+    def lower_bound(self) -> float:
         """A number that l* is not below: `minimum - minimum_error`."""
         return self.minimum - self.minimum_error
 
     @property
-    def conditioning(self):
+    def conditioning(self) -> str:
         """A sentence on the rank and the condition number of X, with the remedy where they are bad."""
         return describe_conditioning(self) + "."
 
@@ -138,13 +140,13 @@ class RowLoss(Problem):
         return self._compiled(V, W_star, mu=self.mu, K=self.K, minimum=float(value), weight=self._weight, l2=self.l2,
                               uncertainty=uncertainty)
 
-    def value_and_gradient(self, V):
+    def value_and_gradient(self, V: Array) -> tuple[float, Array]:
         """Return l and its gradient where the whole matrix `W + offset` is V, by the plain formulas."""
         Z = self._X @ V
         return (self._weight * self._row_losses(Z).sum() + self.l2 / 2 * np.vdot(V, V),
                 self._weight * (self._X.T @ self._slopes(Z)) + self.l2 * V)
 
-    def hessian_product(self, V, U):
+    def hessian_product(self, V: Array, U: Array) -> Array:
         """Return the Hessian at V times U."""
         return self._weight * (self._X.T @ self._bent(self._X @ V, self._X @ U)) + self.l2 * U
 

@@ -3,9 +3,12 @@
 A new rule is entered here. docs/extending.md has the rest of the way.
 """
 
+from collections.abc import Callable
+
 from .classical import AdGD, BarzilaiBorwein, Constant, Polyak
 from .guaranteed import Contraction, Local, Sharp
 from .published import Arora2018, Du2018, Xu2023
+from .rule import Rule
 from .schedule import Schedule
 from .search import Armijo, ExactLineSearch, Majorizer
 
@@ -13,7 +16,7 @@ __all__ = ["AdGD", "Armijo", "Arora2018", "BarzilaiBorwein", "Constant", "Contra
            "Local", "Majorizer", "Polyak", "Schedule", "Sharp", "Xu2023"]
 
 # name -> function that makes the rule with its default options
-RULES = {
+RULES: dict[str, Callable[[], Rule]] = {
     "local": Local,
     "sharp": Sharp,
     "majorizer": Majorizer,

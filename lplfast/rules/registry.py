@@ -2,17 +2,22 @@
 
 import difflib
 import numbers
+from collections.abc import Callable
 
 from ..validation import as_number, shown
 from .catalogue import RULES
 from .classical import Constant
 from .function import CallableRule
 from .rule import Capped, Rule, compiled_class
+from .view import IterateView
 
-__all__ = ["rule_again", "rule_from", "rule_parts"]
+__all__ = ["StepSize", "rule_again", "rule_from", "rule_parts"]
+
+# The name of a rule, a number, a rule, or a function of the iterate.
+StepSize = str | float | Rule | Callable[[IterateView], float]
 
 
-def rule_from(step_size):
+def rule_from(step_size: StepSize) -> Rule:
     """Return the rule that a `step_size` means: a rule, a name in `RULES`, a positive number, or a function.
 
     Raises

@@ -1,12 +1,21 @@
 """Runs side by side."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 from ..validation import shown
 from .run import Run
 
-__all__ = ["compare", "labelled"]
+if TYPE_CHECKING:   # an extra
+    import pandas as pd
+
+__all__ = ["Runs", "compare", "labelled"]
+
+# Runs alone, or with their labels.
+Runs = Sequence[Run] | Mapping[str, Run]
 
 
-def compare(runs, labels=None):
+def compare(runs: Runs, labels: Sequence[str] | None = None) -> "pd.DataFrame":
     """Return a table of runs, one a row: how each ended, what it cost, and what was guaranteed.
 
     Columns: `status`; `iterations`; `seconds` in the compiled loop; `work`, evaluations of the loss and of its gradient

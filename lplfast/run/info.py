@@ -2,19 +2,24 @@
 
 import collections.abc
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import scipy
 
+from ..losses.problems import Problem
+from ..network import Network
 from ..versions import __version__
+from .options import RunOptions
 
 __all__ = ["RunInfo"]
 
 
 # a Mapping compares itself
 @dataclass(frozen=True, eq=False)
-class RunInfo(collections.abc.Mapping):
+class RunInfo(collections.abc.Mapping[str, Any]):
     """What was run, for people and tables. A read-only mapping too: `run.facts["rule"]`, `dict(run.facts)`.
 
     Nothing that goes on with a run depends on it.
@@ -57,10 +62,10 @@ class RunInfo(collections.abc.Mapping):
     m: int
     width: int
     run_width: int
-    versions: dict
+    versions: dict[str, str]
 
     @classmethod
-    def of(cls, problem, network, options, *, rule, run_width):
+    def of(cls, problem: Problem, network: Network, options: RunOptions, *, rule: str, run_width: int) -> Self:
         """Return what is known of a run on `problem` from `network`, made with `options`, under these versions."""
         return cls(problem=repr(problem), mu=problem.mu, K=problem.K, minimum=problem.minimum, rule=rule,
                    constants=options.spectral.mode, tolerance=options.spectral.tolerance, tol=options.tol,
@@ -68,15 +73,15 @@ class RunInfo(collections.abc.Mapping):
                    versions={"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
                              "scipy": scipy.__version__})
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         if name not in NAMES:
             raise KeyError(name)
         return getattr(self, name)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(NAMES)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(NAMES)
 
 

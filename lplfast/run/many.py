@@ -1,19 +1,32 @@
 """Many runs at once, on threads."""
 
 import os
+from collections.abc import Callable, Sequence
 
+from ..annotations import FilePath, Mode
+from ..losses.problems import Problem
+from ..network import Network
+from ..rules.registry import StepSize
+from ..spectral.spectral import Spectral
 from ..validation import as_callable, as_count, as_number
 from .crowd import Crowd
 from .folder import CheckpointFolder
+from .options import Record
 from .plan import Plan
+from .run import Run
 from .training import progress_bar
 
 __all__ = ["train_many"]
 
 
-def train_many(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, grad_tol=None,
-               max_growth=None, max_time=None, constants=None, compress=None, record=None, record_every=None,
-               callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, progress=False):
+def train_many(problems: Problem | Sequence[Problem], networks: Network | Run | Sequence[Network | Run],
+               step_sizes: StepSize | Sequence[StepSize] | None = None, *, n_threads: int | None = None,
+               max_iter: int = 1000, tol: float | None = None, grad_tol: float | None = None,
+               max_growth: float | None = None, max_time: float | None = None,
+               constants: Mode | Spectral | None = None, compress: bool | None = None, record: Record | None = None,
+               record_every: int | None = None, callback: Callable[[int, Run], object] | None = None,
+               callback_every: int = 1, checkpoint: FilePath | None = None, checkpoint_every: float = 60.0,
+               progress: bool = False) -> list[Run]:
     """Train as `train` does, many runs on threads: each is, bit for bit, what `train` alone returns.
 
     The compiled loop does without the interpreter's lock, so that two threads are nearly twice as fast as one.

@@ -1,6 +1,7 @@
 """How a run is made, beside its problem and its network: what a run that is continued takes over."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..descent.history import COLUMNS
@@ -11,7 +12,10 @@ from ..spectral.modes import spectral_from
 from ..spectral.spectral import Spectral
 from ..validation import as_count, as_flag, as_number, shown
 
-__all__ = ["RunOptions", "check_saved_options"]
+__all__ = ["Record", "RunOptions", "check_saved_options"]
+
+# "all", or names of columns.
+Record = str | Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class RunOptions:
     grad_tol: float | None
     max_growth: float | None
     compress: bool
-    record: tuple
+    record: tuple[str, ...]
     record_every: int
 
     @classmethod

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from typing import Any, Self
 
 from ..descent.state import LAYOUT
 from ..guarantees.constants import check_pair
 from ..losses.problems import Problem
 from ..network import Network
+from ..rules.registry import StepSize
 from ..validation import as_count, as_number
 from .options import RunOptions
 from .requirements import missing_for
@@ -30,7 +32,8 @@ class Plan:
     max_time: float
 
     @classmethod
-    def validated(cls, problem, network, *, step_size, max_iter, max_time, **given):
+    def validated(cls, problem: Problem, network: Network | Run, *, step_size: StepSize | None, max_iter: int,
+                  max_time: float | None, **given: Any) -> Self:
         """Return the plan of a run on `problem` from `network`, a Network or a Run to be continued.
 
         Raises
@@ -60,7 +63,7 @@ class Plan:
             _check_origin(problem, run)
         return cls(problem, network, run, options, max_iter, max_time)
 
-    def taken_up(self, run):
+    def taken_up(self, run: Run) -> Self:
         """Return the plan that goes on with a run of this one, from a file.
 
         Raises
@@ -77,7 +80,7 @@ DEFAULTS = {"max_iter": 1000, "tol": None, "grad_tol": None, "max_growth": None,
             "compress": None, "record": None, "record_every": None}
 
 
-def plan(problem, network, step_size=None, **options):
+def plan(problem: Problem, network: Network | Run, step_size: StepSize | None = None, **options: Any) -> Plan:
     """Return what `train` would be given, checked and not begun: what an experiment may return to `sweep`.
 
     Parameters

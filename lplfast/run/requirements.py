@@ -4,12 +4,14 @@ import numpy as np
 
 from ..guarantees.bounds import initial_bounds
 from ..guarantees.constants import check_pair
+from ..losses.problems import Problem
+from ..network import Network
 from ..rules.rule import Rule
 
 __all__ = ["NEEDS", "missing_for"]
 
 
-def missing_for(rule, problem, network):
+def missing_for(rule: Rule, problem: Problem, network: Network) -> str | None:
     """Return what the rule needs that the problem or the network does not have, in words; None if nothing.
 
     Raises

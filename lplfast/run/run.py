@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from ..annotations import Array, FilePath
 from ..files import replace_file
-from ..guarantees.audit import audit, theorems_failed
+from ..guarantees.audit import Audit, audit, theorems_failed
+from ..guarantees.envelope import GuaranteedRate
 from ..guarantees.initial import InitialGuarantee
 from ..guarantees.rates import guaranteed_rule
 from ..guarantees.rest import gap_and_drift, guarantee_of_the_rest, rule_begun
@@ -17,6 +20,15 @@ from .archive import load_entries, save_entries
 from .entries import flat
 from .exports import to_xarray
 from .info import RunInfo
+
+if TYPE_CHECKING:   # extras
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+if TYPE_CHECKING:   # extras
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["Continuation", "Interrupted", "Run"]
 
@@ -33,7 +45,7 @@ class Interrupted(KeyboardInterrupt):
 
     """
 
-    def __init__(self, *runs):
+    def __init__(self, *runs: "Run | None") -> None:
         begun = [run for run in runs if run is not None]
         ended = sum(run.status != "interrupted" for run in begun)
         super().__init__(f"{runs[0].message} The run so far is this exception's `run`, and train(problem, error.run) "
@@ -43,7 +55,7 @@ class Interrupted(KeyboardInterrupt):
         self.runs = list(runs)
 
     @property
-    def run(self):
+    def run(self) -> "Run":
         """The run of `train`."""
         return self.runs[0]
 
@@ -55,24 +67,24 @@ class Interrupted(KeyboardInterrupt):
 class Continuation:
     """What `train` needs, beside a run's history and network, to go on with it, bit for bit."""
 
-    options: dict               # rule, mode, tol, record ...: what is not said anew
+    options: dict[str, Any]     # rule, mode, tol, record ...: what is not said anew
     fingerprint: str            # of the problem
     layout: str                 # of the state
     loss: float                 # at the last iterate: of a Python function, it tells one problem from another
     run_width: int              # of the layers in the state
-    state: np.ndarray           # memory, what the loss carries along, and layers, as the compiled loop has them
-    start: np.ndarray | None    # the first layer at t = 0, if the problem cannot see all of it
+    state: Array                # memory, what the loss carries along, and layers, as the compiled loop has them
+    start: Array | None         # the first layer at t = 0, if the problem cannot see all of it
 
-    def to_arrays(self):
+    def to_arrays(self) -> dict[str, Array]:
         """Return the arrays."""
         return {"state": self.state} if self.start is None else {"state": self.state, "start": self.start}
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the rest, plain enough for JSON."""
         return {"options": self.options, "fingerprint": self.fingerprint, "layout": self.layout, "loss": self.loss,
                 "run_width": self.run_width}
 
-    def layers(self, rows):
+    def layers(self, rows: int) -> Array:
         """Return the layers in the state as one stack of so many rows, a view.
 
         Raises
@@ -139,8 +151,9 @@ class Run:
 
     """
 
-    def __init__(self, *, history, status, message, network, iterations, checks, counters, facts, continuation,
-                 guarantee):
+    def __init__(self, *, history: dict[str, Array], status: str, message: str, network: Network, iterations: int,
+                 checks: dict[str, dict[str, Any]], counters: dict[str, int], facts: RunInfo,
+                 continuation: Continuation, guarantee: InitialGuarantee) -> None:
         self.history = history
         self.status = status
         self.message = message
@@ -153,12 +166,12 @@ class Run:
         self.guarantee = guarantee
 
     @property
-    def converged(self):
+    def converged(self) -> bool:
         """Whether the gap fell to `tol`, or the gradient to `grad_tol`, times the first one."""
         return self.status == "converged"
 
     @property
-    def violations(self):
+    def violations(self) -> int:
         """How many times a theorem failed beyond rounding: 0, or the loss is not what it declares.
 
         Always 0 with `constants="power"`, whose constants are estimates.
@@ -166,7 +179,7 @@ class Run:
         return self.audit().violations
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """A sentence on the inequalities checked at every step: how often, violations, smallest slacks."""
         # the drift condition is no theorem, with whatever constants
         checked = [claim for claim in self.audit().claims
@@ -196,7 +209,7 @@ class Run:
         return f"{said}."
 
     @property
-    def certificate(self):
+    def certificate(self) -> str:
         """A sentence on how the singular values were found, how wide their brackets were, and at what cost."""
         mode, tolerance, iterates = self.facts.constants, self.facts.tolerance, self.iterations + 1
         if mode == "power":
@@ -207,14 +220,14 @@ class Run:
                 f"{renewals} brackets computed anew; "
                 f"{self.counters['redone']} steps taken back and redone with exact values.")
 
-    def audit(self):
+    def audit(self) -> Audit:
         """Return an Audit: for every inequality its smallest slack, where, and how often it failed beyond rounding.
 
         Works on a loaded run. `print(run.audit())` is a table; `run.audit().passed` says whether all theorems held.
         """
         return audit(self.checks, self.history, self.guarantee, estimated=self.facts.constants == "power")
 
-    def guarantee_from(self, t):
+    def guarantee_from(self, t: int) -> GuaranteedRate:
         """Return what is guaranteed of the rest of the run from iterate t on, a GuaranteedRate that begins there.
 
         From the gap and the drift of the imbalance at t, which are in the history, and the imbalance at t = 0; at the
@@ -251,7 +264,7 @@ class Run:
             options["constants"]["mode"], tolerance=options["constants"]["tolerance"]),
             *gap_and_drift(bounds, t, row), taken=t - begun, stack=stack)
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> "pd.DataFrame":
         """Return the history as a pandas DataFrame, one recorded iterate a row."""
         try:
             import pandas as pd
@@ -259,7 +272,7 @@ class Run:
             raise ImportError('to_dataframe needs pandas: pip install "lplfast[frames]"') from error
         return pd.DataFrame(self.history)
 
-    def to_xarray(self):
+    def to_xarray(self) -> "xr.Dataset":
         """Return the history as an xarray.Dataset along "iteration", with units, and the facts as attributes.
 
         Raises
@@ -269,7 +282,7 @@ class Run:
         """
         return to_xarray(self)
 
-    def to_csv(self, path):
+    def to_csv(self, path: FilePath) -> None:
         """Write the history as comma-separated values, 17 significant digits, NaN as an empty field.
 
         An existing file is replaced at once or not at all.
@@ -288,13 +301,13 @@ class Run:
             line = ",".join("" if math.isnan(x) else repr(x) for x in row.tolist())
             file.write((line + "\n").encode("ascii"))
 
-    def plot(self):
+    def plot(self) -> "Figure":
         """Return a matplotlib Figure: gap and its bound, step size, mu_t and K_t over the iterations."""
         from ..plots import overview
 
         return overview(self)
 
-    def save(self, path, *, self_contained=True):
+    def save(self, path: FilePath, *, self_contained: bool = True) -> None:
         """Write the run to one file (NumPy's .npz, no pickle); an existing file is replaced at once or not at all.
 
         Parameters
@@ -321,7 +334,7 @@ class Run:
         save_entries(path, dict(flat(parts)))
 
     @classmethod
-    def load(cls, path, *, network=None):
+    def load(cls, path: FilePath, *, network: Network | None = None) -> Self:
         """Return the run saved at `path`. Nothing in the file is executed.
 
         Parameters

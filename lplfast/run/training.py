@@ -1,16 +1,28 @@
 """Train a two-layer linear network by gradient descent, in the compiled loop."""
 
+from collections.abc import Callable
+
+from ..annotations import FilePath, Mode
+from ..losses.problems import Problem
+from ..network import Network
+from ..rules.registry import StepSize
+from ..spectral.spectral import Spectral
 from ..validation import as_callable, as_count, as_number
 from .checkpoint import Checkpoint
 from .execution import carry_out
+from .options import Record
 from .plan import Plan
+from .run import Run
 
 __all__ = ["progress_bar", "train"]
 
 
-def train(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol=None, max_growth=None, max_time=None,
-          constants=None, compress=None, record=None, record_every=None, callback=None, callback_every=1,
-          checkpoint=None, checkpoint_every=60.0, progress=False):
+def train(problem: Problem, network: Network | Run, step_size: StepSize | None = None, *, max_iter: int = 1000,
+          tol: float | None = None, grad_tol: float | None = None, max_growth: float | None = None,
+          max_time: float | None = None, constants: Mode | Spectral | None = None, compress: bool | None = None,
+          record: Record | None = None, record_every: int | None = None,
+          callback: Callable[[Run], object] | None = None, callback_every: int = 1,
+          checkpoint: FilePath | None = None, checkpoint_every: float = 60.0, progress: bool = False) -> Run:
     """Train `network` on `problem` by gradient descent, `W1 <- W1 - eta G W2.T`, `W2 <- W2 - eta W1.T G`.
 
     Given a run, go on where it stopped, as if it had not: to the last bit, in another process and from a file

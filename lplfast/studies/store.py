@@ -125,7 +125,7 @@ class Folder(Memory):
         self.shards.append(shard)
 
 
-def explain(store, name):
+def explain(store: str | os.PathLike[str], name: str) -> str:
     """Return what differs between who made a study and who would go on with it.
 
     Compared are the entropy of its streams, the versions of lplfast, Python, NumPy and SciPy, the source of the

@@ -1,5 +1,9 @@
 """`sweep`: an experiment at every cell of a grid."""
 
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 from ..validation import as_callable, as_choice, as_flag, shown
 from .dataset import Assembly
 from .engine import BACKENDS, compute
@@ -8,14 +12,22 @@ from .maker import maker_of
 from .progress import Progress
 from .store import Folder, Memory, study_path
 
+if TYPE_CHECKING:   # an extra
+    import xarray as xr
+
+if TYPE_CHECKING:   # an extra
+    import xarray as xr
+
 __all__ = ["sweep"]
 
 # Threads of one process, beyond which a number is a mistake; a cluster says itself how many it has.
 MOST_JOBS = 1000
 
 
-def sweep(experiment, grid, *, seeds=10, store=None, name=None, n_jobs=None, backend="threading",
-          on_mismatch="refuse", progress=False):
+def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int | Sequence[int] = 10,
+          store: str | os.PathLike[str] | None = None, name: str | None = None, n_jobs: int | None = None,
+          backend: Literal["threading", "loky", "dask"] = "threading",
+          on_mismatch: Literal["refuse", "keep"] = "refuse", progress: bool = False) -> "xr.Dataset":
     """Carry out an experiment at every cell of a grid, on one machine or many, and return all results as one dataset.
 
     Each cell, a point of the grid and a seed, has a stream of random numbers of its own, made from its labels: results

@@ -1,0 +1,7 @@
+from collections.abc import Sequence
+
+from ..annotations import Array
+
+COLUMNS: tuple[str, ...]
+
+def copy_columns(rows: Array, columns: Sequence[str], table: Array) -> None: ...

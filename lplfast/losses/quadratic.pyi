@@ -1,0 +1,13 @@
+from ..annotations import Array, ArrayLike
+from .loss import Loss
+
+class DiagonalQuadratic(Loss):
+    def __init__(self, d: ArrayLike, W_star: ArrayLike, *, minimum: float = 0.0, mu: float | None = None,
+                 K: float | None = None, target_summary: tuple[float, float, float] | None = None,
+                 frame: float = 0.0, uncertainty: float = 0.0) -> None: ...
+    @property
+    def frame(self) -> float: ...
+    @property
+    def uncertainty(self) -> float: ...
+    @property
+    def minimizer(self) -> Array: ...

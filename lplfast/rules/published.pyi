@@ -1,0 +1,23 @@
+from typing import Literal
+
+from .rule import Rule
+
+BOUNDS: tuple[str, ...]
+
+class Xu2023(Rule):
+    def __init__(self, bound: Literal["rho", "rho-hat", "f", "f0"] = "rho", *, c1: float = 0.5,
+                 c2: float = 1.5) -> None: ...
+    @property
+    def bound(self) -> str: ...
+    @property
+    def c1(self) -> float: ...
+    @property
+    def c2(self) -> float: ...
+
+class Arora2018(Rule):
+    def __init__(self) -> None: ...
+
+class Du2018(Rule):
+    def __init__(self, *, eps: float | None = None) -> None: ...
+    @property
+    def eps(self) -> float | None: ...

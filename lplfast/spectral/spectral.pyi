@@ -1,0 +1,6 @@
+ROUNDING: float
+
+class Spectral:
+    def __init__(self, *, tolerance: float = 0.01) -> None: ...
+    @property
+    def tolerance(self) -> float: ...
