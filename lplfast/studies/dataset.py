@@ -28,7 +28,7 @@ class Assembly:
                 self.dims.setdefault(name, variable.dims)
                 self.attrs.setdefault(name, variable.attrs)
         self.coordinates = {name: self._coordinate(name) for name, dims in self.dims.items() if dims == (name,)}
-        self.thinned = {}
+        self.thinned, self.lines = {}, {}
         self._thin()
         self.sizes = {name: len(values) for name, values in self.coordinates.items()}
         for name, dims in self.dims.items():
@@ -107,6 +107,8 @@ class Assembly:
 
     def _positions(self, variable, shard):
         """Return where along its dimensions each value stands, an array a dimension; -1 where it is left out."""
+        if not variable.dims:
+            return []
         if len(variable.dims) == 1:
             return [self._along(variable.dims[0], variable.shapes[:, 0], variable.cells, shard)]
         found = [[] for _ in variable.dims]
@@ -124,15 +126,20 @@ class Assembly:
         own = shard.variables.get(dim)
         if own is None or not np.isin(cells, own.cells).all():
             raise ValueError(f"{dim}: expected this coordinate from all cells that use it, got none from some")
-        values, numbers = own.values, np.searchsorted(own.cells, cells)
+        numbers = np.searchsorted(own.cells, cells)
         if not np.array_equal(own.shapes[numbers, 0], counts):
             raise ValueError(f"{dim}: expected variables as long as this coordinate, got others")
+        if (id(own), dim) not in self.lines:
+            # the same for all columns of a history
+            line, values = self.coordinates[dim], own.values
+            places = np.minimum(np.searchsorted(line, values), len(line) - 1)
+            self.lines[id(own), dim] = (np.where(line[places] == values, places, -1) if len(line) else
+                                        np.full(len(values), -1))
+        places = self.lines[id(own), dim]
         if len(numbers) < len(own.cells):
             ends = np.cumsum(own.shapes[:, 0])
-            values = np.concatenate([values[ends[i] - own.shapes[i, 0]:ends[i]] for i in numbers])
-        line = self.coordinates[dim]
-        places = np.minimum(np.searchsorted(line, values), len(line) - 1)
-        return np.where(line[places] == values, places, -1) if len(line) else np.full(len(values), -1)
+            places = np.concatenate([places[ends[i] - own.shapes[i, 0]:ends[i]] for i in numbers])
+        return places
 
 
 def _check_same(name, dims, variable, values):

@@ -5,10 +5,10 @@ import time
 
 from ..interrupts import Cancelled, cancellable
 from ..threads import single_threaded_blas
+from .gathering import gathered
 from .grid import SEED
 from .maker import versions
 from .results import variables_of
-from .shard import gathered
 
 __all__ = ["Stop", "run_group"]
 

@@ -1,5 +1,7 @@
 """What an experiment returned, as variables: name -> (dims, array, attrs)."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..descent.history import COLUMNS
@@ -10,10 +12,15 @@ from ..run.plan import Plan
 from ..run.run import Run
 from ..validation import shown
 
-__all__ = ["variables_of"]
+__all__ = ["ATTRS", "HISTORY", "LINE", "History", "variables_of"]
 
 ATTRS = {name: described(name) for name in (*COLUMNS, "status", "iterations", "violations", "final_loss", "final_gap",
                                             "final_bound")}
+
+# Under this name, which no variable can have, the columns of a history come in one piece.
+HISTORY = ""
+
+LINE = ("iteration",)
 
 FINAL = {"gap": "final_gap", "gap_bound": "final_bound"}
 
@@ -62,12 +69,32 @@ def _of_run(run):
              "violations": 0 if estimated else theorems_failed(run.checks), "final_loss": run.continuation.loss}
     found |= {name: run.history[column][-1] for column, name in FINAL.items() if column in run.history}
     variables = {name: ((), np.asarray(value), ATTRS[name]) for name, value in found.items()}
-    variables["iteration"] = ("iteration",), np.arange(0, rows * every, every), ATTRS["iteration"]
-    asked = run.continuation.options["record"]
-    for name, column in run.history.items():
-        if name != "iteration" and (name != "time" or len(asked) < len(COLUMNS)):
-            variables[name] = ("iteration",), column[:rows], ATTRS.get(name) or described(name)
+    variables[HISTORY] = History(tuple(run.history), rows, every, run.history)
     return variables
+
+
+class History(NamedTuple):
+    """The history of a run: columns by name, of which the first `rows` count."""
+
+    names: tuple
+    rows: int
+    every: int
+    columns: dict
+
+    def variables(self):
+        """Return the variables that it stands for."""
+        found = {name: (LINE, self.columns[name][:self.rows], ATTRS[name]) for name in self.kept()}
+        found["iteration"] = LINE, self.iterations(), ATTRS["iteration"]
+        return found
+
+    def kept(self):
+        """Return the names of the columns that are kept."""
+        left_out = {"iteration", "time"} if len(self.names) == len(COLUMNS) else {"iteration"}
+        return [name for name in self.names if name not in left_out]
+
+    def iterations(self):
+        """Return the iteration of each row."""
+        return np.arange(0, self.rows * self.every, self.every)
 
 
 def _name(name, taken):

@@ -9,7 +9,7 @@ from ..files import open_file, replace_file
 from ..run.stored import write_arrays
 from .grid import KEY_BYTES
 
-__all__ = ["Shard", "Variable", "gathered"]
+__all__ = ["Shard", "Variable"]
 
 FORMAT = 1
 
@@ -112,24 +112,3 @@ class Shard:
                 raise ValueError(f"{said['name']}: expected values as its shapes say, got others")
             variables[said["name"]] = Variable(tuple(said["dims"]), said["attrs"], cells, shapes, values)
         return cls(keys, about["errors"], seconds, variables, about["maker"])
-
-
-def gathered(keys, errors, seconds, results):
-    """Return the shard of cells whose `results` are dicts, name -> (dims, array, attrs); None where there is none."""
-    parts = {}
-    for number, result in enumerate(results):
-        for name, (dims, array, attrs) in (result or {}).items():
-            if name not in parts:
-                parts[name] = dims, attrs, [], []
-            elif parts[name][0] != dims:
-                errors[number] = (f"ValueError: {name}: expected the dimensions of other cells, {parts[name][0]}, got "
-                                  f"{dims}")
-                continue
-            parts[name][2].append(number)
-            parts[name][3].append(array)
-    variables = {}
-    for name, (dims, attrs, cells, arrays) in parts.items():
-        shapes = np.array([array.shape for array in arrays], dtype=np.int64).reshape(len(arrays), len(dims))
-        variables[name] = Variable(dims, attrs, np.array(cells), shapes,
-                                   np.concatenate([array.reshape(-1) for array in arrays]))
-    return Shard(keys, errors, np.array(seconds), variables)

@@ -75,6 +75,21 @@ def test_what_fails_is_data_and_the_rest_goes_on():
                                 seeds=1).error.item()
 
 
+def test_cells_that_return_different_things():
+    def experiment(rng, size):
+        if size == 1:
+            return {"gap": ("iteration", rng.random(2)), "iteration": ("iteration", [0, 5])}
+        record = ["gap", "loss"] if size == 2 else ["gap"]
+        return plan(PROBLEM, Network.gaussian(3, 20, 3, rng=rng), max_iter=4, tol=0.0, record=record)
+
+    found = sweep(experiment, {"size": [1, 2, 3]}, seeds=2, n_jobs=1)
+    assert found.failed == 0
+    assert found.iteration.values.tolist() == [0, 1, 2, 3, 4, 5]
+    assert np.isnan(found.gap.values[0]).sum(axis=1).tolist() == [4, 4]
+    assert np.isfinite(found.gap.values[1:, :, :5]).all()
+    assert np.isfinite(found.loss.values).sum(axis=2).tolist() == [[0, 0], [5, 5], [0, 0]]
+
+
 def test_a_plan_whose_function_raises_is_the_failure_of_its_cell():
     def experiment(rng, size):
         return plan(PROBLEM, Network.gaussian(3, 5, 3, rng=rng), lambda iterate: 1 / (size - 1))

@@ -1,0 +1,57 @@
+"""Results of cells, gathered into a shard."""
+
+import numpy as np
+
+from .results import ATTRS, HISTORY, LINE
+from .shard import Shard, Variable
+
+__all__ = ["gathered"]
+
+
+def gathered(keys, errors, seconds, results):
+    """Return the shard of cells whose `results` are dicts, name -> (dims, array, attrs); None where there is none."""
+    histories = {number: result.pop(HISTORY) for number, result in enumerate(results) if result and HISTORY in result}
+    if _alike(histories, results):
+        variables = _columns(histories)
+    else:
+        variables = {}
+        for number, history in histories.items():
+            results[number] |= history.variables()
+    return Shard(keys, errors, np.array(seconds), {**_gathered(errors, results), **variables})
+
+
+def _alike(histories, results):
+    """Whether all histories have the same columns, and nothing else has their names."""
+    names = {history.names for history in histories.values()}
+    return len(names) == 1 and not any({"iteration", *names.copy().pop()} & set(result) for result in results if result)
+
+
+def _columns(histories):
+    """Return the variables of histories with the same columns: they share their shapes."""
+    cells, histories = np.array(list(histories)), list(histories.values())
+    shapes = np.array([[history.rows] for history in histories])
+    values = {name: np.concatenate([history.columns[name][:history.rows] for history in histories])
+              for name in histories[0].kept()}
+    values["iteration"] = np.concatenate([history.iterations() for history in histories])
+    return {name: Variable(LINE, ATTRS[name], cells, shapes, column) for name, column in values.items()}
+
+
+def _gathered(errors, results):
+    """Return the variables of dicts; what has other dimensions than before is an error of its cell."""
+    parts = {}
+    for number, result in enumerate(results):
+        for name, (dims, array, attrs) in (result or {}).items():
+            if name not in parts:
+                parts[name] = dims, attrs, [], []
+            elif parts[name][0] != dims:
+                errors[number] = (f"ValueError: {name}: expected the dimensions of other cells, {parts[name][0]}, got "
+                                  f"{dims}")
+                continue
+            parts[name][2].append(number)
+            parts[name][3].append(array)
+    variables = {}
+    for name, (dims, attrs, cells, arrays) in parts.items():
+        shapes = np.array([array.shape for array in arrays], dtype=np.int64).reshape(len(arrays), len(dims))
+        variables[name] = Variable(dims, attrs, np.array(cells), shapes,
+                                   np.concatenate([array.reshape(-1) for array in arrays]))
+    return variables
