@@ -8,7 +8,8 @@ Symbols are those of docs/theory.md, section 1; allowances for rounding those of
 from .linalg.rounding cimport U, sum_error
 
 cdef enum:
-    RULE_MEMORY = 8
+    RULE_MEMORY = 24
+    VIEW_MEMORY = 8         # of it, what a rule in Python sees
 
 # Why a rule found no step: `lplfast.run.outcome` has the sentences.
 cdef enum:

@@ -24,7 +24,7 @@ WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bound
                  "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",
                  "lplfast.observer",
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
-                 "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.schedule",
+                 "lplfast.rules.planned", "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.schedule",
                  "lplfast.rules.search",
                  "lplfast.rules.signature", "lplfast.run.comparison", "lplfast.run.many", "lplfast.run.plan",
                  "lplfast.run.training", "lplfast.spectral.certified",

@@ -21,15 +21,15 @@ ORDER = ["annotations", "validation", "clock", "interrupts", "threads", "version
 
 # within a folder likewise
 INSIDE = {
-    "reference": ["problems", "constants", "polynomials", "phases", "published", "rules", "descent"],
+    "reference": ["problems", "constants", "polynomials", "phases", "planned", "published", "rules", "descent"],
     "linalg": ["rounding", "blas", "cholesky", "passes", "quartic", "compress", "factorization"],
     "losses": ["loss", "quadratic", "convexity", "displacement", "rowwise", "cross_entropy", "pseudo_huber", "function",
                "labels", "proof", "curvature", "least_squares", "conditioning", "problems", "newton", "concordance",
                "row_loss", "classification", "robust", "custom", "catalogue", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
-    "rules": ["signature", "formulas", "phases", "recursion", "view", "rule", "classical", "schedule", "guaranteed",
-              "search", "published", "function", "catalogue", "registry"],
+    "rules": ["signature", "formulas", "phases", "recursion", "view", "rule", "classical", "schedule", "planned",
+              "guaranteed", "search", "published", "function", "catalogue", "registry"],
     "descent": ["sharpness", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent", "follower"],
     "guarantees": ["constants", "imbalance", "margins", "bounds", "envelope", "rates", "rest", "curve", "initial",

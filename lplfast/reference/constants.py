@@ -38,6 +38,7 @@ def local_constants(loss, W1, W2):
         "B": G @ W2.T @ W1.T @ G,
         "gradient": np.concatenate([(G @ W2.T).ravel(), (W1.T @ G).ravel()]),
         "hessian": loss.hessian,
+        "basis": loss.basis,
         "growth": loss.growth,
     }
     at["pl"] = max(loss.mu, loss.pl(W)) if loss.pl else loss.mu

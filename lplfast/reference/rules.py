@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from .constants import K_t, K_t_sharp, curvature, normal_rate
+from .planned import planned
 from .polynomials import fall, first_minimiser, quartic_of, root
 from .published import arora2018, du2018, xu2023
 
@@ -150,6 +151,7 @@ RULES = {
     "sharp": lambda: lambda at, t: root(K_t_sharp, at),
     "majorizer": lambda: _majorizer,
     "contraction": lambda: _contraction,
+    "planned": planned,
     "exact": lambda: _exact,
     "xu-rho": lambda: xu2023("rho"),
     "xu-rho-hat": lambda: xu2023("rho-hat"),

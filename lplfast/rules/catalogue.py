@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from .classical import AdGD, BarzilaiBorwein, Constant, Polyak
 from .guaranteed import Contraction, Local, Sharp
+from .planned import Planned
 from .published import Arora2018, Du2018, Xu2023
 from .rule import Rule
 from .schedule import Schedule
 from .search import Armijo, ExactLineSearch, Majorizer
 
 __all__ = ["AdGD", "Armijo", "Arora2018", "BarzilaiBorwein", "Constant", "Contraction", "Du2018", "ExactLineSearch",
-           "Local", "Majorizer", "Polyak", "Schedule", "Sharp", "Xu2023"]
+           "Local", "Majorizer", "Planned", "Polyak", "Schedule", "Sharp", "Xu2023"]
 
 # name -> function that makes the rule with its default options
 RULES: dict[str, Callable[[], Rule]] = {
@@ -21,6 +22,7 @@ RULES: dict[str, Callable[[], Rule]] = {
     "sharp": Sharp,
     "majorizer": Majorizer,
     "contraction": Contraction,
+    "planned": Planned,
     "exact": ExactLineSearch,
     "xu-rho": lambda: Xu2023("rho"),
     "xu-rho-hat": lambda: Xu2023("rho-hat"),

@@ -6,7 +6,7 @@ from ..validation import as_doubles
 from libc.math cimport sqrt
 from libc.string cimport memcpy
 
-from ..iterate cimport RULE_MEMORY, Iterate
+from ..iterate cimport VIEW_MEMORY, Iterate
 from .formulas cimport local_smoothness_at, sharp_smoothness_at
 
 
@@ -152,7 +152,7 @@ cdef class IterateView:
     @property
     def memory(self):
         if self._memory is None:
-            self._memory = self._copied(&self._at().memory.rule[0], 1, RULE_MEMORY)[0]
+            self._memory = self._copied(&self._at().memory.rule[0], 1, VIEW_MEMORY)[0]
         return self._memory
 
     cdef object _copied(self, const double* values, Py_ssize_t rows, Py_ssize_t columns):
@@ -170,10 +170,10 @@ cdef class IterateView:
         if self._memory is not None:
             # the user has had this array: its shape, its type and its memory may be others by now
             values = as_doubles("memory", np.ravel(self._memory), 1)
-            if values.size != RULE_MEMORY:
-                raise ValueError(f"memory: expected {RULE_MEMORY} numbers, got {values.size}")
+            if values.size != VIEW_MEMORY:
+                raise ValueError(f"memory: expected {VIEW_MEMORY} numbers, got {values.size}")
             memory = values
-            memcpy(kept, &memory[0], RULE_MEMORY * sizeof(double))
+            memcpy(kept, &memory[0], VIEW_MEMORY * sizeof(double))
         return 0
 
     def __repr__(self):

@@ -41,7 +41,9 @@ def test_same_trajectory_and_constants(kind, network, shape):
     # l* is a sum of squares of residuals: its error is relative to that of the targets
     assert np.isclose(problem.minimum, twin.minimum, rtol=1e-11, atol=1e-13 * twin.value(np.zeros((n, m))))
     rules = {name: make(problem, network) for name, make in RULES.items()}
-    name = str(rng.choice([name for name in RULES if missing_for(rules[name][0], problem, network) is None]))
+    # the twin of "planned" takes seconds a plan: below, once
+    applies = [name for name in RULES if missing_for(rules[name][0], problem, network) is None]
+    name = str(rng.choice([name for name in applies if name != "planned"]))
     rule, choose = rules[name]
     run = train(problem, network, rule, max_iter=AMPLIFY.get(name, STEPS), tol=0.0, constants="exact")
     # the twin's gradient cancels near the minimizer of a loss that is not quadratic
