@@ -13,7 +13,7 @@ from lplfast import CustomLoss, MatrixFactorization, Network, SquaredLoss, initi
 def test_bounds_hold_at_the_network_itself(case):
     problem, network = case
     at = local_constants(problem, network)
-    for margins in ["best", *(["xu2023"] if getattr(problem, "l2", 1) == 0 else [])]:
+    for margins in ["best", *(["xu2023"] if problem.kernel.target_summary is not None else [])]:
         bounds = initial_bounds(problem, network, margins=margins)
         # eigenvalues of D are known to some u ||Z||^2, what is made of them likewise; sqrt of that at a margin
         size = 1e-12 * (1 + bounds.beta)
