@@ -11,6 +11,7 @@ from .annotations import Array, ArrayLike, Deviation, FilePath, Rng
 from .interrupts import look_up
 from .layer_sources import LayerBlocks
 from .linalg.compress import columns_per_piece
+from .markup import table_html
 from .network_balance import balanced
 from .network_bases import compressed
 from .network_draws import drawn, drawn_implicitly
@@ -398,6 +399,11 @@ class Network:
         # the basis before `_small`, which other threads look at
         small, self._basis = compressed(self._wide)
         self._small = small
+
+    def _repr_html_(self) -> str:
+        return table_html(f"Network, x → x W1 W2: {self.n} → {self.width} → {self.m}",
+                          [("W1", f"{self.n} x {self.width}"), ("W2", f"{self.width} x {self.m}"),
+                           ("trained at width", self.compressed_width)])
 
     def __repr__(self):
         return f"Network(n={self.n}, h={self.width}, m={self.m})"

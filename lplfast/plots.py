@@ -164,10 +164,10 @@ def compare(runs: Runs, labels: Sequence[str] | None = None, *, x: Literal["iter
     named = labelled(runs, labels)
     ys = {label: _gap_or_loss(run) for label, run in named.items()}
     if ax is None:
-        from matplotlib.figure import Figure
+        from .figure import ShownFigure
 
         with pyplot().rc_context(STYLE):
-            return compare(runs, labels, x=x, ax=Figure(figsize=(3.5, 2.5), layout="constrained").subplots())
+            return compare(runs, labels, x=x, ax=ShownFigure(figsize=(3.5, 2.5), layout="constrained").subplots())
     ax, lines = _axes(ax), []
     for number, (label, run) in enumerate(named.items()):
         y = ys[label]
@@ -195,10 +195,10 @@ def _gap_or_loss(run):
 def overview(run: Run) -> "Figure":
     """Return a new Figure with the three panels of a run: gap and bound, step size, local constants."""
     plt = pyplot()
-    from matplotlib.figure import Figure
+    from .figure import ShownFigure
 
     with plt.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.3), layout="constrained")
+        figure = ShownFigure(figsize=(7.2, 2.3), layout="constrained")
         for draw, ax in zip((plot_gap, plot_step_size, plot_constants), figure.subplots(1, 3), strict=True):
             draw(run, ax)
     return figure

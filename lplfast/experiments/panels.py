@@ -13,9 +13,9 @@ COLUMN = 3.4
 
 def panels(rows, columns, *, width=COLUMN, height, **options):
     """Return a Figure and its axes, an array of this many rows and columns."""
-    from matplotlib.figure import Figure
+    from ..figure import ShownFigure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from ..markup import number, table_html
+
 __all__ = ["Audit", "Claim"]
 
 # what a check is called, what it says, and whether it is a theorem: the drift condition is one for short steps only
@@ -61,6 +63,14 @@ class Audit:
     def passed(self) -> bool:
         """Whether every theorem held at every step."""
         return self.violations == 0
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{claim.title}: {claim.says}", *((claim.steps, claim.violations, claim.uninformative,
+                                                    number(claim.smallest), "" if claim.at is None else claim.at)
+                                                   if claim.steps else ("not checked", "", "", "", "")))
+                for claim in self.claims]
+        return table_html("Audit: every theorem held" if self.passed else "Audit: a theorem failed", rows,
+                          ("claim", "steps", "violations", "uninformative", "smallest slack", "at t"))
 
     def __str__(self):
         lines = [f"{'claim':<62}{'steps':>8}{'violations':>12}{'uninformative':>15}{'smallest slack':>16}{'at t':>8}"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..descent.descent import Descent
 from ..losses.problems import Problem
+from ..markup import number, table_html
 from ..network import Network
 from ..rules import formulas
 from ..rules.classical import Constant
@@ -60,6 +61,16 @@ class LocalConstants:
     kernel_extremes: tuple[float, float] | None
     brackets: dict[str, tuple[float, float]]
     kind: str
+
+    def _repr_html_(self) -> str:
+        shown = ("mu_t", "sigma_min_sq", "sigma_max_sq", "sigma_max_W", "loss", "gap", "grad_norm", "G_norm", "G_max")
+        rows = [(name, number(getattr(self, name)), *map(number, self.brackets.get(name, (None, None))))
+                for name in shown]
+        if self.kernel_extremes is not None:
+            rows += [(name, number(value), "", "") for name, value in
+                     zip(("nu_lo", "nu_hi"), self.kernel_extremes, strict=True)]
+        return table_html("Local constants", rows, ("", "safe side", "at least", "at most"),
+                          f"mu = {self.mu:.4g}, K = {self.K:.4g}; singular values: {self.kind}.")
 
     def K_t(self, eta: float) -> float:
         """Local smoothness constant of a step of size eta, an upper bound (Xu et al. 2025).

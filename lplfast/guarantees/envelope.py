@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..annotations import ArrayLike
+from ..markup import number, table_html
 from ..rules.rule import Rule
 from ..validation import as_array, as_fraction
 
@@ -59,6 +60,14 @@ class GuaranteedRate:
     def tail(self) -> float:
         """What the gap is at most multiplied with by each step after those of `gaps`."""
         return 1 - self.tail_contraction
+
+    def _repr_html_(self) -> str:
+        rows = [("rate", f"{self.rate:.10g}"), ("1 - rate", number(self.contraction)),
+                ("rule", "" if self.rule is None else f"{self.rule!r:.200}"),
+                ("steps", f"{number(self.eta_min)} to {number(self.eta_cap)}"),
+                ("s_min(T)^2, s_max(T)^2", f"{number(self.A)} to {number(self.B)}"),
+                ("iterations to 1e-6", number(float(self.iterations_to(1e-6))))]
+        return table_html("Nothing guaranteed" if self.vacuous else "Guaranteed rate", rows, note=self.message)
 
     def gap_at(self, t: int | ArrayLike) -> Any:
         """Return what the gap at iteration t is guaranteed to be at most; infinity if nothing is. t may be an array.

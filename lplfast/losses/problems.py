@@ -7,6 +7,7 @@ import numpy as np
 
 from ..annotations import Array, ArrayLike, Reduction
 from ..linalg.factorization import factorize
+from ..markup import number, table_html
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_count, as_matrix, as_number, as_offset, as_reduction, as_shaped
 from .conditioning import describe_conditioning, describe_frame
@@ -199,6 +200,15 @@ class Problem:
     def __getstate__(self):
         # what is worked out on demand stays behind, so that use makes no difference to a pickle, or to a digest of one
         return {name: value for name, value in sorted(vars(self).items()) if name != "fingerprint"}
+
+    def _numbers(self):
+        """Return what a table shows of this loss, name and number."""
+        return {"mu": self.mu, "K": self.K, "K/mu": self.K / self.mu if self.mu > 0 else None, "l*": self.minimum}
+
+    def _repr_html_(self) -> str:
+        n, m = self.shape
+        rows = [("shape of W", f"{n} x {m}"), *((name, number(value)) for name, value in self._numbers().items())]
+        return table_html(type(self).__name__, rows, note=getattr(self, "conditioning", ""))
 
     def __repr__(self):
         return (f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g}, "

@@ -170,5 +170,11 @@ class RowLoss(Problem):
         # solved first, whether that was asked for before or not: nobody who is sent this has to do it again
         return {"_kernel": self.kernel, **super().__getstate__()}
 
+    def _numbers(self):
+        # a table is no reason to solve for the minimizer
+        if self._kernel is not None:
+            return super()._numbers()
+        return {"mu": self.mu, "K": self.K, "K/mu": self.K / self.mu if self.mu > 0 else None}
+
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, mu={self.mu:.4g}, K={self.K:.4g})"

@@ -13,6 +13,7 @@ from ..guarantees.envelope import GuaranteedRate
 from ..guarantees.initial import InitialGuarantee
 from ..guarantees.rates import guaranteed_rule
 from ..guarantees.rest import gap_and_drift, guarantee_of_the_rest, rule_begun
+from ..markup import number, table_html
 from ..network import Network
 from ..spectral.modes import spectral_from
 from ..validation import as_count
@@ -367,9 +368,20 @@ class Run:
                       "facts": RunInfo(**parts["facts"]), "continuation": Continuation(**continuation),
                       "guarantee": InitialGuarantee.from_dict(parts["guarantee"], continuation["options"])})
 
+    def _repr_html_(self) -> str:
+        facts, gap = self.facts, self.history.get("gap")
+        rows = [("problem", facts.problem), ("rule", facts.rule),
+                ("network", f"{facts.n} → {facts.width} → {facts.m}, trained at width {facts.run_width}"),
+                ("constants", facts.constants),
+                ("gap", "" if gap is None else f"{number(float(gap[0]))} → {number(float(gap[-1]))}"),
+                ("violations", self._failures())]
+        return table_html(f"Run: {self.status} after {self.iterations} iterations", rows, note=self.message)
+
     def __repr__(self):
         gap = self.history.get("gap")
         last = "" if gap is None else f", gap={gap[-1]:.3g}"
+        return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={self._failures()}>"
+
+    def _failures(self):
         # the loop's own counts: what the start guarantees takes longer to work out than a repr may
-        violations = 0 if self.facts.constants == "power" else theorems_failed(self.checks)
-        return f"<Run: {self.status} after {self.iterations} iterations{last}, violations={violations}>"
+        return 0 if self.facts.constants == "power" else theorems_failed(self.checks)
