@@ -7,9 +7,11 @@ __all__ = ["number", "table_html"]
 
 # Colours are those of the page, or parts of them: a notebook may be light or dark.
 STYLE = "border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0.3em 0"
-CAPTION = "caption-side: top; text-align: left; font-weight: bold; padding: 0.2em 0; color: inherit"
-HEAD = "text-align: left; font-weight: bold; padding: 0.15em 0.9em 0.15em 0; border-bottom: 1px solid currentColor"
-CELL = "text-align: left; vertical-align: top; padding: 0.15em 0.9em 0.15em 0; background: transparent; color: inherit"
+CAPTION = ("caption-side: top; text-align: left; white-space: nowrap; font-weight: bold; padding: 0.2em 0; "
+           "color: inherit")
+LEFT = "text-align: left; padding: 0.15em 0.9em 0.15em 0;"
+HEAD = f"{LEFT} white-space: nowrap; font-weight: bold; border-bottom: 1px solid currentColor"
+CELL = f"{LEFT} vertical-align: top; background: transparent; color: inherit"
 
 
 def table_html(caption, rows, heads=(), note=""):

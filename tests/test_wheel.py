@@ -3,12 +3,15 @@
 LPLFAST_WHEEL names a wheel to test; without it, one is built.
 """
 
+import importlib.metadata
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -31,17 +34,27 @@ def test_another_project_subclasses_a_loss_and_a_rule_by_cimport(tmp_path):
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "build", "*.so", "*.c", "*.egg-info", ".venv"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-build-isolation",
            "--no-deps", "--target", site]
-    run(*pip, os.environ.get("LPLFAST_WHEEL") or source, cwd=tmp_path)
+    text = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    tools, ours, example = (shlex.split(line.removeprefix("pip install ")) for line in commands.splitlines())
+    # what builds the example is all that its own requirements name, and is here: the tests need it, too
+    requires = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert tools == [need for need in requires if need != "lplfast"]
+    assert all(importlib.metadata.version(re.split(r"\W", need)[0]) for need in tools)
+    wheel = os.environ.get("LPLFAST_WHEEL")
     # the site folder comes first in the path, before the checkout that this Python has installed
-    run(*pip, source / EXAMPLE.relative_to(ROOT), cwd=tmp_path, PYTHONPATH=str(site))
+    run(*pip, *([wheel] if wheel else ours), cwd=source)
+    run(*pip, *example, cwd=source, PYTHONPATH=str(site))
 
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (EXAMPLE / "README.md").read_text(encoding="utf-8"),
-                         flags=re.MULTILINE | re.DOTALL)
-    said = run(sys.executable, "-W", "error", "-c", "import lplfast; print(lplfast.__file__)\n" + code, cwd=tmp_path,
-               PYTHONPATH=str(site))
-    assert said.startswith(str(site))
-    assert "No reason to doubt the loss was found" in said
-    assert "Converged" in said
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    for folder in (tmp_path, source, source / EXAMPLE.relative_to(ROOT)):
+        said = run(sys.executable, "-P", "-W", "error", "-c", "import lplfast; print(lplfast.__file__)\n" + code,
+                   cwd=folder, PYTHONPATH=str(site))
+        assert said.startswith(str(site))
+        assert "No reason to doubt the loss was found" in said
+        assert "Converged" in said
+    # a shell's Python, which has its folder in the path
+    run(sys.executable, "-c", code, cwd=source / EXAMPLE.relative_to(ROOT), PYTHONPATH=str(site))
     more = """
 import pickle
 import numpy as np
