@@ -38,7 +38,7 @@ def _sweep(arguments):
     if (options.get("backend") == "dask") != (arguments.scheduler is not None):
         raise ValueError("--backend and --scheduler: expected the address of a scheduler with dask, and with it alone, "
                          "got one without the other")
-    folder = folder_for(options["store"])
+    folder = folder_for(options["store"], "--store")
     with _client(arguments.scheduler):
         found = sweep(experiment, grid, progress=True, **options)
     path = os.path.join(folder, options["name"], f"{options['name']}.nc")

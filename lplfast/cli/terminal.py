@@ -33,12 +33,12 @@ def entry(label, text):
     say(paragraph(text, label=label, indent=LABEL))
 
 
-def folder_for(path):
+def folder_for(path, option="--out"):
     """Make the folder for what is going to be written, see that it can be, and return its path."""
     try:
         os.makedirs(path, exist_ok=True)
     except FileExistsError:
-        raise OSError(f"--out: expected a folder, got a file, {path}") from None
+        raise OSError(f"{option}: expected a folder, got a file, {path}") from None
     tempfile.TemporaryFile(dir=path).close()
     return path
 
