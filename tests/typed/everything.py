@@ -31,6 +31,7 @@ from lplfast import (
     MatrixFactorization,
     Network,
     Observer,
+    Planned,
     Polyak,
     PredictedCurve,
     Problem,
@@ -149,7 +150,7 @@ def rules() -> list[Rule]:
     print(sorted(steps.RULES), sorted(steps.NEEDS), sorted(TWINS))
     return [rule, xu, Halved(), Local(cap=0.1, growth_from=1.0), Sharp(cap=None), Majorizer(relax=0.5),
             Contraction(cap=1.0), ExactLineSearch(), Arora2018(), Du2018(eps=1e-3), Polyak(), Armijo(c=0.3, shrink=0.5),
-            Schedule([0.1, 0.05]), AdGD(initial=1e-8), BarzilaiBorwein(initial=None), Constant(0.1),
+            Schedule([0.1, 0.05]), Planned(), AdGD(initial=1e-8), BarzilaiBorwein(initial=None), Constant(0.1),
             steps.CallableRule(chosen)]
 
 
