@@ -4,11 +4,11 @@ import argparse
 import json
 import time
 
-from . import calls, environment, losses, many, products, rivals, scaling
+from . import calls, environment, losses, many, products, rivals, scaling, tolerance
 from .compiled import compiled
 
 BENCHMARKS = {"bare": products.tables, "rivals": rivals.tables, "calls": calls.tables, "scaling": scaling.tables,
-              "losses": losses.tables, "many": many.tables}
+              "losses": losses.tables, "tolerance": tolerance.tables, "many": many.tables}
 
 
 def main():

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import bits, publish, rivals, scaling
+from bench import bits, publish, rivals, scaling, tolerance
 from bench.agreement import DisagreementError, check_certified, check_exact
 from bench.cases import Case
 from bench.compiled import compiled
 from bench.numpy_rival import GramDescent, SvdDescent
 from bench.table import Row
 from bench.timing import Rounds
+from bench.tolerance import agree_with_armijo
+from lplfast import LogisticLoss
 
 STEPS = 12
 
@@ -135,6 +137,24 @@ def test_bits_tell_runs_apart(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "squared/near/sharp/certified" in said
     assert "squared/wide/sharp/certified" not in said
+
+
+def test_another_search_is_refused():
+    ours = {"loss": np.geomspace(1.0, 1e-3, 40), "step_size": np.full(40, 0.1)}
+    losses, steps = ours["loss"], ours["step_size"][:-1]
+    agree_with_armijo("x", (np.append(losses, 1e-4), steps), ours)
+    for wrong, what in (((losses * (1 + 1e-6), steps), "loss"), ((losses, steps / 2), "step_size"),
+                        ((np.append(losses, np.full(3, 1e-4)), steps), "iterations")):
+        with pytest.raises(DisagreementError, match=f"x: {what}"):
+            agree_with_armijo("x", wrong, ours)
+
+
+def test_seconds_to_a_tolerance_do_without_pytorch(monkeypatch):
+    monkeypatch.setattr(tolerance, "PROBLEMS", {"x": ("breast_cancer", LogisticLoss, 1.0, 1e-2)})
+    (table,) = tolerance.tables(True, torch=False)
+    assert [row.other for row in table.rows] == list(tolerance.OTHERS)
+    assert all(row.name == "majorizer" and row.ratio > 0 for row in table.rows)
+    assert "PyTorch is not installed" in table.notes
 
 
 def test_without_cython_the_extra_is_named(monkeypatch, capsys):
