@@ -35,7 +35,8 @@ class InitialBounds:
     p1, p2 : float
         `p1 <= s_min(W)`, `s_max(W) <= p2` for every W whose gap is at most this one.
     mu_lower : float
-        `mu alpha`, a lower bound on the local PL constant.
+        `mu alpha`, a lower bound on the local PL constant; for a softmax or logistic loss with a better constant than
+        mu, where the data see all of the network (`problem.project`).
     gap : float
         The gap they hold for, an upper bound.
     margins : Margins or None
@@ -120,14 +121,16 @@ def initial_bounds(problem: Problem, network: Network, *, margins: Literal["best
 def bounds_at(problem, network, gap, loss=None, margins="best"):
     """Return the InitialBounds at a network whose gap, an upper bound, is known; the loss is for "xu2023" alone."""
     n, m = problem.kernel.shape
-    W1, W2t = np.split(problem.to_kernel(network.stack()), [n])
+    stack = network.stack()
+    W1, W2t = np.split(problem.to_kernel(stack), [n])
     W2 = W2t.T
     gap += n * m * TINY     # squares that have underflowed
-    known = margins_of(problem, W1 @ W2, gap) if margins == "best" else None
+    known = margins_of(problem, W1 @ W2, gap, stack) if margins == "best" else None
     p1, p2 = known.at(gap) if known else _printed_margins(problem, loss)
     imbalance = imbalance_of(W1, W2)
     alpha = float(imbalance.alpha(p1))
-    return InitialBounds(alpha=alpha, beta=imbalance.beta(p2), p1=p1, p2=p2, mu_lower=problem.mu * alpha, gap=gap,
+    mu = known.mu if known else problem.mu
+    return InitialBounds(alpha=alpha, beta=imbalance.beta(p2), p1=p1, p2=p2, mu_lower=mu * alpha, gap=gap,
                          K=problem.K, imbalance=imbalance, margins=known)
 
 

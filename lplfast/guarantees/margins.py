@@ -17,7 +17,7 @@ class Margins:
     Attributes
     ----------
     mu, K : float
-        The constants of the loss.
+        The constants of the loss; mu may be one that holds as long as the gap is at most the first.
     quadratic : bool
         Whether it is a squared loss.
     least, greatest : float
@@ -63,20 +63,22 @@ class Margins:
         return (), ()
 
 
-def margins_of(problem, W, gap):
-    """Return the Margins of a problem, with W as far from its minimizer as a gap says."""
-    kernel = problem.kernel
+def margins_of(problem, W, gap, stack):
+    """Return the Margins of a problem, with W, the product of the stack, as far from its minimizer as a gap says."""
+    kernel, mu = problem.kernel, problem.constant_below(gap, stack)
     slack = 10 * max(kernel.shape) * EPS
+    if mu > kernel.mu:
+        slack += 1e-12      # the data see all of the layers, to rounding
     center, error, data = W, 0.0, (None, None)
-    if not (kernel.mu > 0 and gap < math.inf):
+    if not (mu > 0 and gap < math.inf):
         error = math.inf
     elif problem.minimizer is not None:
         center, error = problem.to_kernel(problem.minimizer), problem.minimizer_error
     else:
-        error = math.sqrt(2) * math.sqrt(gap) / math.sqrt(kernel.mu)
+        error = math.sqrt(2) * math.sqrt(gap) / math.sqrt(mu)
     if kernel.quadratic and kernel.minimizer is not None:
         data = _extremes(np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer)
-    return Margins(kernel.mu, kernel.K, bool(kernel.quadratic), *_extremes(center), float(error), *data, slack)
+    return Margins(float(mu), kernel.K, bool(kernel.quadratic), *_extremes(center), float(error), *data, slack)
 
 
 def _extremes(matrix):

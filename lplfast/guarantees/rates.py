@@ -84,7 +84,7 @@ def guaranteed_rate(problem: Problem, network: Network, *, rule: Rule | None = N
     bounds = initial_bounds(problem, network)
     if math.isnan(problem.minimum):
         return nothing_guaranteed("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
-    if not (bounds.alpha > 0 and problem.mu > 0):
+    if not (bounds.alpha > 0 and bounds.margins.mu > 0):
         return nothing_guaranteed(_missing(problem, network, bounds))
     start = Start.of(bounds, spectral)
     if start is None:
@@ -258,8 +258,9 @@ def rate_of(rule, bounds, spectral):
 
 def _missing(problem, network, bounds):
     """Say why nothing is guaranteed, by how much, and what would help."""
-    if not problem.mu > 0:
-        return "Vacuous: the loss is not strongly convex (mu = 0); add a ridge (l2 > 0)."
+    if not bounds.margins.mu > 0:
+        return ("Vacuous: the loss is not strongly convex (mu = 0); add a ridge (l2 > 0), or for a softmax loss "
+                "without one leave out what it does not see: problem.project(network).")
     n, m = problem.kernel.shape
     if network.width < min(n, m):
         return (f"Vacuous: the width {network.width} is below min(n, m) = {min(n, m)}, so the network cannot reach "
@@ -268,7 +269,7 @@ def _missing(problem, network, bounds):
         return ("Vacuous: the imbalance is not large enough, and the minimizer is not known, so there is no margin. "
                 "Give the problem its minimizer, or use layers of width at least n + m, or scale one layer up.")
     least = float(np.linalg.svd(problem.to_kernel(problem.minimizer), compute_uv=False)[-1])
-    r = math.sqrt(2) * math.sqrt(bounds.gap) / math.sqrt(problem.mu)
+    r = math.sqrt(2) * math.sqrt(bounds.gap) / math.sqrt(bounds.margins.mu)
     return (f"Vacuous: neither margin nor imbalance is large enough. Margin: the distance to the minimizer may be "
             f"{r:.3g}, and would have to be below its least singular value, {least:.3g}: start from a smaller loss. "
             f"Imbalance: D = W1.T W1 - W2 W2.T would have to have {n} positive or {m} negative eigenvalues, which "

@@ -12,7 +12,7 @@ from ..interrupts import look_up
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
 from ..validation import as_matrix
-from .concordance import near_minimizer
+from .concordance import near_minimizer, reach, strong_part
 from .cross_entropy import Logistic, Softmax
 from .labels import as_binary, as_distributions
 from .row_loss import RowLoss
@@ -34,10 +34,10 @@ class Classification(RowLoss):
     classes: npt.NDArray[Any]
 
     needs_ridge = False
+    _curvature = None       # at the minimizer, once it has been asked for
 
     def __init__(self, X, targets, **options):
         super().__init__(X, targets, **options)
-        self._curvature = None
         if self.l2 == 0 and math.isinf(self.minimizer_error):
             raise ValueError(
                 f"l2: expected > 0 for these labels, got 0. A minimizer was looked for, its existence not certified: "
@@ -61,7 +61,7 @@ class Classification(RowLoss):
         return near_minimizer(uncertainty, self._curvature, self._steepness)
 
     @property
-    def curvature_at_minimizer(self):
+    def curvature_at_minimizer(self) -> float:
         """A lower bound on the curvature of the data's part of l at the minimizer, along what the data see.
 
         0 where none is known, as for more than 2000 weights that depend on each other. The first access solves for it.
@@ -71,6 +71,29 @@ class Classification(RowLoss):
             with single_threaded_blas():
                 self._curvature = self._least(np.array(kernel.options["logits"]))
         return self._curvature
+
+    def constant_below(self, gap: float, stack: np.ndarray) -> float:
+        """Return a mu that holds from layers `[W1; W2.T]` on as long as the gap is at most this.
+
+        Of layers without what the data do not see, which stay so, the PL constant by the curvature at the minimizer,
+        of which quadratic growth with the same constant is a consequence; mu of others.
+        """
+        W1, W2t = np.split(stack, [self.shape[0]])
+        parts = [(W2t, self._seen_outputs(W2t))]
+        if self.l2 > 0:
+            parts.append((W1, self._seen_inputs(W1)))
+        if self._ridge_on is not None:
+            parts.append((self._ridge_on, self._seen(self._ridge_on)))
+        if not all(np.linalg.norm(A - seen) <= 1e-13 * np.linalg.norm(A) for A, seen in parts):
+            return self.mu
+        d, R = self.curvature_at_minimizer, self._steepness
+        return max(self.mu, strong_part(d, self.l2, R * reach(gap, d, R, self.l2)))
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if self.l2 > 0:         # worked out on demand
+            state.pop("_curvature", None)
+        return state
 
     @property
     def _steepness(self):

@@ -96,24 +96,19 @@ class Problem:
         return self.minimum - self.minimum_error
 
     def project(self, network: "Network") -> "Network":
-        """Return the nearest network without what the data do not see.
+        """Return the Network nearest to this one, of any width, without what the data do not see.
 
         What the data do not see of a network is moved by the ridge alone, where that is small hardly at all, and every
         rule is slow: W1 outside the row space of X of rank r < n, and for `SoftmaxLoss`, which does not see a number
         added to all outputs, the mean of the columns of W2. A network without these has none after any step, but for
-        rounding (docs/theory.md, section 12). Of a squared loss with a ridge, mu and what is guaranteed stay those of
-        all directions; without a ridge, W1 outside the row space never moves. For a loss of which no data are known,
-        and for data of full rank but a softmax, it is the network as it is.
-
-        Parameters
-        ----------
-        network : Network
-            The two layers, of any width.
+        rounding (docs/theory.md, section 12). Of a squared loss with a ridge, mu stays that of all directions; without
+        a ridge, W1 outside the row space never moves. Where the data see everything, or none are known, it is the
+        network as it is.
 
         Raises
         ------
         TypeError, ValueError
-            If it is no network of this shape; if the frozen `offset` has such a part itself, which the ridge acts on.
+            If it is no network of this shape; if the frozen `offset` has such a part, which the ridge acts on.
 
         Examples
         --------
@@ -121,24 +116,22 @@ class Problem:
         >>> loss = SoftmaxLoss([[1.0], [-1.0]], [0, 1], l2=1.0)
         >>> loss.project(Network([[1.0]], [[3.0, 1.0]])).W2.tolist()
         [[1.0, -1.0]]
-
         """
         if not hasattr(network, "compressed_width"):
             raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-        n, m = self.shape
+        n = self.shape[0]
         if (network.n, network.m) != self.shape:
-            raise ValueError(f"network: expected {n} inputs and {m} outputs, got {network.n} and {network.m}")
+            raise ValueError(f"network: expected inputs and outputs {self.shape}, got {(network.n, network.m)}")
         if self._ridge_on is not None:
-            size, off = np.linalg.norm(self._ridge_on), np.linalg.norm(self._ridge_on - self._seen(self._ridge_on))
-            if off > 1e-12 * size:
+            off = np.linalg.norm(self._ridge_on - self._seen(self._ridge_on)) / (np.linalg.norm(self._ridge_on) or 1.0)
+            if off > 1e-12:
                 raise ValueError("offset: expected a frozen matrix without what only the ridge sees, got one of which "
-                                 f"that is the part {off / size:.1e}: project it likewise")
+                                 f"that is the part {off:.1e}: project it likewise")
         W1, W2t = np.split(network.stack(), [n])
         seen = self._seen_inputs(W1), self._seen_outputs(W2t)
         return network if seen[0] is W1 and seen[1] is W2t else network.replace(np.concatenate(seen))
 
-    # the frozen matrix, where a ridge acts on it
-    _ridge_on = None
+    _ridge_on = None    # the frozen matrix, where a ridge acts on it
 
     def _seen_inputs(self, A):
         """Return the part of A, n rows, that is in what the data see: A itself, if that is all."""
@@ -147,6 +140,10 @@ class Problem:
     def _seen_outputs(self, A):
         """Return the part of A, m rows, that the data see: A itself, if that is all."""
         return A
+
+    def constant_below(self, gap: float, stack: np.ndarray) -> float:
+        """Return a mu that holds from layers `[W1; W2.T]` on while the gap is at most this: mu, or better."""
+        return self.mu
 
     def _seen(self, W):
         """Return the part of an (n, m) matrix that the data see."""
