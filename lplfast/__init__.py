@@ -16,6 +16,7 @@ from .guarantees.constants import LocalConstants, local_constants
 from .guarantees.curve import PredictedCurve, predicted_curve
 from .guarantees.envelope import GuaranteedRate
 from .guarantees.rates import guaranteed_rate
+from .guarantees.stationarity import GuaranteedStationarity, guaranteed_stationarity
 from .losses import catalogue as _losses
 from .losses.catalogue import *  # noqa: F403
 from .losses.checking import LossReport, check_loss
@@ -35,6 +36,7 @@ from .versions import __version__, show_versions
 
 __all__ = [
     "GuaranteedRate",
+    "GuaranteedStationarity",
     "InitialBounds",
     "Interrupted",
     "IterateView",
@@ -50,6 +52,7 @@ __all__ = [
     "compare",
     "explain",
     "guaranteed_rate",
+    "guaranteed_stationarity",
     "initial_bounds",
     "local_constants",
     "plan",

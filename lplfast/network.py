@@ -11,8 +11,9 @@ from .annotations import Array, ArrayLike, Deviation, FilePath, Rng
 from .interrupts import look_up
 from .layer_sources import LayerBlocks
 from .linalg.compress import columns_per_piece
+from .losses.problems import Problem
 from .markup import table_html
-from .network_balance import balanced
+from .network_balance import balanced, spectral
 from .network_bases import compressed
 from .network_draws import drawn, drawn_implicitly
 from .network_files import large_layers, read_layers, write_layers
@@ -147,6 +148,37 @@ class Network:
 
         """
         return cls.__new__(cls)._set(**balanced(W, h))
+
+    @classmethod
+    def spectral(cls, problem: Problem, h: int, *, scale: float) -> Self:
+        """Return layers of width h along the leading singular vectors of the gradient at W = 0.
+
+        Their product is `-scale^2 G_h / ||G||_2`, G_h the best approximation of rank h of `problem.gradient(0)`, and
+        they are balanced: where the loss falls fastest, as adapters of a frozen matrix, the problem's `offset`, are
+        started.
+
+        Parameters
+        ----------
+        problem : Problem
+            The loss.
+        h : int
+            The width.
+        scale : float
+            The largest singular value of either layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            On bad arguments; if the gradient at W = 0 is zero or not finite.
+
+        Examples
+        --------
+        >>> from lplfast import MatrixFactorization
+        >>> Network.spectral(MatrixFactorization([[3.0, 0.0], [0.0, 1.0]]), 1, scale=0.5).product.round(12).tolist()
+        [[0.25, 0.0], [0.0, 0.0]]
+
+        """
+        return cls.__new__(cls)._set(**spectral(problem, h, scale))
 
     @classmethod
     def from_files(cls, path1: FilePath, path2: FilePath) -> Self:

@@ -29,6 +29,7 @@ SIGNATURES = {
     "compare": "(runs, labels=None)",
     "explain": "(store, name)",
     "guaranteed_rate": "(problem, network, *, rule=None, factor=1e-06, constants=None)",
+    "guaranteed_stationarity": "(problem, network, *, rule=None, constants=None)",
     "initial_bounds": "(problem, network, *, margins='best')",
     "local_constants": "(problem, network)",
     "plan": "(problem, network, step_size=None, **options)",
@@ -48,6 +49,7 @@ SIGNATURES = {
 ATTRIBUTES = {
     "GuaranteedRate": "A B contraction drift_at drift_limit drifts eta_cap eta_min gap_at gaps iterations_to message "
                       "rate rule tail tail_contraction vacuous",
+    "GuaranteedStationarity": "B eta_cap eta_min gap grad_norm_after iterations_to message rule unreached vacuous",
     "InitialBounds": "K K_upper after alpha beta gap imbalance margins mu_lower p1 p2",
     "Interrupted": "run runs",
     "IterateView": "G G_max G_norm K K_t K_t_sharp W W1 W2 eta g1 g2 gap grad_norm loss memory mu mu_t nu_hi nu_lo "
@@ -56,7 +58,7 @@ ATTRIBUTES = {
                       "sigma_max_W sigma_max_sq sigma_min_sq",
     "LossReport": "claims passed problems",
     "Network": "W1 W2 balanced compressed_width from_arrays from_blocks from_files gaussian gaussian_implicit "
-               "imbalance_eigenvalues m n product replace save_layers stack to_arrays width",
+               "imbalance_eigenvalues m n product replace save_layers spectral stack to_arrays width",
     "PredictedCurve": "distance gap_lower gap_upper gram_drift linear_gap order step_sizes width",
     "Rule": "needs needs_B needs_previous needs_tau options take_error",
     "Run": "audit certificate checks continuation converged counters facts guarantee guarantee_from history iterations "

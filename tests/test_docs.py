@@ -18,6 +18,7 @@ MODULES = sorted({"lplfast"} | {module.name for module in pkgutil.walk_packages(
                  - {"lplfast.__main__"})
 WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bounds", "lplfast.guarantees.constants",
                  "lplfast.guarantees.curve", "lplfast.guarantees.envelope", "lplfast.guarantees.rates",
+                 "lplfast.guarantees.stationarity",
                  "lplfast.losses.checking",
                  "lplfast.losses.classification", "lplfast.losses.concordance",
                  "lplfast.losses.custom", "lplfast.losses.problems",

@@ -5,8 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cases import EXPECTED
 
-from lplfast import MatrixFactorization, Network, train
+from lplfast import MatrixFactorization, Network, SquaredLoss, train
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (3, 7, 4), (3, 6, 4), (3, 500, 4), (1, 1, 1), (5, 2, 3)], ids=str)
@@ -201,3 +202,32 @@ def test_products_beyond_float64():
     with pytest.raises(OverflowError, match="imbalance_eigenvalues: expected numbers within float64"):
         Network([[1e200]], [[1.0]]).imbalance_eigenvalues()
     assert np.allclose(Network([[1e-200]], [[0.0]]).imbalance_eigenvalues(), 0.0)
+
+
+@pytest.mark.parametrize("h", [1, 2, 4, 1000])
+def test_spectral_layers_go_down_the_gradient(h):
+    rng = np.random.default_rng(0)
+    problem = SquaredLoss(rng.standard_normal((9, 4)), rng.standard_normal((9, 3)), offset=rng.standard_normal((4, 3)))
+    G = problem.gradient(np.zeros((4, 3)))
+    U, s, Vt = np.linalg.svd(G, full_matrices=False)
+    rank = min(h, 3)
+    network = Network.spectral(problem, h, scale=0.5)
+    # relative to the largest: products of orthonormal factors
+    assert abs(network.product + 0.25 / s[0] * (U[:, :rank] * s[:rank]) @ Vt[:rank]).max() < 1e-15 * 10
+    assert network.width == h
+    assert abs(network.imbalance_eigenvalues()).max() < 1e-15 * 10
+    assert np.linalg.norm(network.W1, 2) == pytest.approx(0.5, rel=1e-14)
+    # a step that is short enough goes down
+    assert problem.value(Network.spectral(problem, h, scale=1e-3).product) < problem.value(np.zeros((4, 3)))
+
+
+def test_spectral_layers_need_a_gradient():
+    at_rest = MatrixFactorization([[1.0, 2.0]], offset=[[1.0, 2.0]])
+    with pytest.raises(ValueError, match="expected a gradient at W = 0 that is finite and not zero"):
+        Network.spectral(at_rest, 1, scale=1.0)
+    problem = MatrixFactorization([[1.0, 2.0]])
+    for h, scale in ((0, 1.0), (1, 0.0), (1, -1.0), (1, np.inf), ("1", 1.0), (1, 1e-200)):
+        with pytest.raises((TypeError, ValueError), match=EXPECTED):
+            Network.spectral(problem, h, scale=scale)
+    with pytest.raises(TypeError, match="problem: expected a Problem"):
+        Network.spectral(np.eye(2), 1, scale=1.0)

@@ -13,6 +13,7 @@ from ..validation import HUGE, as_count, as_matrix, as_number, as_offset, as_red
 from .conditioning import describe_conditioning, describe_frame
 from .least_squares import solve
 from .loss import Loss, digest
+from .low_rank import ByRank
 from .quadratic import DiagonalQuadratic
 
 if TYPE_CHECKING:   # it is above this
@@ -23,7 +24,7 @@ __all__ = ["MatrixFactorization", "Problem", "SquaredLoss"]
 U = float(np.finfo(float).eps) / 2
 
 
-class Problem:
+class Problem(ByRank):
     """A K-smooth, mu-strongly convex loss of an (n, m) matrix W, to be trained as `l(W1 @ W2)`.
 
     `Problem(kernel)` makes one of any compiled loss, your own included (docs/examples/cython_loss).

@@ -2,10 +2,8 @@
 
 import math
 
-import numpy as np
-import scipy.linalg
-
 from ..losses.conditioning import describe_frame
+from ..losses.low_rank import gap_at_rank
 
 __all__ = ["outcome_message"]
 
@@ -58,27 +56,12 @@ class _Facts:
                 self.where += f", {self.gap / self.first:.1e} of the first"
 
 
-def _least_gap(loss, width):
-    """Return the least gap of a product of this width, narrower than the loss; NaN if that is not known.
-
-    In the frame of a squared loss the gap is `||H^(1/2) (W - W*)||_F^2 / 2`: by Eckart and Young, what the singular
-    values of `H^(1/2) W*` after the first `width` add up to.
-    """
-    if not loss.quadratic or loss.minimizer is None:
-        return math.nan
-    target = np.sqrt(loss.hessian)[:, np.newaxis] * loss.minimizer
-    values = scipy.linalg.svd(target, compute_uv=False, lapack_driver="gesvd")
-    tail = values[width:]
-    with np.errstate(over="ignore"):
-        # what is rounding of the largest is no tail
-        return float((tail[tail > max(target.shape) * np.finfo(float).eps * values[0]] ** 2).sum() / 2)
-
-
 def _narrow(facts):
     """Say how far a network narrower than the loss is from what its width can do; None where that is far enough."""
     if facts.width >= facts.reach:
         return None
-    least = _least_gap(facts.descent.loss, facts.width)
+    loss = facts.descent.loss
+    least = gap_at_rank(loss, facts.width) if loss.quadratic and loss.minimizer is not None else math.nan
     said = f"The width {facts.width} is below min(n, m) = {facts.reach}, so the network cannot reach every W"
     if math.isnan(least):
         return f"{said}, and its loss need not reach l*. Widen it, unless the loss still falls."

@@ -19,6 +19,7 @@ from lplfast import (
     data,
     explain,
     guaranteed_rate,
+    guaranteed_stationarity,
     initial_bounds,
     local_constants,
     plan,
@@ -157,6 +158,13 @@ def drawn_network(draw):
         std=lambda: draw.pick([0.1, (1.0, 2), 1e308, 0.0]), rng=lambda: draw.pick([0, None, draw.rng])))
 
 
+def spectral(draw):
+    problem, _ = objects.pair(draw)
+    return draw.pick([
+        lambda: call(Network.spectral, draw.some(problem), draw.some(2), scale=10.0 ** draw.random.uniform(-200, 200)),
+        lambda: call(problem.minimum_at_rank, draw.some(draw.pick([1, 2, 10**12])))])()
+
+
 def balanced(draw):
     W = draw.matrix(draw.size(), draw.size())
     return call(Network.balanced, draw.some(W), draw.some(draw.pick([6, 9, 10**12])))
@@ -254,7 +262,7 @@ def studied(draw):
 
 
 def bounded(draw):
-    function = draw.pick([local_constants, initial_bounds, guaranteed_rate])
+    function = draw.pick([local_constants, initial_bounds, guaranteed_rate, guaranteed_stationarity])
     problem, start = objects.pair(draw)
     options = {}
     if function is initial_bounds:
@@ -264,6 +272,10 @@ def bounded(draw):
         theirs = [lplfast.Sharp(cap=cap), lplfast.Local(cap=cap), lplfast.Constant(cap),
                   lplfast.Schedule([cap, 2 * cap])]
         options = draw.options(rule=lambda: draw.pick(theirs), factor=lambda: draw.pick([1e-6, 0.5, 1e-300]),
+                               constants=lambda: draw.pick(["exact", "power", objects.spectral(draw)]))
+    if function is guaranteed_stationarity:
+        cap = 10.0 ** draw.random.uniform(-200, 200)
+        options = draw.options(rule=lambda: draw.pick([lplfast.Sharp(cap=cap), lplfast.Local(cap=cap)]),
                                constants=lambda: draw.pick(["exact", "power", objects.spectral(draw)]))
     return call(function, draw.some(problem), draw.some(start), **options)
 
