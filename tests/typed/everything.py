@@ -20,6 +20,7 @@ from lplfast import (
     Du2018,
     ExactLineSearch,
     GuaranteedRate,
+    GuaranteedStationarity,
     InitialBounds,
     Interrupted,
     IterateView,
@@ -48,6 +49,7 @@ from lplfast import (
     data,
     explain,
     guaranteed_rate,
+    guaranteed_stationarity,
     initial_bounds,
     local_constants,
     plan,
@@ -176,6 +178,9 @@ def before_the_first_step(problem: Problem, network: Network) -> str:
     found = guaranteed_rate(problem, network, rule=Sharp(cap=1e-3), constants=spectral)
     assert_type(found, GuaranteedRate)
     print(found.rate, found.contraction, found.rule, found.iterations_to(1e-6), found.vacuous, Power().upper_widths)
+    seen: GuaranteedStationarity = guaranteed_stationarity(problem, network, rule=Sharp(cap=1e-3))
+    assert_type(seen.grad_norm_after(10), float)
+    Network.spectral(problem, 2, scale=problem.minimum_at_rank(2))
     curve = predicted_curve(problem, network, 0.01, 5, order=1)
     assert_type(curve, PredictedCurve)
     print(curve.gap_lower, curve.gap_upper, curve.linear_gap, curve.distance, curve.width)
