@@ -28,7 +28,7 @@ THEOREMS = ("pl", "descent", "rate", "gap_bound")
 
 # Rules that need no more than a loss of known minimum, a quadratic one if `quadratic`.
 APPLICABLE = {quadratic: [name for name, make in RULES.items() if set(make().needs) <= needs] for quadratic, needs in (
-    (True, {"minimum", "bound", "quadratic"}), (False, {"minimum", "bound"}))}
+    (True, {"minimum", "bound", "smooth", "quadratic"}), (False, {"minimum", "bound", "smooth"}))}
 
 CASES = {"quadratic": random_quadratic, "rows": random_rows}
 

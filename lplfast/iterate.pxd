@@ -124,6 +124,8 @@ cdef struct Iterate:
     # W, (n, m), else NULL
     double mu
     double K
+    # of a loss without a global K, `K` is written by evaluate: it then bounds the curvature near the iterate only
+    bint K_is_local
     const double* hessian
     double* weights
     Memory* memory

@@ -33,6 +33,7 @@ OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
     "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber",
     "losses/test_displacement"))
 CARRIED = "tests/losses/test_carried.py"
+CONCORDANCE = "tests/losses/test_concordance.py"
 THEOREMS = "tests/descent/test_theorems.py"
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
     "linalg/test_passes", "linalg/test_quartic", "losses/test_ray", "rules/test_guaranteed", "rules/test_search",
@@ -115,6 +116,10 @@ MUTANTS = [
      "fmax(0.0, a_high - a_mean), fmax(0.0, c_high - c_mean)", RAYS),
     ("lplfast/losses/cross_entropy.pyx", "u * u * (1.0 + 4.0 * rho), b)", "u * u * (1.0 - 4.0 * rho), b)", RAYS),
     ("lplfast/losses/rowwise.pyx", "before[LOGIT_ERROR] + self.X_max * slack", "self.X_max * slack", CARRIED),
+    ("lplfast/losses/function.pyx", "else excess(t) / (t * t)", "else 0.5", CONCORDANCE),
+    ("lplfast/losses/function.pyx", "q = root * root * psi(t)", "q = 0.9 * root * root * psi(t)", CONCORDANCE),
+    ("lplfast/losses/function.pyx", "AWAY = 4.0", "AWAY = 400.0", CONCORDANCE),
+    ("lplfast/losses/function.pyx", "memcpy(here + REFERENCE, W,", "memcpy(here + REFERENCE, scratch,", CONCORDANCE),
     ("lplfast/losses/rowwise.pyx", "+ self.X_max * slack", "+ 0.0 * slack", CARRIED),
     ("lplfast/losses/rowwise.pyx", "+ 4.0 * U * self.X_max * before[E", "+ 0.1 * U * self.X_max * before[E", CARRIED),
     ("lplfast/losses/rowwise.pyx", "here[LOGIT_ERROR] if carried else", "0.0 if carried else", CARRIED),

@@ -29,7 +29,7 @@ INSIDE = {
                "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
-    "rules": ["signature", "formulas", "phases", "recursion", "view", "rule", "classical", "schedule", "planned",
+    "rules": ["signature", "formulas", "phases", "recursion", "view", "ray", "rule", "classical", "schedule", "planned",
               "guaranteed", "search", "published", "function", "catalogue", "registry"],
     "descent": ["sharpness", "history", "underflow", "checks", "contraction", "evaluation", "stopping", "state",
                 "descent", "follower"],

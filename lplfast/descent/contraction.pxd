@@ -24,16 +24,16 @@ cdef inline double lemma_contraction(const Iterate* old, double eta, double K_be
     it grow, by ||grad L||^2 <= 2 K s_max(T)^2 gap."""
     if eta * K_best <= 2.0:
         return local_pl(old) * eta * (2.0 - eta * K_best)
-    return -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
+    return -INFINITY if old.K_is_local else -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
 
 
 cdef inline double decrease_by_motion(const Iterate* old, const Iterate* new, const Motion* motion) noexcept nogil:
     """What the loss fell by at least, given how W has moved: -<G, M> - <M, H M> / 2 with M = W(t+1) - W(t), H the
-    Hessian or K, less the rounding of both W; -inf if squares have underflowed."""
+    Hessian or K, less the rounding of both W; -inf if squares have underflowed, or K holds near W(t) only."""
     cdef Py_ssize_t size = <Py_ssize_t> old.n * old.m
     cdef double forms = motion.forms if old.hessian != NULL else old.K * motion.moved_sq
     cdef double uncertain = old.eps_W + new.eps_W
-    if not (forms > TINY and motion.moved_sq > TINY):
+    if old.K_is_local or not (forms > TINY and motion.moved_sq > TINY):
         return -INFINITY
     return (-motion.slope - 0.5 * forms - uncertain * (old.G_norm + 2.0 * sqrt(old.K * forms) + old.K * uncertain)
             - (old.gradient_error + (size + 8) * U * old.G_norm) * sqrt(motion.moved_sq) - (size + 8) * U * forms)

@@ -41,6 +41,7 @@ cdef class Descent(State):
     cdef void _renew_brackets(self, Row* row) noexcept nogil
     cdef void _prepare_ray(self) noexcept nogil
     cdef bint _choose(self, Step* step) noexcept nogil
+    cdef double _promise(self, double eta) noexcept nogil
     cdef void _move(self, double eta) noexcept nogil
     cdef bint _carry(self, Step* step) noexcept nogil
     cdef void _undo(self, Step* step) noexcept nogil

@@ -54,7 +54,9 @@ from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
 from ..linalg.blas cimport add_matmul_nt, matmul_nt
 from ..linalg.passes cimport Motion, measure_motion, move, square_sum
 from ..linalg.rounding cimport LEAST, U
+from ..losses.loss cimport Ray
 from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
+from ..rules.ray cimport begin
 from ..spectral.spectral cimport EXACT_WIDTH
 from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
 from ..clock cimport seconds
@@ -264,11 +266,11 @@ cdef class Descent(State):
     cdef void _prepare_ray(self) noexcept nogil:
         """tau and B of the ray W - eta tau + eta^2 B, for the rules that ask for them."""
         cdef Iterate* it = &self.it
-        if self.rule.needs_tau:
+        if self.rule.needs_tau or self.looks:
             # tau = g1 @ W2 + W1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.W2t, it.tau)
             add_matmul_nt(it.n, it.k, it.m, it.W1, it.g2t, it.tau)
-        if self.rule.needs_B:
+        if self.rule.needs_B or self.looks:
             # B = g1 @ g2
             matmul_nt(it.n, it.k, it.m, it.g1, it.g2t, it.B)
         if it.own != NULL:
@@ -291,8 +293,15 @@ cdef class Descent(State):
         step.K_t = local_smoothness_at(it, it.eta)
         step.K_t_sharp = sharp_smoothness_at(it, it.eta)
         # fmin passes over a NaN: K_t is one where l* is unknown
-        step.K_best = fmin(step.K_t, step.K_t_sharp)
+        step.K_best = self._promise(step.eta) if it.K_is_local else fmin(step.K_t, step.K_t_sharp)
         return True
+
+    cdef double _promise(self, double eta) noexcept nogil:
+        """The K of a step that the loss promises to fall along, with which the descent lemma says the same."""
+        cdef Iterate* it = &self.it
+        cdef Ray ray
+        begin(it, self.loss, self.scratch, &ray)
+        return measured_smoothness(-self.loss.upper(&ray, eta, self.scratch), eta * it.grad_sq, eta)
 
     cdef void _move(self, double eta) noexcept nogil:
         """Z = Z - eta [g1; g2.T], written over the gradients, or to the spare stack if the rule looks back at them.

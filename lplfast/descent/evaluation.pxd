@@ -55,6 +55,8 @@ cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, bint ca
         value.W_sq, value.G_sq = square_sum(nm, it.W), square_sum(nm, it.G)
     it.W_norm = sqrt(value.W_sq)
     it.loss, it.gap, it.gap_error = value.loss, value.gap, value.gap_error
+    if it.K_is_local:
+        it.K = value.K
     # fmax passes over a NaN
     it.pl = fmax(it.mu, value.pl)
     # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry

@@ -13,8 +13,8 @@ cdef struct Sizes:
     Py_ssize_t stack        # twice: the layers and the gradients, which change places at each step
     Py_ssize_t product      # four times: W and G, here and one step ago
     Py_ssize_t previous     # twice a stack for a rule that looks one step back: those gradients, and where to step to
-    Py_ssize_t ray          # tau and B, if the rule needs B
-    Py_ssize_t own          # what the loss keeps of a ray, if the rule looks along it,
+    Py_ssize_t ray          # tau and B, if the rule needs B or somebody looks along the ray
+    Py_ssize_t own          # what the loss keeps of a ray, if somebody does,
     Py_ssize_t kept         # and twice: of the iterate, here and one step ago
     Py_ssize_t weights      # the Hessian by entries, of a quadratic loss that has it by rows only
     Py_ssize_t row
@@ -33,6 +33,7 @@ cdef class State:
     cdef Row* row
     cdef Underflow lost
     cdef bint evaluated         # whether `it` has been filled at the layers
+    cdef bint looks             # whether the ray is looked along: by the rule, or for a loss without a global K
     cdef Py_ssize_t carried     # how many doubles the loss carries from iterate to iterate, and saves
     cdef bint busy              # whether `advance` is under way
     cdef bint by_motion         # whether the decrease of the loss follows from how W has moved

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from libc.math cimport INFINITY
 from libc.string cimport memset
 
 from ..validation import as_doubles, as_flag
@@ -62,6 +63,8 @@ cdef class State:
         self.loss, self.rule, self.spectral = loss, rule, spectral
         self.it.n, self.it.k, self.it.m = n, stack.shape[1], m
         self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
+        self.it.K_is_local = loss.K == INFINITY
+        self.looks = self.it.K_is_local or (rule.needs_tau and rule.needs_B)
         # of another quadratic loss, the decrease would be taken on trust
         self.by_motion = isinstance(loss, DiagonalQuadratic)
         count_underflow(&self.it, &self.lost)
@@ -87,18 +90,17 @@ cdef class State:
 
     cdef Sizes _sizes(self):
         cdef int n = self.it.n, k = self.it.k, m = self.it.m
-        cdef bint looks = self.rule.needs_tau and self.rule.needs_B
         cdef Sizes sizes
         sizes.memory = lines(sizeof(Memory) // sizeof(double))
         sizes.directions = lines(directions_size(n, m))
         sizes.stack = lines(<Py_ssize_t> (n + m) * k)
         sizes.product = lines(<Py_ssize_t> n * m)
         sizes.previous = sizes.stack if self.rule.needs_previous else 0
-        sizes.ray = 2 * sizes.product if self.rule.needs_B else 0
+        sizes.ray = 2 * sizes.product if self.rule.needs_B or self.looks else 0
         sizes.weights = sizes.product if self.it.hessian != NULL and not self.by_motion else 0
         sizes.row = lines(column_count())
-        sizes.own = lines(self.loss.ray_size()) if looks else 0
-        sizes.kept = lines(self.loss.kept_size()) if looks else 0
+        sizes.own = lines(self.loss.ray_size()) if self.looks else 0
+        sizes.kept = lines(self.loss.kept_size()) if self.looks else 0
         # a rule may evaluate the loss: they work side by side
         sizes.scratch = max(self.loss.scratch() + self.rule.scratch(n, k, m), self.spectral.scratch(n, k, m), 1)
         return sizes

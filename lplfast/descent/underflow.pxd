@@ -29,5 +29,5 @@ cdef inline void count_underflow(Iterate* it, Underflow* lost) noexcept nogil:
     lost.step2 = lost.W2 * U + underflow(m * k)
     lost.squares = (n + m) * k * LEAST
     # K times it, but no subnormal number, with which products are slow
-    lost.kernel = lost.squares * fmax(it.K, 1.0) + LEAST
+    lost.kernel = lost.squares * fmax(it.mu if it.K_is_local else it.K, 1.0) + LEAST
     it.lost = underflow(n * m)

@@ -77,6 +77,8 @@ class InitialBounds:
 
     def K_upper(self, eta: float) -> float:
         """Return an upper bound on K_t(eta): the formula of Xu et al. (2025) at beta, p2 and this gap."""
+        if math.isinf(self.K):
+            return math.inf
         return formulas.K_t(self.K, self.beta, self.p2, self.gap, eta)
 
 

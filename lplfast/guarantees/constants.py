@@ -1,6 +1,7 @@
 """The local constants at one network: Polyak-Lojasiewicz, smoothness, and what they are made of."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -75,8 +76,11 @@ class LocalConstants:
     def K_t(self, eta: float) -> float:
         """Local smoothness constant of a step of size eta, an upper bound (Xu et al. 2025).
 
-        `K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2` with `g = sqrt(2 K gap)`, `s^2 = sigma_max_sq`.
+        `K s^2 + g + 3 K s^2 g eta + 6 K^2 s_max(W) gap eta^2` with `g = sqrt(2 K gap)`, `s^2 = sigma_max_sq`; infinite
+        of a loss without a K.
         """
+        if math.isinf(self.K):
+            return math.inf
         return formulas.K_t(self.K, self.sigma_max_sq, self.sigma_max_W, self.gap_above, eta)
 
     def K_t_sharp(self, eta: float) -> float:
@@ -84,6 +88,8 @@ class LocalConstants:
 
         `K s^2 + ||G||_2 + K s^2 ||G||_2 eta + K s_max(W) ||G||_2 ||G||_F eta^2 / 2` with `s^2 = sigma_max_sq`.
         """
+        if math.isinf(self.K):
+            return math.inf
         return formulas.K_t_sharp(self.K, self.sigma_max_sq, self.sigma_max_W, self.G_max, self.G_norm, eta)
 
 

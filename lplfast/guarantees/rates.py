@@ -86,6 +86,8 @@ def guaranteed_rate(problem: Problem, network: Network, *, rule: Rule | None = N
         return nothing_guaranteed("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
     if not (bounds.alpha > 0 and bounds.margins.mu > 0):
         return nothing_guaranteed(_missing(problem, network, bounds))
+    if math.isinf(problem.K):
+        return nothing_guaranteed("Vacuous: the loss has no smoothness constant K, so nothing bounds its curvature.")
     start = Start.of(bounds, spectral)
     if start is None:
         return nothing_guaranteed("Vacuous: the gap, the layers and the constants of the loss are too far apart for "

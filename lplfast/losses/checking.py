@@ -5,7 +5,7 @@ docs/theory.md, section 12.
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -24,6 +24,9 @@ TRUSTED = 500 * EPS
 
 # Entries of the gradient are tried one by one up to this many; beyond, in random directions that contain them all.
 ENTRIES = 1000
+
+# Without a global K: how much the curvature may have grown where what is known of it at a point is used nearby.
+NEARBY = 2.0
 
 # Lanczos steps at each point, two gradients a step.
 STEPS = 40
@@ -95,8 +98,9 @@ def check_loss(problem: Problem, *, points: Iterable[ArrayLike] = (), rng: Rng =
     l, in every entry (or, beyond 1000 entries, in random directions) and in random directions; and the curvature
     `<V, grad l(W + h V) - grad l(W - h V)> / (2 h)` for unit V, which lies in [mu, K] whatever h is, is tried along
     random directions and those that Lanczos' method finds extreme, at these points and where two outputs tie far from
-    the others; and l* is compared with l and, if mu > 0, with `l - ||grad l||^2 / (2 mu)`. Allowances: what smoothness
-    permits, and rounding.
+    the others; what a `CustomLoss` declares by `hessian_form` and `concordance`, with such differences and at both ends
+    of random ways; and l* is compared with l and, if mu > 0, with `l - ||grad l||^2 / (2 mu)`. Allowances: what
+    smoothness permits, and rounding.
 
     A failure is a proof that something declared is wrong, unless the loss rounds by more than 1e-13 of itself or than
     second differences of nearby values show. No failure proves nothing: curvature may be extreme where
@@ -142,6 +146,28 @@ def check_loss(problem: Problem, *, points: Iterable[ArrayLike] = (), rng: Rng =
         return _Check(problem, rng).report(points)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Curvature:
+    """What a loss declares of its curvature: its form at W, and how much that may change along U."""
+
+    form: Callable
+    change: Callable
+    shape: tuple
+
+    @classmethod
+    def of(cls, kernel):
+        """Return that of a loss by a Python function; None if it declares nothing."""
+        form, concordance = (getattr(kernel, name, None) for name in ("hessian_form", "concordance"))
+        if form is None:
+            return None
+        change = concordance if callable(concordance) else lambda U: concordance * float(np.linalg.norm(U))
+        return cls(form, change, kernel.shape)
+
+    def sum_at(self, W):
+        """Return the sum of the diagonal of the Hessian, an upper bound on the curvature."""
+        return sum(self.form(W, V.reshape(self.shape)) for V in np.eye(W.size))
+
+
 class _Check:
     """One check under way."""
 
@@ -150,6 +176,8 @@ class _Check:
         self.finite = Claim("value and gradient are finite")
         self.far = Claim("the same far out (no refutation)", refutes=False)
         self.gradient = Claim("gradient = differences of l")
+        self.form = Claim("hessian_form = differences of the gradient")
+        self.concordance = Claim("curvature changes no faster than concordance")
         self.K = Claim(f"curvature <= K = {problem.K:.6g}")
         self.mu = Claim(f"curvature >= mu = {problem.mu:.6g}")
         self.bound = Claim(f"l >= l* = {problem.lower_bound:.6g}")
@@ -157,8 +185,13 @@ class _Check:
         minimizer = problem.minimizer
         self.size = 1.0 if minimizer is None or not minimizer.any() else float(np.linalg.norm(minimizer))
         # everything is looked at in units of K, of a power of 2 that is about K: squares of gradients stay float64
-        self.unit = 2.0 ** (np.frexp(problem.K)[1] - 1)
-        self.scaled_mu, self.scaled_K = problem.mu / self.unit, problem.K / self.unit
+        self.declared = _Curvature.of(problem.kernel)
+        self.K_is_local = bool(np.isinf(problem.K))
+        self.unit = 1.0
+        self._look_at(np.zeros(self.shape))
+        self.unit = 2.0 ** (np.frexp(self.scaled_K)[1] - 1)
+        self._look_at(np.zeros(self.shape))
+        self.scaled_mu = problem.mu / self.unit
         # what products that underflow, inside the loss or here, may take from a value or a gradient
         self.noise = 0.0
         self.lost = TINY * problem.shape[0] * problem.shape[1] * (1.0 + 1.0 / max(self.unit, TINY))
@@ -178,7 +211,8 @@ class _Check:
             points[name] = self._unit() * self.size * scale
         top = None
         for name, W in points.items():
-            finite = self._is_finite(W)
+            self._look_at(W)
+            finite = self._is_finite(W) and np.isfinite(self.scaled_K)
             self._finite_claim(name).note(0.0 if finite else np.inf, 1.0, f"at {name}")
             if not finite:
                 continue
@@ -194,14 +228,28 @@ class _Check:
                     self._difference(name, W, gradient, direction, f"entry [{i}, {j}]")
             for _ in range(5):
                 self._curvature(name, W, self._unit(), "a random direction")
+                self._change(name, W)
             extremes = self._lanczos(W)
             for direction in extremes:
                 self._curvature(name, W, direction, "a direction of Lanczos'")
             top = extremes[-1] if top is None else top
-        if top is not None and m > 1:
+        if top is not None and m > 1 and not self.K_is_local:
             self._ties(top)
-        claims = (self.finite, self.far, self.gradient, self.K, self.mu, self.bound, self.minimum)
+        claims = (self.finite, self.far, self.gradient, self.form, self.concordance, self.K, self.mu, self.bound,
+                  self.minimum)
         return LossReport(tuple(claim for claim in claims if claim.tried))
+
+    def _look_at(self, W):
+        """Find a K that holds near W, if there is none that holds everywhere."""
+        K = self.problem.K if not self.K_is_local else NEARBY * self.declared.sum_at(W)
+        self.scaled_K = K / self.unit
+
+    def _near(self, V, h):
+        """Return h, or less: as far as what is known at a point holds along V."""
+        if not self.K_is_local:
+            return h
+        change = self.declared.change(V)
+        return min(h, np.log(NEARBY) / change) if change > 0 else h
 
     def _unit(self):
         """Return a random matrix of norm 1 that the loss can see."""
@@ -257,7 +305,7 @@ class _Check:
         K, value, unit = self.scaled_K, self._value, self.unit
         off = TRUSTED * abs(value(W)) + self.lost + self.noise
         h = 2 * np.sqrt(off / K)
-        h = max(h, 16 * EPS * np.linalg.norm(W))
+        h = self._near(direction, max(h, 16 * EPS * np.linalg.norm(W)))
         above, below = value(W + h * direction), value(W - h * direction)
         measured, declared = (above - below) / (2 * h), float(np.vdot(gradient, direction))
         if not (np.isfinite(above) and np.isfinite(below)):
@@ -285,15 +333,36 @@ class _Check:
         return (above - below) / (2 * h), off
 
     def _curvature(self, name, W, V, which):
-        for h in self._steps(W):
+        for h in (self._near(V, h) for h in self._steps(W)):
             product, off = self._product(W, V, h)
             if not (np.isfinite(product).all() and np.isfinite(off)):
                 self._finite_claim(name).note(np.inf, 1.0, f"near {name}")
                 continue
             found = float(np.vdot(V, product) / np.vdot(V, V))
             where = f"{found * self.unit:.8g} along {which} at {name}"
-            self.K.note(found - self.scaled_K, off + 8 * EPS * self.scaled_K, where)
+            if not self.K_is_local:
+                self.K.note(found - self.scaled_K, off + 8 * EPS * self.scaled_K, where)
+            if self.declared:
+                form, t = self.declared.form(W, V) / self.unit, h * self.declared.change(V)
+                # the mean of what lies between exp(-s) and exp(s) times the form, s up to t, on either side
+                most = form * (np.expm1(t) / t if t > 0 else 1.0)
+                least = form * (-np.expm1(-t) / t if t > 0 else 1.0)
+                self.form.note(max(found - most, least - found), off + TRUSTED * form,
+                               f"{where}, between {least * self.unit:.8g} and {most * self.unit:.8g} is declared")
             self.mu.note(self.scaled_mu - found, off + 8 * EPS * self.scaled_mu, where)
+
+    def _change(self, name, W):
+        """Compare the form along a random direction at two ends of a random way."""
+        if not self.declared:
+            return
+        U, V = self._unit(), self._unit()
+        change = self.declared.change(U)
+        far = 1.0 / change if change > 0 else self.size
+        here, there = self.declared.form(W, V), self.declared.form(W + far * U, V)
+        if np.isfinite([here, there]).all() and here > 0:
+            ratio, most = max(there / here, here / max(there, TINY)), np.exp(far * change)
+            self.concordance.note(ratio - most, TRUSTED * most,
+                                  f"by a factor of {ratio:.6g} near {name}, {most:.6g} is declared")
 
     def _lanczos(self, W):
         """Return unit matrices along which the curvature is about least and greatest, by Lanczos' method."""

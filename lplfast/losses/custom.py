@@ -32,14 +32,25 @@ class CustomLoss(Problem):
         1e-13 of l(W), the gradient to as much of `sqrt(2 K l(W))`.
     shape : (int, int)
         The shape (n, m) of W.
-    mu, K : float
-        Strong convexity and smoothness constants, `0 <= mu <= K`, `K > 0`. With `mu = 0` no rate is claimed.
+    mu : float
+        Strong convexity constant, `0 <= mu <= K`. With `mu = 0` no rate is claimed.
+    K : float, optional
+        Smoothness constant, `K > 0`. A convex loss that has none, as a Poisson or an exponential one, says
+        `hessian_form` and `concordance` in its place: then `"majorizer"`, searches, `"polyak"` and constant steps run,
+        each step is checked against what was promised of it, and `K_t` and `K_t_sharp` are infinite.
     minimum : float, optional
         l*. With a `minimizer` and no minimum: l there, which exceeds l* by at most ||gradient||^2 / (2 mu).
     minimizer : (n, m) array_like, optional
         Where l takes its minimum; bounds from the initialization use it.
     lower_bound : float, optional
         A number that l* is not below, if l* is not known.
+    hessian_form : callable, optional
+        Of W and an (n, m) array M: `<M, H M> >= 0` with H the Hessian at W, a number. With `concordance`, steps are
+        bounded by the curvature where they begin: `l(W + M) <= l(W) + <G, M> + <M, H M> psi(R(M))`,
+        `psi(t) = (exp(t) - 1 - t) / t^2` (docs/theory.md, section 12).
+    concordance : float or callable, optional
+        How fast the curvature may change: a seminorm R, a function of an (n, m) array or the multiple of the Frobenius
+        norm, with `|D^3 l[U, V, V]| <= R(U) <V, H V>`; for `sum(exp(X @ W))` the largest entry of `abs(X @ U)`.
 
     Raises
     ------
@@ -55,11 +66,15 @@ class CustomLoss(Problem):
     """
 
     def __init__(self, value_and_gradient: Callable[[Array], tuple[float, ArrayLike]], *, shape: tuple[int, int],
-                 mu: float, K: float, minimum: float | None = None, minimizer: ArrayLike | None = None,
-                 lower_bound: float | None = None) -> None:
+                 mu: float, K: float | None = None, minimum: float | None = None, minimizer: ArrayLike | None = None,
+                 lower_bound: float | None = None, hessian_form: Callable[[Array, Array], float] | None = None,
+                 concordance: float | Callable[[Array], float] | None = None) -> None:
         as_callable("value_and_gradient", value_and_gradient)
         shape = as_shape(shape)
-        mu, K = as_number("mu", mu), as_number("K", K, positive=True)
+        if K is None and hessian_form is None:
+            raise TypeError("K: expected a number, or hessian_form and concordance in its place, got neither")
+        mu, K = as_number("mu", mu), math.inf if K is None else as_number("K", K, positive=True)
+        forms = {"hessian_form": hessian_form, "concordance": concordance}
         if mu > K:
             raise ValueError(f"mu, K: expected mu <= K, got {mu} and {K}")
         known = {name: math.nan if value is None else as_number(name, value, signed=True)
@@ -69,7 +84,7 @@ class CustomLoss(Problem):
         uncertainty = 0.0
         if minimizer is not None:
             minimizer = as_shaped("minimizer", minimizer, shape)
-            value, _, gradient = PythonLoss(value_and_gradient, shape, mu=mu, K=K).value_and_gradient(
+            value, _, gradient = PythonLoss(value_and_gradient, shape, mu=mu, K=K, **forms).value_and_gradient(
                 np.ascontiguousarray(minimizer))
             if not (math.isfinite(value) and np.isfinite(gradient).all()):
                 raise ValueError("minimizer: expected a matrix at which the loss and its gradient are float64 numbers, "
@@ -77,7 +92,9 @@ class CustomLoss(Problem):
             # a gradient of 0 is taken as that; others to what the function is trusted to
             with np.errstate(over="ignore"):
                 size = float(np.linalg.norm(gradient))
-            size += 1e-13 * math.sqrt(2 * K * abs(value)) if size > 0 else 0.0
+            if size > 0:
+                near = K if math.isfinite(K) else _curvature(minimizer, hessian_form)
+                size += 1e-13 * math.sqrt(2 * near * abs(value))
             self.minimizer_error = size / mu if mu > 0 else math.inf
             if minimum is None:
                 if not mu > 0 and size > 0:
@@ -87,10 +104,16 @@ class CustomLoss(Problem):
                 self.minimum_error = uncertainty
             elif value < known["minimum"] - 1e-13 * (abs(value) + abs(known["minimum"])):
                 raise ValueError(f"minimum: expected at most the loss at the minimizer, {value!r}, got {minimum!r}")
-        kernel = PythonLoss(value_and_gradient, shape, mu=mu, K=K, uncertainty=uncertainty, **known)
+        kernel = PythonLoss(value_and_gradient, shape, mu=mu, K=K, uncertainty=uncertainty, **known, **forms)
         super().__init__(kernel, minimizer=minimizer)
 
     @property
     def lower_bound(self) -> float:
         """A number that l* is not below; NaN if none is known."""
         return self.kernel.lower_bound if math.isnan(self.minimum) else super().lower_bound
+
+
+def _curvature(W, hessian_form):
+    """Return a bound on the curvature at W: the sum of the diagonal of the Hessian."""
+    basis = np.eye(W.size).reshape(-1, *W.shape)
+    return sum(as_number("hessian_form(W, M)", hessian_form(W.copy(), M.copy())) for M in basis)

@@ -18,13 +18,15 @@ cdef struct Value:
     # ||W||_F^2 and ||G||_F^2 as computed, to sum_error(n m) u, where the loss has come by both; else NaN
     double W_sq
     double G_sq
+    # of a loss without a global K, an upper bound on its curvature where W is off by what rounding does; else NaN
+    double K
     # a number c with ||G||^2 >= 2 c (l(W) - l*) at this W, for a loss that knows one above mu; else NaN
     double pl
 
 
 cdef inline void forget(Value* value) noexcept nogil:
     """What is known before a loss has said anything."""
-    value.loss = value.gap = value.W_sq = value.G_sq = value.pl = NAN
+    value.loss = value.gap = value.W_sq = value.G_sq = value.pl = value.K = NAN
     value.gap_error = value.rounding = value.gradient_error = 0.0
 
 

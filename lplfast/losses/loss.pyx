@@ -71,7 +71,8 @@ cdef class Loss:
         The shape (n, m) of W.
     mu, K : float
         Strong convexity and smoothness constants, `0 <= mu <= K`, `K > 0`. They are taken on trust here:
-        a training run whose declared K is too small ends with the status `"guarantee_failed"`.
+        a training run whose declared K is too small ends with the status `"guarantee_failed"`. An infinite K says that
+        there is none: such a loss has its own `upper` and `upper_minimiser`, and tells `Value.K` in `evaluate_here`.
     minimum : float
         l* = min l(W), or NaN if it is unknown.
 
@@ -95,7 +96,9 @@ cdef class Loss:
             # descents that are under way point into its arrays
             raise TypeError(f"{type(self).__name__}: expected a loss to be left as it is, got a second call of its "
                             "__init__; make another one")
-        mu, K, minimum = as_number("mu", mu), as_number("K", K, positive=True), as_double("minimum", minimum)
+        if not (isinstance(K, float) and K == math.inf):
+            K = as_number("K", K, positive=True)
+        mu, minimum = as_number("mu", mu), as_double("minimum", minimum)
         self.n, self.m = as_shape(shape)
         self.mu, self.K, self.minimum = mu, K, minimum
 
@@ -108,6 +111,9 @@ cdef class Loss:
         if not self.complete():
             raise TypeError(f"{type(self).__name__}: expected a loss that its __init__ has made, got one that has not "
                             "been through it; call the class")
+        if self.K == INFINITY and not self.kept_size():
+            raise TypeError(f"{type(self).__name__}: expected a finite K, or a class that tells `Value.K` in "
+                            "`evaluate_here` and has its own `upper`, got an infinite K")
         return 0
 
     @property

@@ -3,7 +3,7 @@
 docs/theory.md, sections 2 to 4. In all of these `sigma_sq` is s_max(T)^2 = s_max(W1)^2 + s_max(W2)^2.
 """
 
-from libc.math cimport fabs, fmin, sqrt
+from libc.math cimport INFINITY, fabs, fmin, sqrt
 
 from ..iterate cimport Iterate, gap_above
 from ..linalg.rounding cimport U
@@ -61,10 +61,14 @@ cdef inline double sharp_step(double K, double sigma_sq, double sigma_W, double 
 # The same at an iterate, each from the ends of the brackets that make it err to the safe side.
 
 cdef inline double local_smoothness_at(Iterate* it, double eta) noexcept nogil:
+    if it.K_is_local:
+        return INFINITY
     return local_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, gap_above(it), eta)
 
 
 cdef inline double sharp_smoothness_at(Iterate* it, double eta) noexcept nogil:
+    if it.K_is_local:
+        return INFINITY
     return sharp_smoothness(it.K, it.sigma_max_sq.hi, it.sigma_max_W.hi, it.G_max.hi, it.G_norm, eta)
 
 

@@ -34,7 +34,7 @@ cdef class Local(Capped):
 
     __signature__ = signature('*, cap=None, growth_from=None')
 
-    needs = ("bound",)
+    needs = ("bound", "smooth")
 
     def __cinit__(self):
         self.first = INFINITY
@@ -71,6 +71,8 @@ cdef class Sharp(Capped):
     >>> Sharp()
     Sharp()
     """
+
+    needs = ("smooth",)
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         it.eta = fmin(self.longest, sharp_step_at(it))

@@ -7,6 +7,7 @@ from ..validation import as_fraction, as_number
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
 from .formulas cimport sharp_step_at
+from .ray cimport begin
 from ..losses.loss cimport Loss, Ray
 
 cdef enum:
@@ -17,14 +18,6 @@ cdef enum:
 # The slope at an exact minimizer, against that at 0; and how narrow its bracket may get before that is as good.
 cdef double FLAT = 1e-10
 cdef double NARROW = 1e-12
-
-
-cdef void begin(Iterate* it, Loss loss, double* scratch, Ray* ray) noexcept nogil:
-    """The ray from this iterate."""
-    ray.W, ray.G, ray.tau, ray.B = it.W, it.G, it.tau, it.B
-    ray.loss, ray.gap, ray.a = it.loss, it.gap, it.grad_sq
-    ray.own, ray.here = it.own, it.here
-    loss.prepare(ray, scratch)
 
 
 cdef inline void count(Iterate* it, const Ray* ray) noexcept nogil:
@@ -79,7 +72,8 @@ cdef class Majorizer(Capped):
         cdef double eta
         begin(it, loss, scratch, &ray)
         eta = self.relax * loss.upper_minimiser(&ray, scratch)
-        it.eta = fmin(self.longest, sharp_step_at(it))
+        # nothing is promised of the sharp step where K holds near the iterate only
+        it.eta = 0.0 if it.K_is_local else fmin(self.longest, sharp_step_at(it))
         if eta > 0.0:
             eta = fmin(self.longest, eta)
             if loss.upper(&ray, eta, scratch) <= loss.upper(&ray, it.eta, scratch):

@@ -188,7 +188,11 @@ def _guarantee_failed(facts):
     promised, measured = facts.descent.failure
     return (f"The descent lemma failed at step {facts.t - 1}, with exact singular values too: the loss should have "
             f"fallen by at least {promised:.10g}, it fell by {measured:.10g}. So it is not the loss that it declares: "
-            f"check its gradient and its K = {facts.descent.loss.K:.10g}.")
+            f"check its gradient and its {_smoothness(facts.descent.loss.K)}.")
+
+
+def _smoothness(K):
+    return "hessian_form and concordance" if math.isinf(K) else f"K = {K:.10g}"
 
 
 def _observed(facts):

@@ -41,6 +41,12 @@ def _bound(problem, network):
                 "`lower_bound` in the problem, got none; or use 'sharp'")
 
 
+def _smooth(problem, network):
+    if np.isinf(problem.K):
+        return (f"a smoothness constant K, which this {type(problem).__name__} does not have; use 'majorizer', which "
+                "goes by the curvature where it is, or a search such as 'armijo'")
+
+
 def _quadratic(problem, network):
     if not problem.kernel.quadratic:
         return f"a squared loss, which {type(problem).__name__} is not"
@@ -93,6 +99,7 @@ def _margin(problem, network):
 NEEDS = {
     "minimum": _minimum,
     "bound": _bound,
+    "smooth": _smooth,
     "quadratic": _quadratic,
     "target": _target,
     "orthogonal": _orthogonal,

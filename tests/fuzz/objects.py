@@ -72,6 +72,9 @@ def problem(draw, n=None, m=None):
     if kind == "kernel":
         return Problem(DiagonalQuadratic(np.full(n, scale**2), draw.rng.standard_normal((n, m)),
                                          mu=draw.pick([None, 0.0]), target_summary=draw.pick([None, (0.1, 1.0, 1)])))
+    if draw.pick([True, False]):
+        return CustomLoss(square, shape=(n, m), mu=draw.pick([0.0, 2.0]), K=draw.pick([None, 2.0]), concordance=0.1,
+                          hessian_form=lambda W, M: 2.0 * float((M**2).sum()))
     return CustomLoss(square, shape=(n, m), mu=draw.pick([0.0, 2.0]), K=2.0, lower_bound=draw.pick([None, -1.0]))
 
 
