@@ -10,7 +10,8 @@ __all__ = ["__version__", "show_versions"]
 
 __version__ = importlib.metadata.version("lplfast")
 
-OTHERS = ["numpy", "scipy", "threadpoolctl", "matplotlib", "pandas", "scikit-learn", "tqdm"]
+OTHERS = ["numpy", "scipy", "threadpoolctl", "matplotlib", "pandas", "scikit-learn", "tqdm", "joblib",
+          "xarray", "h5netcdf", "distributed"]
 
 
 def show_versions() -> None:

@@ -1,6 +1,8 @@
 """`sweep`: an experiment at every cell of a grid."""
 
+import operator
 import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -123,24 +125,28 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
             if cells:
                 compute(experiment, maker["entropy"], cells, backend=backend, n_jobs=n_jobs, commit=commit)
     return Assembly(grid, kept.shards).dataset({"title": str(name), "source": maker["source"] or "not readable",
-                                                "entropy": maker["entropy"], **maker["versions"]})
+                                                "entropy": maker["entropy"], **maker["versions"],
+                                                "platform": platform.platform()})
 
 
 def _check_extra():
     try:
-        import h5netcdf  # noqa: F401
         import joblib  # noqa: F401
         import xarray  # noqa: F401
     except ImportError as error:
-        raise ImportError('sweep needs joblib, xarray and h5netcdf: pip install "lplfast[sweep]"') from error
+        raise ImportError('sweep needs joblib and xarray: pip install "lplfast[sweep]"') from error
 
 
-def _jobs(n_jobs):
+def _jobs(given):
     """Return joblib's number of jobs; -1 is all."""
-    if n_jobs is None:
+    if given is None:
         return -1
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int):
-        raise TypeError(f"n_jobs: expected an integer, as joblib has it, or None, got {shown(n_jobs)}")
+    try:
+        n_jobs = None if isinstance(given, bool) else operator.index(given)
+    except TypeError:
+        n_jobs = None
+    if n_jobs is None:
+        raise TypeError(f"n_jobs: expected an integer, as joblib has it, or None, got {shown(given)}")
     if n_jobs == 0 or abs(n_jobs) > MOST_JOBS:
         raise ValueError(f"n_jobs: expected a number of workers up to {MOST_JOBS}, or -1 for all, got {shown(n_jobs)}")
     return n_jobs

@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -29,6 +30,8 @@ def test_a_study_at_small_size(name, tmp_path):
     study = module(name)
     experiment, grid, options = read_study(FOLDER / f"{name}.toml")
     assert (grid, options["name"], experiment.__name__) == (study.GRID, name, "experiment")
+    # as processes are sent it, which cannot import its file
+    experiment = cloudpickle.loads(cloudpickle.dumps(experiment))
     found = sweep(experiment, SMALL[name], seeds=2, store=tmp_path, name=name)
     assert found.failed == 0
     assert (found.status == "converged").all()

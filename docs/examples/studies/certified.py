@@ -3,8 +3,6 @@
 `lplfast sweep docs/examples/studies/certified.toml`, or `python certified.py` there, which draws it, too.
 """
 
-import functools
-
 import numpy as np
 
 from lplfast import LogisticLoss, Network, plan, sweep
@@ -15,11 +13,16 @@ from lplfast.plots import PALETTE, STYLE, pyplot, save_figure
 GRID = {"rule": ["local", "sharp", "majorizer"], "l2": [0.3, 0.1, 0.03, 0.01], "width": [4, 16, 64, 256]}
 
 
-@functools.cache
+# Made once a task: a dict is sent to processes with the experiment, as functools.cache is not.
+PROBLEMS = {}
+
+
 def problem_of(l2):
     """Return the mean loss on standardized columns, with a ridge."""
-    X, y = load_data("breast_cancer")
-    return LogisticLoss(standardized(X).X, y, l2=l2, reduction="mean")
+    if l2 not in PROBLEMS:
+        X, y = load_data("breast_cancer")
+        PROBLEMS[l2] = LogisticLoss(standardized(X).X, y, l2=l2, reduction="mean")
+    return PROBLEMS[l2]
 
 
 def experiment(rng, rule, l2, width):

@@ -3,8 +3,6 @@
 `lplfast sweep docs/examples/studies/widths.toml`, or `python widths.py` there, which draws it, too.
 """
 
-import functools
-
 import numpy as np
 
 from lplfast import MatrixFactorization, Network, SquaredLoss, plan, sweep
@@ -19,13 +17,17 @@ GRID = {"loss": ["factorization", "diabetes"],
 TITLES = {"factorization": "matrix factorization", "diabetes": "diabetes, standardized"}
 
 
-@functools.cache
+# Made once a task: a dict is sent to processes with the experiment, as functools.cache is not.
+PROBLEMS = {}
+
+
 def problem_of(loss):
     """Return the problem: a diagonal target, or scikit-learn's diabetes with columns and target of deviation 1."""
-    if loss == "factorization":
-        return MatrixFactorization(np.diag([2.0, 1.5, 1.0, 0.7, 0.5]))
-    X, y = load_data("diabetes")
-    return SquaredLoss(standardized(X).X, standardized(y.reshape(-1, 1)).X, reduction="mean")
+    if loss not in PROBLEMS:
+        X, y = load_data("diabetes")
+        PROBLEMS[loss] = (MatrixFactorization(np.diag([2.0, 1.5, 1.0, 0.7, 0.5])) if loss == "factorization" else
+                          SquaredLoss(standardized(X).X, standardized(y.reshape(-1, 1)).X, reduction="mean"))
+    return PROBLEMS[loss]
 
 
 def experiment(rng, loss, rule, width, std):
