@@ -1,5 +1,7 @@
 """Random cases of extreme scale, condition and shape: what the rounding study trains."""
 
+import contextlib
+
 import numpy as np
 
 from lplfast import LogisticLoss, Network, PseudoHuberLoss, SoftmaxLoss
@@ -64,21 +66,34 @@ def random_problem(rng, *, largest=24):
     options = {"l2": 10.0 ** rng.uniform(-6, 1) * scale**2, "reduction": str(rng.choice(["sum", "mean"]))}
     if rng.random() < 0.5:
         options["offset"] = 10.0 ** rng.uniform(-2, 2) * rng.standard_normal((n, m))
-    kind = str(rng.choice(["softmax", "logistic", "pseudo-huber"]))
-    if kind == "softmax":
-        problem = SoftmaxLoss(X, rng.dirichlet(np.full(m, 0.3), N), **options)
-    elif kind == "logistic":
-        Y = rng.integers(0, 2, (N, m))
-        Y[0, :2] = 0, 1         # one class leaves nothing to learn
-        problem = LogisticLoss(X, Y, **options)
-    else:
-        Y = rng.standard_normal((N, m)) * 10.0 ** rng.uniform(-2, 2, (N, 1))
-        problem = PseudoHuberLoss(X, Y, delta=10.0 ** rng.uniform(-2, 2), **options)
+    problem = random_loss(rng, X, m, options)
     start = str(rng.choice(STARTS, p=[0.6, 0.3, 0.1]))
-    if start != "anywhere":
+    if start == "anywhere":
+        size = 10.0 ** rng.uniform(-1, 1)
+        W1, W2 = random_layers(rng, str(rng.choice(LAYERS)), n, h, m)
+        network = Network(size * W1, size * W2)
+    else:
         closeness = 10.0 ** rng.uniform(-12, 0) if start == "near" else 1e-16
         near = problem.minimizer + closeness * rng.standard_normal((n, m))
-        return start, problem, Network.balanced(near, max(h, min(n, m)))
-    size = 10.0 ** rng.uniform(-1, 1)
-    W1, W2 = random_layers(rng, str(rng.choice(LAYERS)), n, h, m)
-    return start, problem, Network(size * W1, size * W2)
+        network = Network.balanced(near, max(h, min(n, m)))
+    if "offset" not in options and rng.random() < 0.5:
+        network = problem.project(network)
+    return start, problem, network
+
+
+def random_loss(rng, X, m, options):
+    """Return a loss with m outputs on these inputs; without the ridge of `options` now and then, where it can be."""
+    kind, N, bare = str(rng.choice(["softmax", "logistic", "pseudo-huber"])), len(X), rng.random() < 0.3
+    if kind == "pseudo-huber":
+        Y = rng.standard_normal((N, m)) * 10.0 ** rng.uniform(-2, 2, (N, 1))
+        return PseudoHuberLoss(X, Y, delta=10.0 ** rng.uniform(-2, 2), **options)
+    if kind == "softmax":
+        make, labels = SoftmaxLoss, rng.dirichlet(np.full(m, 0.3), N)
+    else:
+        make, labels = LogisticLoss, rng.integers(0, 2, (N, m))
+        labels[0, :2] = 0, 1        # one class leaves nothing to learn
+    if bare:
+        # labels that can be separated, or nearly so, are refused: then no minimizer is certain
+        with contextlib.suppress(ValueError):
+            return make(X, labels, **options | {"l2": 0.0})
+    return make(X, labels, **options)
