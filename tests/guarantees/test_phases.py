@@ -222,3 +222,17 @@ def test_a_pl_constant_that_depends_on_the_gap_is_taken_where_it_holds():
         gaps = start.rate(Constant(1e-3 / start.unit)).gaps
         gains.append(1 - gaps[1] / gaps[0])
     assert gains[1] == pytest.approx(2 * gains[0], rel=1e-9)
+
+
+def test_what_is_closed_at_the_first_step_holds_for_ever():
+    problem, network = MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]])
+    start = Start.of(initial_bounds(problem, network), Exact())
+    run = train(problem, network, 0.05, max_iter=200, tol=0.0, constants="exact")
+    gaps, drifts, gain, limit, A, B, *_ = start.recursion.follow("steps", [0.05 * start.unit], 1e-12, 0)
+    assert gaps.size == drifts.size == 1
+    # the drift of the run is nearly all of its first steps'
+    assert run.history["drift"][-1] <= limit * start.beta * (1 + 1e-12)
+    assert (run.history["sigma_min_sq"] >= A * start.beta * (1 - 1e-12)).all()
+    assert (run.history["sigma_max_sq"] <= B * start.beta * (1 + 1e-9)).all()
+    bound = run.history["gap"][0] * (1 - gain) ** np.arange(run.iterations + 1)
+    assert (run.history["gap"] <= bound + run.history["rounding"] + run.history["floor"]).all()
