@@ -108,8 +108,12 @@ def _pseudo_huber(rng, n, m, **options):
 
 def _custom(rng, n, m):
     _, twin = _logistic(rng, n, m)
-    problem = CustomLoss(lambda W: (twin.value(W), twin.gradient(W)), shape=(n, m), mu=twin.mu, K=twin.K,
-                         minimum=twin.minimum, minimizer=twin.minimizer)
+
+    def function(W):
+        with np.errstate(over="ignore", invalid="ignore"):      # a step may be far too long
+            return twin.value(W), twin.gradient(W)
+
+    problem = CustomLoss(function, shape=(n, m), mu=twin.mu, K=twin.K, minimum=twin.minimum, minimizer=twin.minimizer)
     return problem, twin._replace(growth=None, pl=None)     # of a function, no more than mu and K is known
 
 

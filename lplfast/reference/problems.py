@@ -68,7 +68,7 @@ def logistic_loss(X, Y, *, l2, reduction="sum", offset=None):
 
     return _of_rows(
         X, Y.shape[1], l2=l2, reduction=reduction, offset=offset, top=1 / 4, curvature=curvature, divergence=divergence,
-        loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y / (1 + np.exp(Y * Z)),
+        loss=lambda Z: np.logaddexp(0.0, -Y * Z), slope=lambda Z: -Y * np.exp(-np.logaddexp(0.0, Y * Z)),
         growth=lambda Z, A, C: _logistic_growth(1 / (1 + np.exp(-Z)), A, C), spread=lambda D: abs(D).max())
 
 
