@@ -17,7 +17,7 @@ OF_RULES = dict(re.findall(r"`([A-Z]\w+)\((.*?)\)`", (ROOT / "docs" / "rules.md"
 
 SIGNATURES = {
     "CustomLoss": "(value_and_gradient, *, shape, mu, K=None, minimum=None, minimizer=None, lower_bound=None, "
-                  "hessian_form=None, concordance=None)",
+                  "mu_kind='strong', hessian_form=None, concordance=None)",
     "LogisticLoss": "(X, Y, *, l2, reduction='sum', offset=None)",
     "MatrixFactorization": "(Y, *, offset=None)",
     "Network": "(W1, W2)",

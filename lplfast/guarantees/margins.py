@@ -10,6 +10,12 @@ __all__ = ["Margins", "margins_of"]
 EPS = float(np.finfo(float).eps)
 
 
+# Why nothing is guaranteed of a loss with mu_kind="pl".
+NOT_UNIQUE = ("Vacuous: mu is declared as a PL constant (mu_kind='pl'), of a loss that may have many minimizers: "
+              "nothing then bounds how large the product becomes. The rates of steps along a run hold all the same. If "
+              "the loss is strongly convex with this mu, say mu_kind='strong'.")
+
+
 @dataclasses.dataclass(frozen=True)
 class Margins:
     """Bounds on the singular values of W for any gap: where the minimizer is, and how far W can be from it.
@@ -70,7 +76,8 @@ def margins_of(problem, W, gap, stack):
     if mu > kernel.mu:
         slack += 1e-12      # the data see all of the layers, to rounding
     center, error, data = W, 0.0, (None, None)
-    if not (mu > 0 and gap < math.inf):
+    if not (mu > 0 and gap < math.inf) or problem.mu_kind == "pl":
+        # a PL constant says how far the nearest minimizer is, and that may be another one all the time
         error = math.inf
     elif problem.minimizer is not None:
         center, error = problem.to_kernel(problem.minimizer), problem.minimizer_error

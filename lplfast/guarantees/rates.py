@@ -20,6 +20,7 @@ from ..validation import as_fraction
 from .bounds import initial_bounds
 from .constants import check_pair
 from .envelope import GuaranteedRate
+from .margins import NOT_UNIQUE
 
 __all__ = ["Start", "guaranteed_rate", "guaranteed_rule", "kind_of", "nothing_guaranteed", "rate_of"]
 
@@ -84,6 +85,8 @@ def guaranteed_rate(problem: Problem, network: Network, *, rule: Rule | None = N
     bounds = initial_bounds(problem, network)
     if math.isnan(problem.minimum):
         return nothing_guaranteed("Vacuous: the minimum of the loss is not known, so no rate towards it is claimed.")
+    if problem.mu_kind == "pl":
+        return nothing_guaranteed(NOT_UNIQUE)
     if not (bounds.alpha > 0 and bounds.margins.mu > 0):
         return nothing_guaranteed(_missing(problem, network, bounds))
     if math.isinf(problem.K):

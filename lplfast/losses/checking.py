@@ -173,6 +173,7 @@ class _Check:
 
     def __init__(self, problem, rng):
         self.problem, self.rng, self.shape = problem, rng, problem.shape
+        self._is_pl = problem.mu_kind == "pl"
         self.finite = Claim("value and gradient are finite")
         self.far = Claim("the same far out (no refutation)", refutes=False)
         self.gradient = Claim("gradient = differences of l")
@@ -181,7 +182,7 @@ class _Check:
         self.K = Claim(f"curvature <= K = {problem.K:.6g}")
         self.mu = Claim(f"curvature >= mu = {problem.mu:.6g}")
         self.bound = Claim(f"l >= l* = {problem.lower_bound:.6g}")
-        self.minimum = Claim("l - |gradient|^2 / (2 mu) <= l*")
+        self.minimum = Claim("l - |gradient|^2 / (2 mu) <= l*" + (", the PL inequality" if self._is_pl else ""))
         minimizer = problem.minimizer
         self.size = 1.0 if minimizer is None or not minimizer.any() else float(np.linalg.norm(minimizer))
         # everything is looked at in units of K, of a power of 2 that is about K: squares of gradients stay float64
@@ -285,7 +286,7 @@ class _Check:
         return self.problem.gradient(W) / self.unit
 
     def _minimum(self, name, value, gradient):
-        """Compare l* with what strong convexity allows it to be, from here."""
+        """Compare l* with what strong convexity, or the PL inequality, allows it to be, from here."""
         unit, size = self.unit, float(np.linalg.norm(gradient))
         bound, minimum = self.problem.lower_bound / unit, self.problem.minimum / unit
         off = TRUSTED * (abs(value) + abs(bound)) + self.lost
@@ -349,7 +350,8 @@ class _Check:
                 least = form * (-np.expm1(-t) / t if t > 0 else 1.0)
                 self.form.note(max(found - most, least - found), off + TRUSTED * form,
                                f"{where}, between {least * self.unit:.8g} and {most * self.unit:.8g} is declared")
-            self.mu.note(self.scaled_mu - found, off + 8 * EPS * self.scaled_mu, where)
+            if not self._is_pl:
+                self.mu.note(self.scaled_mu - found, off + 8 * EPS * self.scaled_mu, where)
 
     def _change(self, name, W):
         """Compare the form along a random direction at two ends of a random way."""

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from ..annotations import Array, ArrayLike
-from ..validation import as_callable, as_number, as_shape, as_shaped
+from ..validation import as_callable, as_choice, as_number, as_shape, as_shaped
 from .function import PythonLoss
 from .problems import Problem
 
@@ -14,7 +15,7 @@ __all__ = ["CustomLoss"]
 
 
 class CustomLoss(Problem):
-    """Any K-smooth, mu-strongly convex l(W), by a Python function that returns its value and gradient.
+    """Any K-smooth l(W), mu-strongly convex or with a PL constant mu, by a function that returns value and gradient.
 
     The loop calls the function with the GIL held. Its constants are taken on trust; `check_loss` looks for reasons
     not to, and a training run that finds the descent lemma broken ends with `"guarantee_failed"`. That neither finds
@@ -33,7 +34,7 @@ class CustomLoss(Problem):
     shape : (int, int)
         The shape (n, m) of W.
     mu : float
-        Strong convexity constant, `0 <= mu <= K`. With `mu = 0` no rate is claimed.
+        Strong convexity constant, or PL constant, `0 <= mu <= K`. With `mu = 0` no rate is claimed.
     K : float, optional
         Smoothness constant, `K > 0`. A convex loss that has none, as a Poisson or an exponential one, says
         `hessian_form` and `concordance` in its place: then `"majorizer"`, searches, `"polyak"` and constant steps run,
@@ -44,6 +45,11 @@ class CustomLoss(Problem):
         Where l takes its minimum; bounds from the initialization use it.
     lower_bound : float, optional
         A number that l* is not below, if l* is not known.
+    mu_kind : {"strong", "pl"}
+        What mu is: a strong convexity constant, or a Polyak-Lojasiewicz (PL) constant, `||G||^2 >= 2 mu (l(W) - l*)`,
+        of a loss that need not be convex, and may have many minimizers. Local constants, rates of steps and `gap_bound`
+        need no more than that; bounds from the initialization and guarantees before the first step need a unique
+        minimizer, and are vacuous for `"pl"` (docs/theory.md, section 1).
     hessian_form : callable, optional
         Of W and an (n, m) array M: `<M, H M> >= 0` with H the Hessian at W, a number. With `concordance`, steps are
         bounded by the curvature where they begin: `l(W + M) <= l(W) + <G, M> + <M, H M> psi(R(M))`,
@@ -67,10 +73,12 @@ class CustomLoss(Problem):
 
     def __init__(self, value_and_gradient: Callable[[Array], tuple[float, ArrayLike]], *, shape: tuple[int, int],
                  mu: float, K: float | None = None, minimum: float | None = None, minimizer: ArrayLike | None = None,
-                 lower_bound: float | None = None, hessian_form: Callable[[Array, Array], float] | None = None,
+                 lower_bound: float | None = None, mu_kind: Literal["strong", "pl"] = "strong",
+                 hessian_form: Callable[[Array, Array], float] | None = None,
                  concordance: float | Callable[[Array], float] | None = None) -> None:
         as_callable("value_and_gradient", value_and_gradient)
         shape = as_shape(shape)
+        self.mu_kind = as_choice("mu_kind", mu_kind, ("strong", "pl"))
         if K is None and hessian_form is None:
             raise TypeError("K: expected a number, or hessian_form and concordance in its place, got neither")
         mu, K = as_number("mu", mu), math.inf if K is None else as_number("K", K, positive=True)

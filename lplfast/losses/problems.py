@@ -51,6 +51,8 @@ class Problem(ByRank):
         The shape (n, m) of W.
     mu, K : float
         Strong convexity and smoothness constants of l (on the range of `basis`).
+    mu_kind : {"strong", "pl"}
+        Whether mu is that, or a PL constant: `CustomLoss`.
     minimum : float
         l*, the least value of l over all (n, m) matrices; NaN if it is not known.
     minimizer : (n, m) array or None
@@ -67,6 +69,7 @@ class Problem(ByRank):
 
     """
 
+    mu_kind: str = "strong"
     minimizer_error: float = 0.0
     minimum_error: float = 0.0
 

@@ -75,7 +75,8 @@ def problem(draw, n=None, m=None):
     if draw.pick([True, False]):
         return CustomLoss(square, shape=(n, m), mu=draw.pick([0.0, 2.0]), K=draw.pick([None, 2.0]), concordance=0.1,
                           hessian_form=lambda W, M: 2.0 * float((M**2).sum()))
-    return CustomLoss(square, shape=(n, m), mu=draw.pick([0.0, 2.0]), K=2.0, lower_bound=draw.pick([None, -1.0]))
+    return CustomLoss(square, shape=(n, m), mu=draw.pick([0.0, 2.0]), K=2.0, lower_bound=draw.pick([None, -1.0]),
+                      mu_kind=draw.pick(["strong", "pl"]))
 
 
 def network(draw, n=None, m=None):

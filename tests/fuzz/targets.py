@@ -85,7 +85,8 @@ def custom(draw):
         return made.value(W), made.gap(W), made.gradient(W)
 
     return call(used, function, shape=draw.some((n, m)), mu=draw.some(2.0), K=draw.some(2.0), **draw.options(
-        minimum=lambda: 0.0, minimizer=lambda: draw.matrix(n, m), lower_bound=lambda: -1.0),
+        minimum=lambda: 0.0, minimizer=lambda: draw.matrix(n, m), lower_bound=lambda: -1.0,
+        mu_kind=lambda: draw.pick(["strong", "pl", "PL"])),
         documents=(CustomLoss, Problem.value))
 
 

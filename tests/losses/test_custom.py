@@ -12,7 +12,9 @@ from lplfast import (
     MatrixFactorization,
     Network,
     Run,
+    check_loss,
     guaranteed_rate,
+    guaranteed_stationarity,
     initial_bounds,
     local_constants,
     train,
@@ -255,3 +257,67 @@ def test_gradients_of_any_real_kind_and_no_other():
     assert train(CustomLoss(read_only, shape=(4, 4), mu=2.0, K=2.0, minimum=0.0), network).converged
     with pytest.raises(TypeError, match="expected a pair, a number and an array"):
         train(CustomLoss(lambda W: (1.0, 2j * W), shape=(4, 4), mu=2.0, K=2.0, minimum=0.0), network)
+
+
+def valley(W):
+    """Half the square of one sum: minimizers are a plane, and the PL constant along the sum is that of smoothness."""
+    off = W.sum() - 1.0
+    return 0.5 * float(off * off), np.full(W.shape, off)
+
+
+def wavy(W):
+    """x^2 + 3 sin(x)^2 by entries: not convex, one minimizer, PL with 1/32, K = 8 (Karimi, Nutini, Schmidt 2016)."""
+    return float((W**2 + 3 * np.sin(W) ** 2).sum()), 2 * W + 3 * np.sin(2 * W)
+
+
+PL = {"valley": (valley, {"mu": 6.0, "K": 6.0}), "wavy": (wavy, {"mu": 1 / 32, "K": 8.0})}
+
+
+@pytest.mark.parametrize("name", PL)
+@pytest.mark.parametrize("rule", ["local", "sharp", "majorizer"])
+def test_the_rates_of_steps_hold_for_a_pl_loss(name, rule):
+    function, constants = PL[name]
+    problem = CustomLoss(function, shape=(2, 3), minimum=0.0, mu_kind="pl", **constants)
+    assert problem.mu_kind == "pl"
+    run = train(problem, Network.gaussian(2, 30, 3, std=0.5, rng=0), rule, max_iter=300, tol=1e-8)
+    history = run.history
+    assert run.violations == 0
+    assert run.converged
+    assert (history["mu_t"] > 0).all()
+    assert (history["gap"] <= history["gap_bound"] * (1 + 1e-12)).all()
+    assert history["gap_bound"][-1] < history["gap"][0]
+
+
+@pytest.mark.parametrize("name", PL)
+def test_what_needs_a_unique_minimizer_is_refused_in_a_sentence(name):
+    function, constants = PL[name]
+    minimizer = np.full((2, 3), 1 / 6 if name == "valley" else 0.0)
+    problem = CustomLoss(function, shape=(2, 3), minimum=0.0, minimizer=minimizer, mu_kind="pl", **constants)
+    network = Network.gaussian(2, 30, 3, std=0.5, rng=0)
+    for found in (guaranteed_rate(problem, network), guaranteed_stationarity(problem, network)):
+        assert found.vacuous
+        assert "many minimizers" in found.message
+    bounds = initial_bounds(problem, network)
+    assert (bounds.p1, bounds.p2) == (0.0, np.inf)
+    run = train(problem, network, "sharp", max_iter=5)
+    assert run.guarantee.contraction is None
+    assert run.audit().passed
+
+
+@pytest.mark.parametrize("name", PL)
+def test_check_loss_tests_what_was_declared(name):
+    function, constants = PL[name]
+    shape = {"shape": (2, 3), "minimum": 0.0, "K": constants["K"]}
+    # where the second of them bends down
+    points = [np.full((2, 3), 1.5)]
+    assert check_loss(CustomLoss(function, mu=constants["mu"], mu_kind="pl", **shape), points=points).passed
+    # neither is strongly convex
+    assert not check_loss(CustomLoss(function, mu=constants["mu"], **shape), points=points).passed
+    # and a PL constant that is too large is found out
+    shape["K"] = 16.0
+    assert not check_loss(CustomLoss(function, mu=9.0, mu_kind="pl", **shape), points=points).passed
+
+
+def test_mu_kind_is_one_of_two():
+    with pytest.raises(ValueError, match="mu_kind: expected one of 'strong', 'pl', got 'PL'"):
+        CustomLoss(valley, shape=(2, 3), mu=6.0, K=6.0, mu_kind="PL")
