@@ -19,6 +19,7 @@ from .network_draws import drawn, drawn_implicitly
 from .network_files import large_layers, read_layers, write_layers
 from .network_parts import put_together, taken_apart
 from .network_stream import Streamed
+from .network_torch import from_linear, to_linear
 from .validation import as_doubles, as_matrix
 
 __all__ = ["Network"]
@@ -204,6 +205,37 @@ class Network:
         """
         source = large_layers(path1, path2)
         return cls(*read_layers(path1, path2)) if source is None else cls._streamed(source)
+
+    @classmethod
+    def from_torch(cls, first: Any, second: Any) -> Self:
+        """Return the network `x -> second(first(x))` of two PyTorch layers.
+
+        Parameters
+        ----------
+        first, second : torch.nn.Linear
+            Layers without bias, n inputs to h units to m outputs, of any dtype, on any device. Their weights, (h, n)
+            and (m, h), are transposed and copied.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are no such layers, have a bias, or other widths than each other; on numbers that are not finite.
+
+        """
+        return cls(*from_linear(first, second))
+
+    def to_torch(self) -> tuple[Any, Any]:
+        """Return both layers as a pair of `torch.nn.Linear` without bias, float64, on the CPU: copies.
+
+        `torch.nn.Sequential(*network.to_torch())` is the network. `.float()` of it rounds.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+
+        """
+        return to_linear(self.W1, self.W2)
 
     @classmethod
     def from_blocks(cls, blocks: Callable[[], Iterable[tuple[ArrayLike, ArrayLike]]], n: int, m: int) -> Self:

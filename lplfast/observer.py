@@ -124,7 +124,7 @@ class Observer:
             If the loss or its gradient there is not a float64 number. Nothing has changed.
 
         """
-        W1, W2 = as_array("W1", W1), as_array("W2", W2)
+        W1, W2 = (_laid_out(name, W) for name, W in (("W1", W1), ("W2", W2)))
         eta = np.nan if step_size is None else as_number("step_size", step_size, positive=True)
         unit = max(_unit(W1), _unit(W2))
         basis = self._problem.basis
@@ -172,6 +172,12 @@ class Observer:
     def __repr__(self):
         steps = self._descent.checks["descent"]["steps"]
         return f"<Observer: {self._descent.t} steps, {steps} of them gradient steps>"
+
+
+def _laid_out(name, W):
+    """Return an array in whatever layout and precision: compiled code reads it where it lies, transposed or not."""
+    array = as_array(name, W)
+    return as_doubles(name, W, 2) if array.dtype == object else array
 
 
 def _unit(array):

@@ -68,15 +68,12 @@ def as_matrix(name, value, *, vector_as_column=False):
         If it has another number of dimensions, is empty, masked, or holds NaN or inf.
 
     """
-    array = as_array(name, value)
-    labels, dtypes = _columns(value)
+    array, (labels, dtypes) = as_array(name, value), _columns(value)
     for label, dtype in zip(labels, dtypes, strict=True):
         if getattr(dtype, "name", None) == "category":
             raise TypeError(f"{name}: expected real numbers, got categories in {label}; call .astype(float) where its "
                             "numbers are meant, else encode or drop it")
-    if array.dtype == object and dtypes and all(getattr(dtype, "kind", "O") in "buif" for dtype in dtypes):
-        # a table of several numeric types, which NumPy alone takes for objects
-        array = value.to_numpy(dtype=np.float64, na_value=np.nan)
+    array = _numbers(value, array)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got {_not_numbers(array, labels)}")
     if vector_as_column and array.ndim == 1:
@@ -116,7 +113,7 @@ def as_doubles(name, value, dimensions):
         If it is not an array of real numbers; if it has another number of dimensions.
 
     """
-    array = as_array(name, value)
+    array = _numbers(value, as_array(name, value))
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim != dimensions:
@@ -297,6 +294,14 @@ def _columns(value):
     if hasattr(value, "dtype") and not isinstance(value.dtype, np.dtype):
         return ["the series"], [value.dtype]
     return [], []
+
+
+def _numbers(value, array):
+    """Return the numbers of a table whose columns have several numeric types, which NumPy alone takes for objects."""
+    dtypes = _columns(value)[1] if array.dtype == object else []
+    if dtypes and all(getattr(dtype, "kind", "O") in "buif" for dtype in dtypes):
+        return value.to_numpy(dtype=np.float64, na_value=np.nan)
+    return array
 
 
 def _not_numbers(array, labels):

@@ -58,8 +58,9 @@ ATTRIBUTES = {
     "LocalConstants": "G_max G_norm K K_t K_t_sharp brackets gap gap_above grad_norm kernel_extremes kind loss mu mu_t "
                       "sigma_max_W sigma_max_sq sigma_min_sq",
     "LossReport": "claims passed problems",
-    "Network": "W1 W2 balanced compressed_width from_arrays from_blocks from_files gaussian gaussian_implicit "
-               "imbalance_eigenvalues m n product replace save_layers spectral stack to_arrays width",
+    "Network": "W1 W2 balanced compressed_width from_arrays from_blocks from_files from_torch gaussian "
+               "gaussian_implicit imbalance_eigenvalues m n product replace save_layers spectral stack to_arrays "
+               "to_torch width",
     "PredictedCurve": "distance gap_lower gap_upper gram_drift linear_gap order step_sizes width",
     "Rule": "needs needs_B needs_previous needs_tau options take_error",
     "Run": "audit certificate checks continuation converged counters facts guarantee guarantee_from history iterations "

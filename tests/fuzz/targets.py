@@ -2,6 +2,7 @@
 
 import inspect
 import pathlib
+import types
 
 import numpy as np
 
@@ -151,6 +152,14 @@ def observed(draw):
         return made.run.audit()
     return call(used, draw.some(problem), draw.some(start), W1, W2, **draw.options(step_size=draw.number),
                 documents=(lplfast.Observer, lplfast.Observer.update, Network.stack))
+
+
+def linear(draw):
+    """Layers as PyTorch has them."""
+    n, h, m = draw.size(), draw.size(), draw.size()
+    layers = [types.SimpleNamespace(weight=draw.some(draw.matrix(*shape)), bias=draw.pick([None, None, None, 0.5]))
+              for shape in ((h, n), (m, h))]
+    return call(Network.from_torch, *(draw.some(layer) for layer in layers), documents=(Network.from_torch, Network))
 
 
 def drawn_network(draw):
