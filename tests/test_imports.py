@@ -16,8 +16,8 @@ PACKAGE = pathlib.Path(lplfast.__file__).parent
 ORDER = ["annotations", "markup", "figure", "validation", "clock", "interrupts", "threads", "versions", "files", "npy",
          "delimited", "tables", "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources",
          "network_bases", "network_stream", "network_draws", "network_balance", "network_parts", "network_files",
-         "network_torch", "network", "spectral", "rules", "descent", "guarantees", "run", "observer", "studies", "steps",
-         "data", "direct_labels", "plots", "experiments", "cli"]
+         "network_torch", "network", "spectral", "rules", "descent", "guarantees", "run", "observer", "studies",
+         "steps", "data", "direct_labels", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
