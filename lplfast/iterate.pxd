@@ -129,6 +129,10 @@ cdef struct Iterate:
     const double* hessian
     double* weights
     Memory* memory
+    # of a squared loss, how far above l* the least value over products of this width is, and what that may be off by;
+    # 0 where every W is reached or it is not known
+    double unreached
+    double unreached_error
     # where iteration for an extreme eigenvector starts: W1 W1.T (greatest, least), W2.T W2 (likewise), W, G, the
     # tangent kernel (least, greatest); Spectral writes into it
     double* directions
@@ -201,6 +205,17 @@ cdef struct Iterate:
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:
     """What rounding in W1 W2 and in the loss may have done to its value: ||G|| eps_W + K eps_W^2 / 2 + rounding."""
     return it.G_norm * it.eps_W + 0.5 * it.floor + it.rounding + it.lost
+
+
+cdef inline double excess(Iterate* it) noexcept nogil:
+    """The gap above what a network of this width can reach: the gap itself, if that is all or not known."""
+    return it.gap - it.unreached if it.unreached > 0.0 else it.gap
+
+
+cdef inline double excess_tolerance(Iterate* it) noexcept nogil:
+    """What rounding may have done to `excess` where it is less than the gap."""
+    return (gap_tolerance(it) + 2.0 * it.gap_error + it.rounding + it.unreached_error
+            + (sum_error(<Py_ssize_t> it.n * it.m) + 8.0) * U * it.gap)
 
 
 cdef inline double gap_above(Iterate* it) noexcept nogil:

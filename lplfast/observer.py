@@ -167,7 +167,7 @@ class Observer:
                    network=self._network.replace(stack), iterations=descent.t, checks=descent.checks,
                    counters=descent.counters, continuation=continuation, guarantee=InitialGuarantee.none(),
                    facts=RunInfo.of(problem, self._network, self._options, rule="observed",
-                                    run_width=self._network.width))
+                                    run_width=self._network.width, unreached=descent.unreached))
 
     def __repr__(self):
         steps = self._descent.checks["descent"]["steps"]

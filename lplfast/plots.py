@@ -91,6 +91,8 @@ def _finish(ax, ylabel):
 def plot_gap(run: Run, ax: "Axes | None" = None) -> "Axes":
     """Draw the measured gap, its guaranteed bound, and the rounding floor if the gap comes near it; else the loss.
 
+    Of a network too narrow for the minimum of a squared loss, the least gap that its width can reach.
+
     Of a rule that a theorem speaks of, what was guaranteed of the rest of the run at four of its iterates, too.
     """
     ax = _axes(ax)
@@ -102,6 +104,8 @@ def plot_gap(run: Run, ax: "Axes | None" = None) -> "Axes":
     gap, floor = _column(run, "gap")[1], run.history.get("floor")
     if floor is not None and 0 < np.nanmin(gap) < 1e3 * float(floor[-1]):
         _draw(run, "floor", ax, color=BLACK, ls=":", lw=0.8, label="rounding floor")
+    if run.facts.unreached > DRAWN[0]:
+        ax.axhline(run.facts.unreached, color=BLACK, ls="--", lw=0.6, label=f"least at width {run.facts.width}")
     _draw_guarantees(run, ax)
     ax.legend(loc="best")
     return _finish(ax, r"gap $L(t)-\ell^*$")

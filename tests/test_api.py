@@ -54,7 +54,7 @@ ATTRIBUTES = {
     "InitialBounds": "K K_upper after alpha beta gap imbalance margins mu_lower p1 p2",
     "Interrupted": "run runs",
     "IterateView": "G G_max G_norm K K_t K_t_sharp W W1 W2 eta g1 g2 gap grad_norm loss memory mu mu_t nu_hi nu_lo "
-                   "previous_g1 previous_g2 sigma_max_W sigma_max_sq sigma_min_sq t",
+                   "previous_g1 previous_g2 sigma_max_W sigma_max_sq sigma_min_sq t unreached",
     "LocalConstants": "G_max G_norm K K_t K_t_sharp brackets gap gap_above grad_norm kernel_extremes kind loss mu mu_t "
                       "sigma_max_W sigma_max_sq sigma_min_sq",
     "LossReport": "claims passed problems",

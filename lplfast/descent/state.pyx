@@ -1,6 +1,7 @@
 """What a descent holds: its workspace, one block that Python owns, and the part of it that is state."""
 
 import hashlib
+import math
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from libc.string cimport memset
 
 from ..validation import as_doubles, as_flag
 from ..iterate cimport Memory, directions_size
+from ..losses.low_rank import gaps_at_rank
 from ..losses.loss cimport Loss
 from ..losses.quadratic cimport DiagonalQuadratic
 from ..rules.rule cimport Rule
@@ -67,6 +69,7 @@ cdef class State:
         self.looks = self.it.K_is_local or (rule.needs_tau and rule.needs_B)
         # of another quadratic loss, the decrease would be taken on trust
         self.by_motion = isinstance(loss, DiagonalQuadratic)
+        self._find_unreached()
         count_underflow(&self.it, &self.lost)
         cdef Sizes sizes = self._sizes()
         total = (sizes.memory + sizes.directions + 2 * sizes.stack + 4 * sizes.product + 2 * sizes.previous + sizes.ray
@@ -87,6 +90,15 @@ cdef class State:
         # orthogonal to no eigenvector but by accident, which costs time and nothing else
         self._block[sizes.memory:self._remembered] = np.cos(np.arange(sizes.directions))
         self._layers()[:] = stack
+
+    def _find_unreached(self):
+        """How far above l* a network that is narrower than the loss stays, if that is known."""
+        self.it.unreached = self.it.unreached_error = 0.0
+        if self.it.k >= min(self.it.n, self.it.m) or not self.loss.quadratic or self.loss.minimizer is None:
+            return
+        least, below = gaps_at_rank(self.loss, self.it.k)
+        if 0.0 < least < math.inf:
+            self.it.unreached, self.it.unreached_error = least, least - below
 
     cdef Sizes _sizes(self):
         cdef int n = self.it.n, k = self.it.k, m = self.it.m
@@ -258,6 +270,13 @@ cdef class State:
             ("loss_evaluations", memory.evaluations), ("gradient_evaluations", memory.gradients),
             ("eigenproblems", memory.eigenproblems), ("backtracks", memory.backtracks),
             ("renewals", memory.renewals), ("redone", memory.redone), ("narrow", memory.narrow))}
+
+    @property
+    def unreached(self):
+        """The least gap of a network of this width: 0 if it reaches every W, NaN where that is not known."""
+        cdef bint known = self.it.k >= min(self.it.n, self.it.m) or (
+            self.loss.quadratic and self.loss.minimizer is not None)
+        return self.it.unreached if known else math.nan
 
     @property
     def search_failure(self):

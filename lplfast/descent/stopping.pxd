@@ -2,7 +2,7 @@
 
 from libc.math cimport INFINITY, fabs, fmax, isfinite, sqrt
 
-from ..iterate cimport Iterate, Memory
+from ..iterate cimport Iterate, Memory, excess, excess_tolerance
 from ..linalg.rounding cimport U
 
 cdef extern from *:
@@ -49,23 +49,30 @@ cdef inline bint at_rest(const Iterate* it) noexcept nogil:
     return True
 
 
-cdef inline int stopping_status(const Iterate* it, const Limits* limits) noexcept nogil:
+cdef inline int stopping_status(Iterate* it, const Limits* limits) noexcept nogil:
     """Whether to go on from the current iterate, and if not, why."""
     cdef Memory* memory = it.memory
-    cdef double unsure, lost
+    cdef double unsure, lost, hidden
     if not finite(it):
         return OVERFLOWED
     # rounding and an uncertain l* may hide as much; neither may pass for convergence
     unsure, lost = it.gap_error + it.rounding, it.lost
     if it.gap < -unsure - lost - 8.0 * (it.n + it.m) * U * fabs(it.loss):
         return GUARANTEE_FAILED     # below the minimum
-    if it.gap + unsure + lost <= limits.tol * memory.gap_0 or (it.gap + unsure == 0.0 and at_rest(it)):
-        return CONVERGED
+    if it.unreached > 0.0:
+        # a network of this width is asked for no more than it can reach
+        hidden = excess_tolerance(it)
+        if excess(it) + hidden <= limits.tol * (memory.gap_0 - it.unreached):
+            return CONVERGED
+    else:
+        hidden = fmax(it.floor, unsure + lost)
+        if it.gap + unsure + lost <= limits.tol * memory.gap_0 or (it.gap + unsure == 0.0 and at_rest(it)):
+            return CONVERGED
     # a gradient that is 0 from the start, or where the gap is known not to be, is a saddle's
     if (limits.grad_tol > 0.0 and sqrt(it.grad_sq) <= limits.grad_tol * memory.grad_0 and memory.grad_0 > 0.0
             and (it.grad_sq > 0.0 or it.gap != it.gap)):
         return CONVERGED
-    if it.gap <= fmax(it.floor, unsure + lost):
+    if excess(it) <= hidden:
         return FLOOR_REACHED
     # no limit is none, whatever a state says that the first gap was
     if limits.max_growth < INFINITY and it.gap > limits.max_growth * memory.gap_0:

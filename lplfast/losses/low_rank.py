@@ -3,10 +3,11 @@
 import numpy as np
 import scipy.linalg
 
+from ..threads import single_threaded_blas
 from ..validation import as_count
 from .loss import Loss
 
-__all__ = ["ByRank", "gap_at_rank"]
+__all__ = ["ByRank", "gap_at_rank", "gaps_at_rank"]
 
 EPS = float(np.finfo(float).eps)
 
@@ -48,14 +49,19 @@ def gap_at_rank(kernel, h, *, below=False):
     """
     if not kernel.quadratic or kernel.minimizer is None:
         raise ValueError(f"problem: expected a squared loss, of which the minimum at a rank is known, got {kernel!r}")
+    return gaps_at_rank(kernel, h)[1 if below else 0]
+
+
+def gaps_at_rank(kernel, h):
+    """Return that and the lower bound on it, of a squared loss."""
     if h >= min(kernel.shape):
-        return 0.0
+        return 0.0, 0.0
     weighted = np.sqrt(kernel.hessian)[:, np.newaxis] * kernel.minimizer
-    s = scipy.linalg.svd(weighted, compute_uv=False, lapack_driver="gesvd")
+    with single_threaded_blas():    # the same bits however many cores there are
+        s = scipy.linalg.svd(weighted, compute_uv=False, lapack_driver="gesvd")
     # a singular value is off by some u of the largest: what is no more than that is no tail
     rounding = max(weighted.shape) * EPS * s[0]
     left = s[h:][s[h:] > rounding]
-    if below:
-        left = np.maximum(left - 10 * rounding, 0.0)
     with np.errstate(over="ignore"):
-        return float((left**2).sum() / 2) * (1 - 1e-14 if below else 1.0)
+        return (float((left**2).sum() / 2),
+                float((np.maximum(left - 10 * rounding, 0.0)**2).sum() / 2) * (1 - 1e-14))

@@ -3,7 +3,7 @@
 import numpy as np
 
 __all__ = ["K_t", "K_t_sharp", "K_t_step", "curvature", "local_constants", "local_pl", "normal_rate",
-           "rate_bound"]
+           "rate_bound", "unreached"]
 
 
 def local_constants(loss, W1, W2):
@@ -22,6 +22,7 @@ def local_constants(loss, W1, W2):
         "evaluate": (loss.gap, loss.gradient),
         "loss": loss.value(W),
         "gap": loss.gap(W),
+        "unreached": unreached(loss, h),
         "grad_norm": np.hypot(np.linalg.norm(G @ W2.T), np.linalg.norm(W1.T @ G)),
         "G_norm": np.linalg.norm(G),
         "G_max": np.linalg.norm(G, 2),
@@ -53,6 +54,16 @@ def local_constants(loss, W1, W2):
     at["curve"] = np.sqrt(loss.K) * min(np.linalg.norm(G @ W2.T) * np.linalg.norm(W1.T @ G),
                                         at["G_max"] * at["sigma_max_W"] * at["G_norm"])
     return at
+
+
+def unreached(loss, h):
+    """Return how far above l* a quadratic loss stays on products of width h; 0 of other losses."""
+    if loss.hessian is None:
+        return 0.0
+    values, vectors = np.linalg.eigh(loss.hessian)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    s = np.linalg.svd(root @ loss.minimizer, compute_uv=False)
+    return np.sum(s[h:] ** 2) / 2
 
 
 def _tangent_extremes(loss, W1, W2):

@@ -159,7 +159,7 @@ RULES = {
     "xu-f0": lambda: xu2023("f0"),
     "arora": arora2018,
     "du": lambda: du2018,
-    "polyak": lambda: lambda at, t: at["gap"] / at["grad_norm"] ** 2,
+    "polyak": lambda: lambda at, t: (at["gap"] - at["unreached"]) / at["grad_norm"] ** 2,
     "armijo": armijo,
     "adgd": adgd,
     "bb": barzilai_borwein,

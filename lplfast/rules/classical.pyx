@@ -6,7 +6,7 @@ from ..validation import as_number
 from .signature import signature
 from ..linalg.blas cimport norm
 from .formulas cimport sharp_step_at
-from ..iterate cimport Iterate
+from ..iterate cimport Iterate, excess
 from ..losses.loss cimport Loss
 from ..linalg.passes cimport distance_sq
 from .rule cimport Rule
@@ -45,6 +45,9 @@ cdef class Constant(Rule):
 cdef class Polyak(Rule):
     """`eta = gap / ||grad L||^2`, the step to l* if the loss were linear (Polyak). No descent is promised.
 
+    For a network narrower than min(n, m) on a squared loss, the gap less what no network of its width goes below: that
+    is the minimum it can step to. Where this is not known, the steps are far too long in the end.
+
     Examples
     --------
     >>> Polyak()
@@ -56,7 +59,7 @@ cdef class Polyak(Rule):
     needs = ("minimum",)
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
-        it.eta = it.gap / it.grad_sq
+        it.eta = excess(it) / it.grad_sq
 
 
 cdef class AdGD(Rule):

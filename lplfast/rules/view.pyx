@@ -23,6 +23,8 @@ cdef class IterateView:
         The constants of the loss.
     loss, gap, grad_norm : float
         L, L - l* (NaN if l* is unknown), and the norm of the gradient of both layers together.
+    unreached : float
+        The least gap of a network of this width on a squared loss; 0 where it reaches every W, or that is not known.
     mu_t, sigma_min_sq, nu_lo : float
         Lower bounds: `mu * sigma_min_sq`, s_min(T)^2, and the least eigenvalue of the tangent kernel (for a loss that
         is not quadratic a local PL constant, `mu_t` or better).
@@ -72,6 +74,10 @@ cdef class IterateView:
     @property
     def gap(self):
         return self._at().gap
+
+    @property
+    def unreached(self):
+        return self._at().unreached
 
     @property
     def grad_norm(self):

@@ -137,7 +137,8 @@ class RunDriver:
         last = self._last()
         history = self.recorder.history(descent.filled, list(last.values()), ended=status != "running")
         message = outcome_message(status, descent, last, options, network, history)
-        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.stack.shape[1])
+        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.stack.shape[1],
+                           unreached=descent.unreached)
         continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
                                     loss=last["loss"], run_width=facts.run_width, state=descent.state(),
                                     start=self.start)

@@ -39,7 +39,10 @@ class RunInfo(collections.abc.Mapping[str, Any]):
     tolerance : float
         To which part of themselves they were asked for.
     tol : float
-        Converged when the gap is at most this part of the first.
+        Converged when the gap is at most this part of the first, both less `unreached`.
+    unreached : float
+        The least gap of a network of this width: 0 if it reaches every W; NaN where it does not, and the loss is not
+        squared.
     n, m : int
         Rows of W1 and columns of W2.
     width : int
@@ -58,6 +61,7 @@ class RunInfo(collections.abc.Mapping[str, Any]):
     constants: str
     tolerance: float
     tol: float
+    unreached: float
     n: int
     m: int
     width: int
@@ -65,11 +69,12 @@ class RunInfo(collections.abc.Mapping[str, Any]):
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, problem: Problem, network: Network, options: RunOptions, *, rule: str, run_width: int) -> Self:
+    def of(cls, problem: Problem, network: Network, options: RunOptions, *, rule: str, run_width: int,
+           unreached: float) -> Self:
         """Return what is known of a run on `problem` from `network`, made with `options`, under these versions."""
         return cls(problem=repr(problem), mu=problem.mu, K=problem.K, minimum=problem.minimum, rule=rule,
                    constants=options.spectral.mode, tolerance=options.spectral.tolerance, tol=options.tol,
-                   n=network.n, m=network.m, width=network.width, run_width=run_width,
+                   unreached=unreached, n=network.n, m=network.m, width=network.width, run_width=run_width,
                    versions={"lplfast": __version__, "python": platform.python_version(), "numpy": np.__version__,
                              "scipy": scipy.__version__})
 

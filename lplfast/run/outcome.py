@@ -3,7 +3,6 @@
 import math
 
 from ..losses.conditioning import describe_frame
-from ..losses.low_rank import gap_at_rank
 
 __all__ = ["outcome_message"]
 
@@ -48,31 +47,33 @@ class _Facts:
     def __init__(self, descent, last, options, network, history):
         self.descent, self.last, self.options, self.history = descent, last, options, history
         self.tol, self.width, self.reach = options.tol, network.width, min(descent.loss.shape)
-        self.t, self.gap, self.first = descent.t, last["gap"], descent.first_gap
+        self.t, self.gap, self.first, self.least = descent.t, last["gap"], descent.first_gap, descent.unreached
+        # what `tol` is about: the gap above what this width can reach, as far as that is known
+        least = self.least if self.least > 0 else 0.0
+        self.above, self.first_above = self.gap - least, self.first - least
         self.where = f"after {self.t} iteration{'' if self.t == 1 else 's'}"
         if math.isfinite(self.gap):
             self.where += f" at gap {self.gap:.3g}"
-            if self.first > 0 and self.t:
+            if least > 0:
+                self.where += (f" (no network of width {self.width}, which is below min(n, m) = {self.reach}, has one "
+                               f"below {least:.3g}")
+                if self.t and self.first_above > 0:
+                    self.where += f"; what is above that is {max(self.above, 0.0) / self.first_above:.1e} of the first"
+                self.where += ")"
+            elif self.first > 0 and self.t:
                 self.where += f", {self.gap / self.first:.1e} of the first"
 
 
+# what comes after what a narrow network has come to
+WIDEN = " Widen it to come closer to l*."
+
+
 def _narrow(facts):
-    """Say how far a network narrower than the loss is from what its width can do; None where that is far enough."""
-    if facts.width >= facts.reach:
+    """Say of a network narrower than the loss that nobody knows what its width can reach; None where that is known."""
+    if not math.isnan(facts.least):
         return None
-    loss = facts.descent.loss
-    least = gap_at_rank(loss, facts.width) if loss.quadratic and loss.minimizer is not None else math.nan
-    said = f"The width {facts.width} is below min(n, m) = {facts.reach}, so the network cannot reach every W"
-    if math.isnan(least):
-        return f"{said}, and its loss need not reach l*. Widen it, unless the loss still falls."
-    if least <= facts.tol * facts.first:
-        return None
-    said += f": no network of that width has a gap below {least:.3g}"
-    # the tail of the spectrum is known to some u of the whole target
-    if facts.gap - least <= 1e-12 * facts.gap:
-        return f"{said}, and there it is. Widen it to come closer to l*."
-    return (f"{said}; this one is {facts.gap - least:.1e} above that, which more steps may gain. Widen it to come "
-            "closer to l*.")
+    return (f"The width {facts.width} is below min(n, m) = {facts.reach}, so the network cannot reach every W, and its "
+            "loss need not reach l*. Widen it, unless the loss still falls.")
 
 
 def _max_iter(facts):
@@ -82,9 +83,11 @@ def _max_iter(facts):
         return f"{said}. {narrow}"
     left = _left(facts)
     if left is None:
-        return f"{said}; raise max_iter."
+        return f"{said}; raise max_iter.{WIDEN if facts.least > 0 else ''}"
     digits, left = left
     said += f"; at its present pace tol={facts.tol:.0e} is {left:.2g} iterations away"
+    if facts.least > 0:
+        return f"{said}: raise max_iter.{WIDEN}"
     mu, K = facts.descent.loss.mu, facts.descent.loss.K
     if mu == 0 and facts.last["sigma_min_sq"] > 0:
         mu = facts.last["nu_lo"] / facts.last["sigma_min_sq"]       # what is known of the loss here
@@ -102,27 +105,32 @@ def _max_iter(facts):
 def _left(facts):
     """Return how many digits of the gap are left to be gained, and the iterations at the present pace, or None."""
     history = facts.history
-    if not (facts.tol > 0 and facts.first > 0 and {"iteration", "gap"} <= history.keys() and len(history["gap"]) > 1):
+    if not (facts.tol > 0 and facts.first_above > 0 and {"iteration", "gap"} <= history.keys()
+            and len(history["gap"]) > 1):
         return None
     # the pace of the last quarter: the first steps of a run are faster
-    t, gap = history["iteration"], history["gap"]
+    t, gap = history["iteration"], history["gap"] - (facts.first - facts.first_above)
     start = int(0.75 * (len(gap) - 1))
     if not 0 < gap[-1] < gap[start]:
         return None
     gained = math.log10(gap[start]) - math.log10(gap[-1])
-    digits = math.log10(gap[-1]) - math.log10(facts.tol) - math.log10(facts.first)
+    digits = math.log10(gap[-1]) - math.log10(facts.tol) - math.log10(facts.first_above)
     return (digits, digits * (t[-1] - t[start]) / gained) if gained > 0 else None
 
 
 def _converged(facts):
-    if facts.gap + facts.descent.gap_error <= facts.tol * facts.first:
-        return f"Converged {facts.where}."
+    widen = WIDEN if facts.least > 0 else ""
+    if facts.above + facts.descent.gap_error <= facts.tol * facts.first_above:
+        return f"Converged {facts.where}.{widen}"
     part = facts.last["grad_norm"] / facts.descent.first_grad_norm
     return (f"Converged {facts.where}: the gradient is {part:.1e} of the first, as "
-            f"grad_tol={facts.options.grad_tol:.0e} asks.")
+            f"grad_tol={facts.options.grad_tol:.0e} asks.{widen}")
 
 
 def _floor(facts):
+    if facts.least > 0:
+        return (f"Stopped at the rounding floor {facts.where}. What rounding leaves of a gap of this size is more than "
+                f"tol={facts.tol:.0e} asks for; raise tol.{WIDEN}")
     uncertain = facts.descent.gap_error
     if uncertain > 0 and facts.last["floor"] <= uncertain:
         return (f"Stopped {facts.where}: the loss and its minimum l* are known to {uncertain:.1e} only, and tol="

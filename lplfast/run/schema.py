@@ -11,7 +11,7 @@ from ..descent.state import CHECKS
 
 __all__ = ["ALTERNATIVES", "ARRAYS", "ENTRIES", "FORMAT", "MEMBERS", "PREFIXES", "SCHEMA"]
 
-FORMAT = 4
+FORMAT = 5
 
 
 class Entry(NamedTuple):
@@ -35,7 +35,7 @@ def _entry(name, dtype, meaning, shape=(), *, finite=False, group=""):
 
 
 SCHEMA = (
-    _entry("format", "integer", "format of the file, 4"),
+    _entry("format", "integer", "format of the file, 5"),
     _entry("status", "text", "how the run ended"),
     _entry("message", "text", "the same in a sentence"),
     _entry("iterations", "integer", "steps taken"),
@@ -53,6 +53,7 @@ SCHEMA = (
     _entry("facts/constants", "text", "how singular values were found"),
     _entry("facts/tolerance", "number", "to which part of themselves", finite=True),
     _entry("facts/tol", "number", "the part of the first gap at which the run has converged", finite=True),
+    _entry("facts/unreached", "number", "the least gap of a network of this width; NaN where it is not known"),
     _entry("facts/n", "integer", "rows of W1"),
     _entry("facts/m", "integer", "columns of W2"),
     _entry("facts/width", "integer", "columns of W1, rows of W2"),

@@ -41,7 +41,9 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     max_iter : int
         How many steps at most, those included that a continued run has taken.
     tol : float, optional
-        Converged when `gap <= tol * gap[0]`, whatever l* is within what is known of it; 1e-10.
+        Converged when `gap <= tol * gap[0]`, whatever l* is within what is known of it; 1e-10. Where the network is
+        narrower than min(n, m) and the loss is squared, of both gaps what no network of its width goes below is
+        subtracted, `run.facts.unreached`; the columns stay as they are.
     grad_tol : float, optional
         Converged, too, when `grad_norm <= grad_tol * grad_norm[0]`, with the gradient of both layers: a criterion that
         needs no l*. None, the default, is no such criterion. Near a saddle, tiny layers among them, the first gradient

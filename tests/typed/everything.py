@@ -161,6 +161,7 @@ def chosen(iterate: IterateView) -> float:
     iterate.memory[0] = iterate.eta
     assert_type(iterate.W1, Array)
     print(iterate, iterate.t, iterate.mu, iterate.K, iterate.loss, iterate.gap, iterate.grad_norm, iterate.mu_t,
+          iterate.unreached,
           iterate.sigma_min_sq, iterate.sigma_max_W, iterate.G_max, iterate.G_norm, iterate.nu_lo, iterate.nu_hi,
           iterate.W2, iterate.W, iterate.G, iterate.g1, iterate.g2, iterate.previous_g1, iterate.previous_g2)
     return 1 / max(iterate.K_t(0.0), iterate.K_t_sharp(0.0), iterate.K * iterate.sigma_max_sq)
