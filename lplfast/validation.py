@@ -102,8 +102,9 @@ def as_shaped(name, value, shape):
     return value
 
 
-def as_doubles(name, value, dimensions):
-    """Return `value` as compiled code reads it: float64, C-contiguous and aligned, of any values and size.
+def as_doubles(name, value, dimensions=None):
+    """Return `value` as compiled code reads it: float64, C-contiguous and aligned, of any values and size; of
+    any number of dimensions if none is said.
 
     A typed memoryview of a structured array is a crash, and one of a misaligned array undefined.
 
@@ -116,7 +117,7 @@ def as_doubles(name, value, dimensions):
     array = _numbers(value, as_array(name, value))
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    if array.ndim != dimensions:
+    if dimensions is not None and array.ndim != dimensions:
         raise ValueError(f"{name}: expected {dimensions} dimensions, got shape {array.shape}")
     with np.errstate(over="ignore"):
         return np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])

@@ -50,10 +50,7 @@ def of_network(network):
 def custom(c):
     def value_and_gradient(V):
         # in single precision, whatever it is handed over in
-        gradient = (V - W).astype("f4").astype("f8")
-        made = c(gradient)
-        # pandas' nullable numbers are for data, not for what a function returns
-        return 0.5 * np.sum((V - W) ** 2), gradient if np.asarray(made).dtype == object else made
+        return 0.5 * np.sum((V - W) ** 2), c((V - W).astype("f4").astype("f8"))
 
     problem = CustomLoss(value_and_gradient, shape=(n, m), mu=1.0, K=1.0, minimum=0.0, minimizer=c(W))
     run = train(problem, Network(W1, W2), "local", max_iter=3)
@@ -73,6 +70,7 @@ def parts(c):
 
 
 SQUARED = SquaredLoss(X, Y)
+BOUNDS = lplfast.initial_bounds(SQUARED, Network(W1, W2))
 CALLS = {
     "Network": lambda c: of_network(Network(c(W1), c(W2))),
     "Network, compressed": lambda c: of_network(Network(c(np.tile(W1, 4)), c(np.tile(W2, (4, 1))))),
@@ -100,6 +98,7 @@ CALLS = {
     "Schedule": lambda c: lplfast.Schedule(c(np.array([0.25, 0.125]))).options["steps"],
     "predicted_curve": lambda c: lplfast.predicted_curve(
         SQUARED, Network(W1, W2), c(np.array([0.0625, 0.03125])), 2).gap_upper,
+    "InitialBounds.after": lambda c: BOUNDS.after(c(abs(OFFSET))),
     "data.standardized": lambda c: [getattr(data.standardized(c(X)), name) for name in ("X", "mean", "scale")],
     "data.restore": lambda c: data.standardized(X).restore(c(W)),
     "data.with_intercept": lambda c: data.with_intercept(c(X)),

@@ -11,7 +11,7 @@ from ..annotations import ArrayLike
 from ..losses.problems import Problem
 from ..network import Network
 from ..rules import formulas
-from ..validation import as_array, as_choice
+from ..validation import as_choice, as_doubles
 from .constants import check_pair, evaluated
 from .imbalance import Imbalance
 from .margins import Margins, margins_of
@@ -65,11 +65,7 @@ class InitialBounds:
 
         """
         if type(drift) is not float:
-            drift = as_array("drift", drift)
-            if drift.dtype.kind not in "uif":
-                raise TypeError(f"drift: expected real numbers, got dtype {drift.dtype}")
-            with np.errstate(over="ignore"):
-                drift = drift.astype(np.float64)
+            drift = as_doubles("drift", drift)
         if np.less(drift, 0.0).any():
             raise ValueError(f"drift: expected numbers >= 0, got {np.min(drift):.3g}")
         with np.errstate(over="ignore"):

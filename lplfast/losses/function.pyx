@@ -11,7 +11,7 @@ import numpy as np
 from libc.math cimport INFINITY, NAN, exp, fabs, fmax, isfinite, sqrt
 from libc.string cimport memcpy, memset
 
-from ..validation import as_callable, as_double, as_number, shown
+from ..validation import as_callable, as_double, as_doubles, as_number, shown
 from ..linalg.blas cimport dot
 from .displacement cimport excess
 from .loss cimport Loss, Ray, Value
@@ -275,13 +275,8 @@ cdef class PythonLoss(Loss):
                 loss[0] = value
             except OverflowError:       # an integer beyond float64
                 loss[0] = INFINITY
-            gradient = np.asarray(gradient)
-            if gradient.dtype.kind not in "buif":
-                raise TypeError(f"a gradient of dtype {gradient.dtype}")
-            if gradient.dtype.itemsize > sizeof(double):
-                with np.errstate(over="ignore"):
-                    gradient = gradient.astype(np.float64)
-            gradient = np.ascontiguousarray(gradient, dtype=np.float64)
+            if type(gradient) is not np.ndarray or gradient.dtype != np.float64 or not gradient.flags.c_contiguous:
+                gradient = as_doubles("gradient", gradient)
         except (TypeError, ValueError) as error:
             raise TypeError("value_and_gradient: expected a pair, a number and an array, got "
                             f"{shown(given)}") from error
