@@ -10,7 +10,7 @@ __all__ = ["Audit", "Claim"]
 
 # what a check is called, what it says, and whether it is a theorem: the drift condition is one for short steps only
 CLAIMS = {
-    "pl": ("PL inequality", "|grad L|^2 / 2 >= mu_t gap", True),
+    "pl": ("PL inequality", "|grad L|^2 / 2 >= local PL constant * gap", True),
     "descent": ("descent lemma", "decrease >= (eta - K_t eta^2 / 2) |grad L|^2", True),
     "rate": ("guaranteed rate", "gap[t+1] <= rate_bound gap[t]", True),
     "drift": ("small drift", "decrease >= eta |grad L|^2 / 2 (a condition)", False),

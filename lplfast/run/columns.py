@@ -26,7 +26,7 @@ COLUMNS = {
     "floor": "the gap that rounding alone, and an uncertain l*, may leave",
     "bracket_width": "relative width of the widest bracket",
     "time": "seconds in the compiled loop",
-    "slack_pl": "1 - mu_t gap / (grad_norm^2 / 2): the PL inequality",
+    "slack_pl": "1 - mu_t gap / (grad_norm^2 / 2), with nu_lo in place of mu_t for a loss that is not squared",
     "rate_bound": "the best guaranteed ratio of the next gap to this one",
     "step_size": "step size",
     "K_t": "local smoothness constant of the paper, for this step, an upper bound",
