@@ -5,6 +5,8 @@ are then (rows, k) matrices that the same code serves, and a gradient step is `Z
 Symbols are those of docs/theory.md, section 1; allowances for rounding those of section 7.
 """
 
+from libc.math cimport sqrt
+
 from .linalg.rounding cimport U, sum_error
 
 cdef enum:
@@ -128,6 +130,10 @@ cdef struct Iterate:
     bint K_is_local
     const double* hessian
     double* weights
+    # where the layers are in another frame than the loss, W = turn.T @ W1 @ W2: the orthogonal matrix, (n, n), and room
+    # for a matrix of n rows; else NULL
+    const double* turn
+    double* turned
     Memory* memory
     # of a squared loss, how far above l* the least value over products of this width is, and what that may be off by;
     # 0 where every W is reached or it is not known
@@ -200,6 +206,12 @@ cdef struct Iterate:
     # the step size, set by the rule, and where a search fails, why
     double eta
     int failure
+
+
+cdef inline double turn_units(const Iterate* it) noexcept nogil:
+    """How many u of its norm a matrix of n rows is off by after a product with `turn`: gamma_n || |turn| ||_2, which is
+    at most sqrt(n); 0 where there is none."""
+    return 0.0 if it.turn == NULL else (it.n + 4.0) * sqrt(it.n)
 
 
 cdef inline double gap_tolerance(Iterate* it) noexcept nogil:

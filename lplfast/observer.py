@@ -1,5 +1,7 @@
 """A trajectory that somebody else drives: constants, brackets, checks and a history, as of a run."""
 
+import functools
+
 import numpy as np
 
 from .annotations import ArrayLike
@@ -69,15 +71,15 @@ class Observer:
     def __init__(self, problem: Problem, network: Network) -> None:
         check_pair(problem, network)
         stack = network.stack(compress=False)
-        # only where the loop's own layers are in another frame
-        W1 = None if problem.basis is None else stack[:network.n].copy()
-        self._set(problem, network, W1, problem.to_kernel(stack), {})
+        self._set(problem, network, stack[:network.n], stack if _sees_layers(problem) else problem.to_kernel(stack), {})
         if np.isinf(self._descent.gap_above):
             raise OverflowError("the loss or its gradient leaves float64 at this network; rescale the layers or the "
                                 "data")
 
     def _set(self, problem, network, W1, stack, before, state=None):
-        self._problem, self._network, self._W1 = problem, network, W1
+        self._problem, self._network = problem, network
+        # only where the loop's own layers are in another frame
+        self._W1 = None if _sees_layers(problem) else W1.copy()
         # a wider bracket costs less, and a gradient step is all that a call may take
         options = {name: None for name in ("tol", "grad_tol", "max_growth", "record", "record_every")}
         self._options = RunOptions.new(step_size=CallableRule(observed), constants=Certified(tolerance=0.05),
@@ -85,6 +87,8 @@ class Observer:
         self._recorder = Recorder(COLUMNS, 2**62, before)
         with single_threaded_blas():
             self._descent = Follower(problem.kernel, self._options.rule, self._options.spectral, stack)
+            if self._W1 is None and problem.basis is not None:
+                self._descent.turn_by(problem.basis)
             if state is not None:
                 self._descent.restore(state)
             self._descent.last_row()    # evaluated
@@ -93,7 +97,7 @@ class Observer:
         run, stack = self.run, self._descent.stack
         return (self._problem, self._network, self._W1, stack,
                 {name: column[:-1] for name, column in run.history.items()} if run.iterations else {},
-                run.continuation.state)
+                self._descent.state())
 
     def __setstate__(self, state):
         self._set(*state)
@@ -126,22 +130,21 @@ class Observer:
         """
         W1, W2 = (_laid_out(name, W) for name, W in (("W1", W1), ("W2", W2)))
         eta = np.nan if step_size is None else as_number("step_size", step_size, positive=True)
-        unit = max(_unit(W1), _unit(W2))
-        basis = self._problem.basis
-        if basis is not None:
+        unit = max(_unit(W1.dtype), _unit(W2.dtype))
+        if self._W1 is not None:
             W1 = as_doubles("W1", W1, 2)
             if W1.shape != self._W1.shape:
                 raise ValueError(f"W1: expected shape {self._W1.shape}, got {W1.shape}")
         with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
             row = self._recorder.room(self._descent.filled)[0]
-            seen = W1 if basis is None else basis.T @ W1
+            seen = W1 if self._W1 is None else self._problem.basis.T @ W1
             taken = self._descent.follow(seen, W2, eta, unit, row)
         if taken is None:
             as_matrix("W1", W1)
             as_matrix("W2", W2)
             raise OverflowError("the loss or its gradient leaves float64 at these layers: the loop diverges, or the "
                                 "data are to be rescaled")
-        if basis is not None:
+        if self._W1 is not None:
             self._W1[:] = W1
         return taken
 
@@ -155,12 +158,15 @@ class Observer:
         with single_threaded_blas():
             last = dict(zip(COLUMNS, descent.last_row().tolist(), strict=True))
         history = self._recorder.history(descent.filled, list(last.values()), ended=False)
-        stack = descent.stack
+        stack, state = descent.stack, descent.state()
         if self._W1 is not None:
             stack = np.concatenate([self._W1, stack[-self._network.m:]])
+        elif problem.basis is not None:
+            # a run goes on in the frame of the loss
+            state[state.size - stack.size:] = problem.to_kernel(stack).ravel()
         continuation = Continuation(
             options=self._options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT, loss=last["loss"],
-            run_width=self._network.width, state=descent.state(),
+            run_width=self._network.width, state=state,
             start=None if problem.sees_everything else self._W1.copy())
         return Run(history=history, status="observed",
                    message=outcome_message("observed", descent, last, self._options, self._network, history),
@@ -174,13 +180,23 @@ class Observer:
         return f"<Observer: {self._descent.t} steps, {steps} of them gradient steps>"
 
 
+def _sees_layers(problem):
+    """Return whether a follower may have the layers in their own frame: the loss sees all of W, and its basis is
+    orthogonal as far as rounding goes."""
+    n, basis = problem.shape[0], problem.basis
+    return basis is None or (problem.sees_everything and np.linalg.norm(basis.T @ basis - np.eye(n)) <= n * 2.0**-49)
+
+
 def _laid_out(name, W):
     """Return an array in whatever layout and precision: compiled code reads it where it lies, transposed or not."""
+    if type(W) is np.ndarray and W.dtype == np.float64:
+        return W
     array = as_array(name, W)
     return as_doubles(name, W, 2) if array.dtype == object else array
 
 
-def _unit(array):
+@functools.cache
+def _unit(dtype):
     """Return the unit roundoff of a loop whose layers have this dtype."""
-    single = array.dtype.kind == "f" and array.dtype.itemsize < 8
-    return float(np.finfo(array.dtype if single else np.float64).eps) / 2
+    single = dtype.kind == "f" and dtype.itemsize < 8
+    return float(np.finfo(dtype if single else np.float64).eps) / 2

@@ -10,6 +10,7 @@ from lplfast import (
     MatrixFactorization,
     Network,
     Observer,
+    Problem,
     Run,
     SoftmaxLoss,
     SquaredLoss,
@@ -17,6 +18,7 @@ from lplfast import (
     train,
 )
 from lplfast.descent.history import COLUMNS
+from lplfast.losses.quadratic import DiagonalQuadratic
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 5))
@@ -269,6 +271,29 @@ def test_hostile_updates_change_nothing():
         Observer(problem, Network.gaussian(3, 9, 4, rng=0))
     with pytest.raises(OverflowError, match="leaves float64 at this network"):
         Observer(problem, Network(W1 * 1e200, W2))
+
+
+def test_layers_in_their_own_frame_have_the_constants_of_that_of_the_loss():
+    # the same loss in its own frame, in a frame that is orthogonal to rounding, and in one that is so to 1e-9 only
+    d, target = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), RNG.standard_normal((5, 4))
+    V = np.linalg.qr(RNG.standard_normal((5, 5)))[0]
+    W1, W2 = start()
+    plain = Observer(Problem(DiagonalQuadratic(d, target)), Network(W1, W2))
+    turned = Observer(Problem(DiagonalQuadratic(d, target), basis=V), Network(V @ W1, W2))
+    loose = V + 1e-9 * RNG.standard_normal((5, 5))
+    off = Observer(Problem(DiagonalQuadratic(d, target), basis=loose), Network(V @ W1, W2))
+    for _, (W1, W2) in zip(range(60), descent(Problem(DiagonalQuadratic(d, target)), *start(), 0.02), strict=False):
+        assert plain.update(W1, W2, step_size=0.02)
+        assert turned.update(V @ W1, W2, step_size=0.02)
+        assert off.update(V @ W1, W2, step_size=0.02)
+    for other, close in ((turned, 1e-10), (off, 1e-6)):
+        assert other.run.violations == 0
+        for name in ("loss", "grad_norm", "sigma_min_sq", "sigma_max_sq", "nu_lo", "nu_hi", "sharpness_hi", "K_t"):
+            # renewals fall on the same iterates, and the ends of brackets are rounded to 14 bits
+            assert np.allclose(other.run.history[name], plain.run.history[name], rtol=max(close, 2.5e-4), equal_nan=True)
+        assert np.allclose(other.run.history["loss"], plain.run.history["loss"], rtol=close, atol=close)
+    with pytest.raises(ValueError, match=r"basis: expected shape \(5, 5\), got \(4, 4\)"):
+        plain._descent.turn_by(np.eye(4))
 
 
 @pytest.mark.parametrize("h", [1, 3, 4, 5, 9])

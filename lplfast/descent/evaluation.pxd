@@ -5,7 +5,7 @@ Every allowance: docs/theory.md, section 7.
 
 from libc.math cimport NAN, fmax, sqrt
 
-from ..iterate cimport Bracket, Iterate
+from ..iterate cimport Bracket, Iterate, turn_units
 from ..linalg.blas cimport matmul_nn, matmul_nt, matmul_tn
 from ..linalg.passes cimport square_sum
 from ..linalg.rounding cimport LEAST, U
@@ -23,9 +23,9 @@ cdef extern from *:
 
 
 cdef inline double product_rounding(const Iterate* it, const Underflow* lost) noexcept nogil:
-    """|fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|, in the Frobenius norm."""
+    """|fl(W1 W2) - W1 W2| <= gamma_k |W1| |W2|, in the Frobenius norm; and what turning it rounds."""
     cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
-    return (it.k * U / (1.0 - it.k * U) * (it.W1_norm + lost.W1) * (it.W2_norm + lost.W2)
+    return ((it.k / (1.0 - it.k * U) + turn_units(it)) * U * (it.W1_norm + lost.W1) * (it.W2_norm + lost.W2)
             * (1.0 + (nk + mk + 16) * U) + lost.product)
 
 
@@ -44,8 +44,13 @@ cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, bint ca
     iterate has been carried there, or is to be found anew."""
     cdef Value value
     cdef Py_ssize_t nm = <Py_ssize_t> it.n * it.m
-    # W = W1 @ W2
-    matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
+    if it.turn == NULL:
+        # W = W1 @ W2
+        matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.W)
+    else:
+        # W = turn.T @ (W1 @ W2), by way of where G will be
+        matmul_nt(it.n, it.k, it.m, it.W1, it.W2t, it.G)
+        matmul_tn(it.n, it.n, it.m, it.turn, it.G, it.W)
     forget(&value)
     if it.here == NULL:
         loss.evaluate(it.W, &value, it.G, scratch)
@@ -61,6 +66,7 @@ cdef inline void evaluate(Iterate* it, Loss loss, const Underflow* lost, bint ca
     it.pl = fmax(it.mu, value.pl)
     # products that underflow are off by LEAST beside, and norms by LEAST_NORM an entry
     it.rounding, it.gradient_error = value.rounding, value.gradient_error + nm * LEAST
+    it.gradient_error += turn_units(it) * U * sqrt(value.G_sq)
     it.eps_W = product_rounding(it, lost)
     it.floor = it.K * it.eps_W * it.eps_W
     it.G_error = it.gradient_error + it.K * it.eps_W
@@ -71,10 +77,15 @@ cdef inline void layer_gradients(Iterate* it, const Underflow* lost) noexcept no
     """The gradients in both layers and their norms, from G."""
     cdef Py_ssize_t nk = <Py_ssize_t> it.n * it.k, mk = <Py_ssize_t> it.m * it.k
     cdef double first, second
+    cdef const double* G = it.G
+    if it.turn != NULL:
+        # G = turn @ G
+        matmul_nn(it.n, it.n, it.m, it.turn, it.G, it.turned)
+        G = it.turned
     # g1 = G @ W2.T
-    matmul_nn(it.n, it.m, it.k, it.G, it.W2t, it.g1)
+    matmul_nn(it.n, it.m, it.k, G, it.W2t, it.g1)
     # g2.T = G.T @ W1
-    matmul_tn(it.m, it.n, it.k, it.G, it.W1, it.g2t)
+    matmul_tn(it.m, it.n, it.k, G, it.W1, it.g2t)
     first = square_sum(nk, it.g1)
     second = square_sum(mk, it.g2t)
     it.grad_sq = first + second

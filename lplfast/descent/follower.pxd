@@ -15,6 +15,8 @@ cdef struct Departure:
 
 
 cdef class Follower(Descent):
+    cdef object _turn           # what `it.turn` and `it.turned` point at
+    cdef object _turned
     cdef Departure _arrive(self, const double* W1, const double* W2, bint turned1, bint turned2,
                            double eta) noexcept nogil
     cdef bint _is_step(self, const Departure* went, double eta, double unit) noexcept nogil

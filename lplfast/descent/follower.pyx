@@ -13,7 +13,7 @@ from ..validation import as_doubles, as_output
 from ..clock cimport seconds
 from ..iterate cimport Iterate, LayerExtremes, Memory
 from ..linalg.passes cimport arrive, distance_sq, measure_motion
-from ..linalg.rounding cimport U
+from ..linalg.rounding cimport U, underflow
 from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
 from ..spectral.brackets cimport drift_end, largest_moved, widen
 from ..spectral.budget cimport LEAST_STEP
@@ -25,6 +25,7 @@ from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_grad
 from .history cimport Row, checked_pl, column_count, fill_iterate_row
 from .state cimport set_stacks
 from .stopping cimport finite
+from .underflow cimport count_underflow
 
 cdef extern from *:
     """
@@ -62,6 +63,30 @@ cdef void drift_layer_by(LayerExtremes* layer, double gram, double moved) noexce
 
 cdef class Follower(Descent):
     """A `Descent` that is told where it goes."""
+
+    def turn_by(self, basis):
+        """Take all layers, those that are here too, as in another frame than that of the loss: `W = basis.T @ W1 @ W2`.
+
+        Wide layers are not turned then, but their product.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no (n, n) matrix of real numbers.
+        """
+        cdef Py_ssize_t n = self.it.n
+        basis = as_doubles("basis", basis, 2)
+        if basis.shape != (n, n):
+            raise ValueError(f"basis: expected shape {(n, n)}, got {basis.shape}")
+        self._refuse_if_busy()
+        self._turn, self._turned = basis, np.empty(n * max(self.it.k, self.it.m))
+        cdef const double[:, ::1] turn = self._turn
+        cdef double[::1] turned = self._turned
+        count_underflow(&self.it, &self.lost)
+        self.lost.product += underflow(n * n * self.it.m)
+        self.lost.g += underflow(n * n * self.it.m)
+        self.it.turn, self.it.turned = &turn[0, 0], &turned[0]
+        self.evaluated = False
 
     def follow(self, W1, W2, double step_size, double unit, row):
         """Go on to these layers, (n, k) and (k, m), and write the row of the iterate that is left.
@@ -260,6 +285,8 @@ cdef class Follower(Descent):
 
 def _laid_out(name, A, shape):
     """Return a matrix of this shape, or its transpose, as compiled code reads it, and whether it is the transpose."""
+    if type(A) is np.ndarray and A.shape == shape and A.dtype == np.float64 and A.flags.c_contiguous and A.flags.aligned:
+        return A, False
     turned = isinstance(A, np.ndarray) and A.ndim == 2 and A.flags.f_contiguous and not A.flags.c_contiguous
     found = as_doubles(name, A.T if turned else A, 2)
     if found.shape != (shape[::-1] if turned else shape):

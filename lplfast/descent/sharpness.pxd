@@ -2,7 +2,7 @@
 
 from libc.math cimport NAN, fmax, sqrt
 
-from ..iterate cimport Bracket, Iterate
+from ..iterate cimport Bracket, Iterate, turn_units
 from ..linalg.rounding cimport TINY, U, sum_error
 
 
@@ -12,7 +12,8 @@ cdef inline double gradient_quotient(Iterate* it) noexcept nogil:
     if not it.gap > TINY:
         return 0.0
     # the computed gradients, of the computed W, are that far from those of it
-    off = U * it.G_norm * ((it.m + 4) * it.W2_norm + (it.n + 4) * it.W1_norm) * (1.0 + 16.0 * U)
+    off = U * it.G_norm * ((it.m + 4) * it.W2_norm + (it.n + 4) * it.W1_norm
+                           + turn_units(it) * (it.W1_norm + it.W2_norm)) * (1.0 + 16.0 * U)
     slope = fmax(0.0, sqrt(it.grad_sq) * (1.0 - (sum_error((<Py_ssize_t> it.n + it.m) * it.k) + 4.0) * U) - off)
     return slope * slope / (2.0 * it.gap) * (1.0 - (sum_error(<Py_ssize_t> it.n * it.m) + 8.0) * U)
 

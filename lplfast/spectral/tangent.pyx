@@ -7,11 +7,11 @@ Any p below the least eigenvalue gives a lower, any above the greatest an upper 
 
 from libc.math cimport NAN, fmin, sqrt
 
-from ..linalg.blas cimport FEW_ROWS, gram_rows, norm
+from ..linalg.blas cimport FEW_ROWS, gram_rows, matmul_tn, norm
 from .eigenvalues cimport (
     HUGE, NEGLIGIBLE, TINY, Gram, bracket_greatest, bracket_least, lapack_work, positive_part, symmetric_extremes,
 )
-from ..iterate cimport Bracket, Iterate, Tangent
+from ..iterate cimport Bracket, Iterate, Tangent, turn_units
 from ..linalg.rounding cimport U
 from ..linalg.passes cimport weighted_square
 
@@ -32,7 +32,12 @@ cdef Gram tangent_gram(Iterate* it, double p, double* gram, double* roots) noexc
     cdef const double* d = it.hessian
     cdef Py_ssize_t n = it.n, i, j
     cdef double own
-    gram_rows(it.n, it.k, it.W1, gram)
+    if it.turn == NULL:
+        gram_rows(it.n, it.k, it.W1, gram)
+    else:
+        # (turn.T @ W1) @ (turn.T @ W1).T
+        matmul_tn(it.n, it.n, it.k, it.turn, it.W1, it.turned)
+        gram_rows(it.n, it.k, it.turned, gram)
     for i in range(n):
         roots[i] = sqrt(d[i])
     for i in range(n):
@@ -40,7 +45,8 @@ cdef Gram tangent_gram(Iterate* it, double p, double* gram, double* roots) noexc
         for j in range(0 if n < FEW_ROWS else i + 1, n):
             gram[i * n + j] *= roots[i] * roots[j]
         gram[i * n + i] = own
-    formed.rows, formed.inner, formed.entries, formed.size = it.n, it.k + 10, gram, tangent_size(it, p)
+    formed.rows, formed.entries, formed.size = it.n, gram, tangent_size(it, p)
+    formed.inner = it.k + 10 + <int> (2.0 * turn_units(it))
     return formed
 
 
