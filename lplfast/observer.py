@@ -181,8 +181,10 @@ class Observer:
 
 
 def _sees_layers(problem):
-    """Return whether a follower may have the layers in their own frame: the loss sees all of W, and its basis is
-    orthogonal as far as rounding goes."""
+    """Return whether a follower may have the layers in their own frame.
+
+    The loss sees all of W, and its basis is orthogonal as far as rounding goes.
+    """
     n, basis = problem.shape[0], problem.basis
     return basis is None or (problem.sees_everything and np.linalg.norm(basis.T @ basis - np.eye(n)) <= n * 2.0**-49)
 

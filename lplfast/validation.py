@@ -103,8 +103,9 @@ def as_shaped(name, value, shape):
 
 
 def as_doubles(name, value, dimensions=None):
-    """Return `value` as compiled code reads it: float64, C-contiguous and aligned, of any values and size; of
-    any number of dimensions if none is said.
+    """Return `value` as compiled code reads it: float64, C-contiguous and aligned, of any values and size.
+
+    Without a number of `dimensions`, of any.
 
     A typed memoryview of a structured array is a crash, and one of a misaligned array undefined.
 
