@@ -285,7 +285,7 @@ cdef class Follower(Descent):
 
 def _laid_out(name, A, shape):
     """Return a matrix of this shape, or its transpose, as compiled code reads it, and whether it is the transpose."""
-    if type(A) is np.ndarray and A.shape == shape and A.dtype == np.float64 and A.flags.c_contiguous and A.flags.aligned:
+    if type(A) is np.ndarray and A.shape == shape and A.dtype == np.float64 and A.flags.carray:
         return A, False
     turned = isinstance(A, np.ndarray) and A.ndim == 2 and A.flags.f_contiguous and not A.flags.c_contiguous
     found = as_doubles(name, A.T if turned else A, 2)
