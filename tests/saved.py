@@ -31,6 +31,7 @@ def runs():
         "no step": (PROBLEM, train(PROBLEM, wide, max_iter=0, record=["gap", "gap"])),
         "no bounds": (PROBLEM, train(PROBLEM, Network(1e150 * np.ones((3, 2)), 1e150 * np.ones((2, 2))))),
         "no minimum": (cosh((3, 2)), train(cosh((3, 2)), wide, "sharp", max_iter=6, constants="power")),
+        "layer scales": (blind, train(blind, wide, "sharp", max_iter=6, layer_scales=(0.5, 3.0))),
         "another rule": (PROBLEM, train(PROBLEM, train(PROBLEM, wide, max_iter=3), Sharp(cap=0.01), max_iter=6)),
     }
 

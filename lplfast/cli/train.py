@@ -43,6 +43,8 @@ def add_to(commands):
     steps.add_argument("--max-growth", type=float, metavar="FACTOR",
                        help="diverged when the gap is FACTOR times the first (default: no limit)")
     steps.add_argument("--constants", choices=MODES, help="how singular values are found (default certified)")
+    steps.add_argument("--layer-scales", type=float, nargs=2, metavar=("A", "B"),
+                       help="steps of A^2 times the step size for W1 and B^2 times for W2 (default 1 1)")
     _add_output_options(command)
 
 
@@ -82,7 +84,9 @@ def _train(arguments):
         run = train(problem, start.network, rule, max_iter=max_iter, **options)
     except Interrupted as interrupt:
         run, code = interrupt.run, 130
-    return code or _report(run, arguments.out)
+    # an interrupted run is written, too
+    found = _report(run, arguments.out)
+    return code or found
 
 
 def _options(arguments, rule):
@@ -96,7 +100,8 @@ def _options(arguments, rule):
     if record not in (None, "all"):
         record = [name.strip() for name in record.split(",")]
     own = {"record": record, **{name: getattr(arguments, name) for name in
-                                ("tol", "grad_tol", "max_growth", "constants", "record_every")}}
+                                ("tol", "grad_tol", "max_growth", "constants", "record_every",
+                                 "layer_scales")}}
     RunOptions.new(step_size=rule, compress=None, **own)
     return {**own, **{name: getattr(arguments, name) for name in
                       ("max_time", "checkpoint", "checkpoint_every", "progress")}}

@@ -48,7 +48,8 @@ class RunDriver:
         self.before = {}        # history of the run that is continued, by name
         self.rule_said = repr(plan.options.rule)
         self.guarantee = None   # until the loss has been evaluated, where its errors belong to the run
-        self.descent = self._descent(problem.to_kernel(stack))
+        self.descent = self._descent(plan.options.layer_scales.divide(problem.to_kernel(stack),
+                                                                      problem.kernel.shape[0]))
 
     def _resume(self):
         """Take up the run of the plan where it stopped."""
@@ -73,7 +74,7 @@ class RunDriver:
                              f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
 
     def _descent(self, stack):
-        return Descent(self.plan.problem.kernel, self.plan.options.rule, self.plan.options.spectral, stack)
+        return Descent(self.plan.trained.kernel, self.plan.options.rule, self.plan.options.spectral, stack)
 
     def so_far(self, status):
         """Return the run so far, as ended by `status` unless it has ended by itself."""
@@ -84,7 +85,7 @@ class RunDriver:
         """Return what the start guarantees; to be called there before it is left."""
         plan = self.plan
         if self.guarantee is None and plan.run is None:
-            self.guarantee = InitialGuarantee(plan.problem, plan.network, plan.options.rule, plan.options.spectral,
+            self.guarantee = InitialGuarantee(plan.trained, plan.start, plan.options.rule, plan.options.spectral,
                                               self.descent.gap_above)
         return self.guarantee
 
@@ -139,10 +140,11 @@ class RunDriver:
         message = outcome_message(status, descent, last, options, network, history)
         facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.stack.shape[1],
                            unreached=descent.unreached)
+        layers = options.layer_scales.multiply(descent.stack, problem.kernel.shape[0])
         continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
                                     loss=last["loss"], run_width=facts.run_width, state=descent.state(),
                                     start=self.start)
         return Run(history=history, status=status, message=message,
-                   network=network.replace(problem.from_kernel(descent.stack, self.start)),
+                   network=network.replace(problem.from_kernel(layers, self.start)),
                    iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
                    continuation=continuation, guarantee=self._initial_guarantee())

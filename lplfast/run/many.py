@@ -23,7 +23,8 @@ def train_many(problems: Problem | Sequence[Problem], networks: Network | Run | 
                step_sizes: StepSize | Sequence[StepSize] | None = None, *, n_threads: int | None = None,
                max_iter: int = 1000, tol: float | None = None, grad_tol: float | None = None,
                max_growth: float | None = None, max_time: float | None = None,
-               constants: Mode | Spectral | None = None, compress: bool | None = None, record: Record | None = None,
+               constants: Mode | Spectral | None = None, compress: bool | None = None,
+               layer_scales: tuple[float, float] | None = None, record: Record | None = None,
                record_every: int | None = None, callback: Callable[[int, Run], object] | None = None,
                callback_every: int = 1, checkpoint: FilePath | None = None, checkpoint_every: float = 60.0,
                progress: bool = False) -> list[Run]:
@@ -41,7 +42,7 @@ def train_many(problems: Problem | Sequence[Problem], networks: Network | Run | 
         The step size rules.
     n_threads : int, optional
         How many runs are under way at once; the number of cores that this process may use. No result depends on it.
-    max_iter, tol, grad_tol, max_growth, max_time, constants, compress, record, record_every
+    max_iter, tol, grad_tol, max_growth, max_time, constants, compress, layer_scales, record, record_every
         As in `train`, the same for all; `max_time` is that of each run.
     callback : callable, optional
         Called with i, from 0, and the `Run` so far every `callback_every` steps of run i, in the thread of that run: of
@@ -85,8 +86,8 @@ def train_many(problems: Problem | Sequence[Problem], networks: Network | Run | 
         try:
             plans.append(Plan.validated(problem, network, step_size=step_size, max_iter=max_iter, tol=tol,
                                         grad_tol=grad_tol, max_growth=max_growth, max_time=max_time,
-                                        constants=constants, compress=compress, record=record,
-                                        record_every=record_every))
+                                        constants=constants, compress=compress, layer_scales=layer_scales,
+                                        record=record, record_every=record_every))
         except (TypeError, ValueError) as error:
             raise type(error)(f"run {i}: {error}") from None
     n_threads = _cores() if n_threads is None else as_count("n_threads", n_threads)

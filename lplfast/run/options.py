@@ -11,6 +11,7 @@ from ..rules.rule import Rule
 from ..spectral.modes import spectral_from
 from ..spectral.spectral import Spectral
 from ..validation import as_count, as_flag, as_number, shown
+from .scales import LayerScales
 
 __all__ = ["Record", "RunOptions", "check_saved_options"]
 
@@ -30,9 +31,11 @@ class RunOptions:
     compress: bool
     record: tuple[str, ...]
     record_every: int
+    layer_scales: LayerScales
 
     @classmethod
-    def new(cls, *, step_size, tol, grad_tol, max_growth, constants, compress, record, record_every):
+    def new(cls, *, step_size, tol, grad_tol, max_growth, constants, compress, record, record_every,
+            layer_scales=None):
         """Return the options of a new run; None stands for the default.
 
         Raises
@@ -48,7 +51,8 @@ class RunOptions:
                    max_growth=None if max_growth is None else _growth(max_growth),
                    compress=True if compress is None else as_flag("compress", compress),
                    record=COLUMNS if record is None else _recorded(record),
-                   record_every=1 if record_every is None else as_count("record_every", record_every))
+                   record_every=1 if record_every is None else as_count("record_every", record_every),
+                   layer_scales=LayerScales() if layer_scales is None else LayerScales.of(layer_scales))
 
     @classmethod
     def again(cls, own, *, step_size, tol, grad_tol, max_growth, **fixed):
@@ -69,14 +73,16 @@ class RunOptions:
                    tol=own["tol"] if tol is None else given.tol,
                    grad_tol=own["grad_tol"] if grad_tol is None else given.grad_tol,
                    max_growth=own["max_growth"] if max_growth is None else given.max_growth, compress=own["compress"],
-                   record=tuple(own["record"]), record_every=own["record_every"])
+                   record=tuple(own["record"]), record_every=own["record_every"],
+                   layer_scales=LayerScales.of(own["layer_scales"]))
 
     def to_dict(self):
         """Return everything, plain enough for JSON."""
         return {"rule": rule_parts(self.rule),
                 "constants": {"mode": self.spectral.mode, "tolerance": self.spectral.tolerance},
                 "tol": self.tol, "grad_tol": self.grad_tol, "max_growth": self.max_growth,
-                "compress": self.compress, "record": list(self.record), "record_every": self.record_every}
+                "compress": self.compress, "record": list(self.record), "record_every": self.record_every,
+                "layer_scales": self.layer_scales._asdict()}
 
 
 def check_saved_options(own):

@@ -7,6 +7,7 @@ from typing import Any, Self
 from ..descent.state import LAYOUT
 from ..guarantees.constants import check_pair
 from ..losses.problems import Problem
+from ..losses.scaled import scaled
 from ..network import Network
 from ..rules.registry import StepSize
 from ..validation import as_count, as_number
@@ -22,7 +23,11 @@ HISTORY_LIMIT = 2**31
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What to run: from `network`, or on from where `run` stopped."""
+    """What to run: from `network`, or on from where `run` stopped.
+
+    `trained` is the problem in the units of the layers that are trained, `problem` itself unless `layer_scales` says
+    otherwise; `network` is in the user's.
+    """
 
     problem: Problem
     network: Network
@@ -30,6 +35,7 @@ class Plan:
     options: RunOptions
     max_iter: int
     max_time: float
+    trained: Problem
 
     @classmethod
     def validated(cls, problem: Problem, network: Network | Run, *, step_size: StepSize | None, max_iter: int,
@@ -48,9 +54,10 @@ class Plan:
         check_pair(problem, network)
         options = (RunOptions.new(step_size=step_size, **given) if run is None else
                    RunOptions.again(run.continuation.options, step_size=step_size, **given))
+        trained = problem if options.layer_scales.plain else scaled(problem, options.layer_scales.product)
         if run is None or step_size is not None:
             # what a rule needs at its first step, its own run has had
-            missing = missing_for(options.rule, problem, network)
+            missing = missing_for(options.rule, trained, _in_units(network, options))
             if missing:
                 raise ValueError(f"step_size: {options.rule!r} needs {missing}")
         max_iter = as_count("max_iter", max_iter, least=0)
@@ -61,7 +68,12 @@ class Plan:
         _check_history(max_iter, options)
         if run is not None:
             _check_origin(problem, run)
-        return cls(problem, network, run, options, max_iter, max_time)
+        return cls(problem, network, run, options, max_iter, max_time, trained)
+
+    @property
+    def start(self) -> Network:
+        """The network in the units of the layers that are trained."""
+        return _in_units(self.network, self.options)
 
     def taken_up(self, run: Run) -> Self:
         """Return the plan that goes on with a run of this one, from a file.
@@ -75,9 +87,16 @@ class Plan:
         return dataclasses.replace(self, run=run)
 
 
+def _in_units(network, options):
+    """Return the network in the units of the layers that are trained."""
+    if options.layer_scales.plain:
+        return network
+    return network.replace(options.layer_scales.divide(network.stack(compress=options.compress), network.n))
+
+
 # What `plan` takes beside what is trained, and what it is where it is not given.
 DEFAULTS = {"max_iter": 1000, "tol": None, "grad_tol": None, "max_growth": None, "max_time": None, "constants": None,
-            "compress": None, "record": None, "record_every": None}
+            "compress": None, "layer_scales": None, "record": None, "record_every": None}
 
 
 def plan(problem: Problem, network: Network | Run, step_size: StepSize | None = None, **options: Any) -> Plan:
@@ -92,8 +111,8 @@ def plan(problem: Problem, network: Network | Run, step_size: StepSize | None = 
     step_size : str, float, Rule or callable, optional
         As in `train`.
     options
-        `max_iter`, `tol`, `grad_tol`, `max_growth`, `max_time`, `constants`, `compress`, `record` and `record_every`,
-        as in `train`.
+        `max_iter`, `tol`, `grad_tol`, `max_growth`, `max_time`, `constants`, `compress`, `layer_scales`, `record` and
+        `record_every`, as in `train`.
 
     Returns
     -------

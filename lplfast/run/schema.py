@@ -94,6 +94,9 @@ SCHEMA = (
     _entry("continuation/options/compress", "boolean", "whether at the equivalent width"),
     _entry("continuation/options/record", "text", "names of the columns of the history", ("columns",)),
     _entry("continuation/options/record_every", "integer", "one iterate in so many is kept"),
+    _entry("continuation/options/layer_scales/W1", "number", "unit of W1 in training: its square is what its steps are "
+           "multiplied by", finite=True),
+    _entry("continuation/options/layer_scales/W2", "number", "unit of W2", finite=True),
     _entry("continuation/fingerprint", "text", "of the problem: only the same one goes on"),
     _entry("continuation/layout", "text", "of the state: only a version with the same one goes on"),
     _entry("continuation/loss", "number", "loss at the last iterate"),

@@ -20,8 +20,8 @@ __all__ = ["progress_bar", "train"]
 def train(problem: Problem, network: Network | Run, step_size: StepSize | None = None, *, max_iter: int = 1000,
           tol: float | None = None, grad_tol: float | None = None, max_growth: float | None = None,
           max_time: float | None = None, constants: Mode | Spectral | None = None, compress: bool | None = None,
-          record: Record | None = None, record_every: int | None = None,
-          callback: Callable[[Run], object] | None = None, callback_every: int = 1,
+          layer_scales: tuple[float, float] | None = None, record: Record | None = None,
+          record_every: int | None = None, callback: Callable[[Run], object] | None = None, callback_every: int = 1,
           checkpoint: FilePath | None = None, checkpoint_every: float = 60.0, progress: bool = False) -> Run:
     """Train `network` on `problem` by gradient descent, `W1 <- W1 - eta G W2.T`, `W2 <- W2 - eta W1.T G`.
 
@@ -57,9 +57,14 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     constants : {"certified", "exact", "power"}, optional
         How singular values are found: by `"certified"`, the default, brackets that contain the truth; by LAPACK at
         every step; by power and inverse iteration, an estimate without a guarantee. A continued run keeps its own, as
-        it does with the next three.
+        it does with the next four.
     compress : bool, optional
         Whether to train at the equivalent width `min(h, n + m)`; True. Exact; `False` runs the full width.
+    layer_scales : pair of floats, optional
+        (a, b): steps of a^2 times the step size for W1, and b^2 times for W2; (1, 1). That is gradient descent on W1/a
+        and W2/b for the loss l(a b M), and everything said of the run, columns, constants, the rule's steps and what it
+        is guaranteed, is of these; `run.network` is in the units of `network` (docs/theory.md, section 5). From 1e-100
+        to 1e100.
     record : "all" or list of str, optional
         The columns of the history; "all".
     record_every : int, optional
@@ -105,7 +110,7 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     """
     plan = Plan.validated(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
                           max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
-                          record=record, record_every=record_every)
+                          layer_scales=layer_scales, record=record, record_every=record_every)
     callback_every = as_count("callback_every", callback_every)
     if callback is not None:
         as_callable("callback", callback)

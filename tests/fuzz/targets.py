@@ -234,6 +234,7 @@ def trained(draw):
     options = draw.options(
         tol=lambda: draw.pick([0.0, 1e-10]), grad_tol=lambda: 1e-3, max_growth=lambda: 10.0, max_time=lambda: 0.05,
         constants=lambda: draw.pick(["certified", "exact", "power", objects.spectral(draw)]), compress=lambda: False,
+        layer_scales=lambda: draw.pick([(1.0, 16.0), (0.3, 2), [1e-100, 1e100]]),
         record=lambda: draw.pick(["all", ["gap"], ["iteration", "loss", "gap"]]),
         record_every=lambda: draw.pick([1, 3]))
     step_size = draw.some(objects.rule(draw))
