@@ -11,20 +11,25 @@ CANDIDATES, POINTS = 41, 200
 
 # On which side of such a place a label may be, and how far away, in dots.
 SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
-GAPS = (3.0, 8.0, 15.0)
+GAPS = (3.0, 8.0, 15.0, 22.0, 30.0, 45.0)
+
+# Farther from its line than this, a label is joined to it.
+NEAR = 15.0
 
 
-def label_curves(ax, lines, labels, *, fontsize=7):
+def label_curves(ax, lines, labels, *, fontsize=7, clear_of=(), laid_out=False):
     """Write the label of each line beside it, where the other lines and labels are farthest away.
 
-    To be called last, when the scales and limits of the axes are what they will be. Labels are in the colours of their
-    lines; the limits do not change.
+    Labels keep clear of the lines `clear_of`, too. A figure that has been `laid_out` since it last changed need not be
+    again. To be called last, when the scales and limits of the axes are what they will be. Labels are in the colours of
+    their lines; the limits do not change. One that finds no room beside its line is joined to it.
     """
-    ax.figure.draw_without_rendering()
+    if not laid_out:
+        ax.figure.canvas.figure.draw_without_rendering()
     box = ax.get_window_extent()
-    curves = [_points(ax, line, box) for line in lines]
+    curves = [_points(line, box) for line in (*lines, *clear_of)]
     taken = []
-    for line, label, points in zip(lines, labels, curves, strict=True):
+    for line, label, points in zip(lines, labels, curves[: len(lines)], strict=True):
         if not len(points):
             continue
         # in parts of the axes, so that it stays there whatever the resolution
@@ -36,17 +41,31 @@ def label_curves(ax, lines, labels, *, fontsize=7):
         own = _resampled(points, POINTS)
         others = np.concatenate([np.reshape(taken, (-1, 2))] + [_resampled(other, POINTS) for other in curves
                                                                 if other is not points])
-        x, y = _best(_resampled(points, CANDIDATES), half, own, others, box)
+        (x, y), point, gap = _best(_resampled(points, CANDIDATES), half, own, others, box)
         taken += [(x + i * half[0], y + j * half[1]) for i in (-1, -0.5, 0, 0.5, 1) for j in (-1, 0, 1)]
         text.set_position(ax.transAxes.inverted().transform((x, y)))
+        if gap > NEAR:
+            _join(ax, text, point, np.clip(point, np.subtract((x, y), half), np.add((x, y), half)))
 
 
-def _points(ax, line, box):
+def _join(ax, text, *ends):
+    """Draw a thin line between two places on the screen, in the colour of a text."""
+    from matplotlib.collections import LineCollection  # an extra
+
+    # no line of the axes: those are curves
+    joint = LineCollection([ax.transAxes.inverted().transform(ends)], colors=text.get_color(), linewidths=0.5,
+                           transform=ax.transAxes)
+    joint.set_in_layout(False)
+    ax.add_collection(joint, autolim=False)
+
+
+def _points(line, box):
     """Return the points of a line on the screen, inside the axes."""
     data = np.column_stack([np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)])
-    points = ax.transData.transform(data[np.isfinite(data).all(axis=1)])
+    # not those of the data: a line across the axes has others
+    points = line.get_transform().transform(data[np.isfinite(data).all(axis=1)])
     inside = np.isfinite(points).all(axis=1)
-    inside[inside] = [box.contains(x, y) for x, y in points[inside]]
+    inside[inside] = ((points[inside] >= [box.x0, box.y0]) & (points[inside] <= [box.x1, box.y1])).all(axis=1)
     return points[inside]
 
 
@@ -60,7 +79,7 @@ def _resampled(points, count):
 
 
 def _best(candidates, half, own, others, box):
-    """Return the centre of a label beside one of the candidates that has most room."""
+    """Return the centre of a label beside one of the candidates that has most room, that place, and how far it is."""
     room, best = -np.inf, None
     for point, side, gap in itertools.product(candidates, SIDES, GAPS):
         centre = point + np.array(side) * (half + gap)
@@ -69,7 +88,7 @@ def _best(candidates, half, own, others, box):
         near, far = (np.hypot(*np.maximum(np.abs(points - centre) - half, 0.0).T).min(initial=np.inf)
                      for points in (own, others))
         # nothing under it comes first; then nearer to its own line than to others
-        score = 10.0 * min(near, far, 3.0) - gap + min(max(far - near, -20.0), 20.0) - 100.0 * outside.sum()
+        score = 30.0 * min(near, far, 3.0) - gap + min(max(far - near, -20.0), 20.0) - 100.0 * outside.sum()
         if score > room:
-            room, best = score, centre
+            room, best = score, (centre, point, gap)
     return best

@@ -19,7 +19,7 @@ if TYPE_CHECKING:   # an extra
     from matplotlib.figure import Figure
 from .validation import as_choice
 
-__all__ = ["compare", "overview", "plot_constants", "plot_gap", "plot_step_size"]
+__all__ = ["compare", "overview", "plot_constants", "plot_gap", "plot_rate", "plot_step_size"]
 
 # Okabe and Ito's palette: distinguishable with any colour vision.
 BLUE, VERMILLION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
@@ -68,11 +68,44 @@ GUARANTEED_AT = 0.0, 0.25, 0.5, 0.75
 DRAWN = 1e-200, 1e200
 
 
+# from how many iterations on the first ones are given more room, and how many those are
+MANY, LINEAR = 100, 10
+
+# of the gap: how far above what rounding leaves of it the fall of a step is still one
+ABOVE_FLOOR = 1e3
+
+
 def _draw(run, name, ax, **style):
     """Draw a positive column against the iteration, leaving out what a log scale cannot show."""
     t, y = _column(run, name)
     shown = (y > DRAWN[0]) & (y < DRAWN[1])
     ax.plot(t[shown], y[shown], **style)
+
+
+def _labelled(draw, run, ax):
+    """Draw into axes, the current ones if none are given, write labels beside the new curves, and return the axes."""
+    ax = _axes(ax)
+    before = ax.get_lines()
+    draw(run, ax)
+    _label(ax, before)
+    return ax
+
+
+def _label(ax, before=(), laid_out=False):
+    """Write the labels of all curves beside them, but of those that were there before."""
+    lines = ax.get_lines()
+    new = [line for line in lines if line not in before and not line.get_label().startswith("_")]
+    label_curves(ax, new, [line.get_label() for line in new], clear_of=[line for line in lines if line not in new],
+                 laid_out=laid_out)
+
+
+def _show_the_first(ax):
+    """Give the first iterations more room, where there are many: logarithmic from `LINEAR` on."""
+    ends = [line.get_xdata().max() for line in ax.get_lines() if len(line.get_xdata())]
+    if max(ends, default=0) > MANY:
+        ax.set_xscale("symlog", linthresh=LINEAR)
+        ax.set_xlim(left=0)
+    return ax
 
 
 def _finish(ax, ylabel):
@@ -95,11 +128,14 @@ def plot_gap(run: Run, ax: "Axes | None" = None) -> "Axes":
 
     Of a rule that a theorem speaks of, what was guaranteed of the rest of the run at four of its iterates, too.
     """
-    ax = _axes(ax)
+    return _labelled(_draw_gap, run, ax)
+
+
+def _draw_gap(run, ax):
     if np.isnan(_column(run, "gap")[1]).all():
         _draw(run, "loss", ax, color=BLUE)
         return _finish(ax, r"loss $L(t)$ ($\ell^*$ is not known)")
-    _draw(run, "gap_bound", ax, color=VERMILLION, ls="--", label="guaranteed bound")
+    _draw(run, "gap_bound", ax, color=VERMILLION, ls="--", label="bound, step by step")
     _draw(run, "gap", ax, color=BLUE, label="measured")
     gap, floor = _column(run, "gap")[1], run.history.get("floor")
     if floor is not None and 0 < np.nanmin(gap) < 1e3 * float(floor[-1]):
@@ -107,7 +143,6 @@ def plot_gap(run: Run, ax: "Axes | None" = None) -> "Axes":
     if run.facts.unreached > DRAWN[0]:
         ax.axhline(run.facts.unreached, color=BLACK, ls="--", lw=0.6, label=f"least at width {run.facts.width}")
     _draw_guarantees(run, ax)
-    ax.legend(loc="best")
     return _finish(ax, r"gap $L(t)-\ell^*$")
 
 
@@ -129,21 +164,49 @@ def _draw_guarantees(run, ax):
         label = None
 
 
+def plot_rate(run: Run, ax: "Axes | None" = None) -> "Axes":
+    """Draw what part of the gap each step takes away: measured, as far as rounding lets see it, and guaranteed."""
+    return _labelled(_draw_rate, run, ax)
+
+
+def _draw_rate(run, ax):
+    (t, gap), (_, bound) = _column(run, "gap"), _column(run, "rate_bound")
+    floor = run.history.get("floor", np.zeros(gap.size))
+    seen = (gap > ABOVE_FLOOR * floor) & (gap > 0)
+    fell = np.full(gap.size, np.nan)
+    both = np.flatnonzero(seen[:-1] & seen[1:])
+    # of thinned histories, by the step in the geometric mean
+    with np.errstate(over="ignore"):
+        fell[both] = -np.expm1((np.log(gap[both + 1]) - np.log(gap[both])) / np.diff(t)[both])
+    for values, style in ((fell, {"color": BLUE, "label": "measured"}),
+                          (1 - bound, {"color": VERMILLION, "ls": "--", "label": "guaranteed"})):
+        shown = (values > DRAWN[0]) & (values < DRAWN[1])
+        ax.plot(t[shown], values[shown], **style)
+    return _show_the_first(_finish(ax, r"$1-$gap$(t+1)\,/\,$gap$(t)$"))
+
+
 def plot_step_size(run: Run, ax: "Axes | None" = None) -> "Axes":
     """Draw the step size."""
-    ax = _axes(ax)
+    return _labelled(_draw_step_size, run, ax)
+
+
+def _draw_step_size(run, ax):
     _draw(run, "step_size", ax, color=BLUE)
-    return _finish(ax, r"step size $\eta_t$")
+    return _show_the_first(_finish(ax, r"step size $\eta_t$"))
 
 
 def plot_constants(run: Run, ax: "Axes | None" = None) -> "Axes":
-    """Draw the local constants: mu_t below, K_t and its sharper form above."""
-    ax = _axes(ax)
-    _draw(run, "K_t", ax, color=VERMILLION, label=r"$K_t(\eta_t)$")
-    _draw(run, "K_t_sharp", ax, color=GREEN, ls="--", label=r"$K_t^{\mathrm{sharp}}(\eta_t)$")
+    """Draw the local constants: mu_t below, K_t and its sharper form above; and the sharpness, from above."""
+    return _labelled(_draw_constants, run, ax)
+
+
+def _draw_constants(run, ax):
+    _draw(run, "K_t", ax, color=VERMILLION, label=r"$K_t$")
+    _draw(run, "K_t_sharp", ax, color=GREEN, ls="--", label=r"$K_t^{\mathrm{sharp}}$")
     _draw(run, "mu_t", ax, color=BLUE, label=r"$\mu_t$")
-    ax.legend(loc="center right")
-    return _finish(ax, "local constants")
+    if "sharpness_hi" in run.history:
+        _draw(run, "sharpness_hi", ax, color=BLACK, ls=":", lw=0.8, label="sharpness")
+    return _show_the_first(_finish(ax, "local constants"))
 
 
 def compare(runs: Runs, labels: Sequence[str] | None = None, *, x: Literal["iteration", "time"] = "iteration",
@@ -197,14 +260,19 @@ def _gap_or_loss(run):
 
 
 def overview(run: Run) -> "Figure":
-    """Return a new Figure with the three panels of a run: gap and bound, step size, local constants."""
+    """Return a new Figure with the four panels of a run: gap, rate of each step, step size, local constants."""
     plt = pyplot()
     from .figure import ShownFigure
 
     with plt.rc_context(STYLE):
-        figure = ShownFigure(figsize=(7.2, 2.3), layout="constrained")
-        for draw, ax in zip((plot_gap, plot_step_size, plot_constants), figure.subplots(1, 3), strict=True):
+        figure = ShownFigure(figsize=(6.4, 4.2), layout="constrained")
+        axes = figure.subplots(2, 2)
+        for draw, ax in zip((_draw_gap, _draw_rate, _draw_step_size, _draw_constants), axes.flat, strict=True):
             draw(run, ax)
+        # when all of them are where they will be
+        figure.draw_without_rendering()
+        for ax in axes.flat:
+            _label(ax, laid_out=True)
     return figure
 
 

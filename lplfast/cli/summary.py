@@ -20,7 +20,7 @@ TABLE = [
 ]
 
 # The columns that the figure shows.
-FIGURE = ("iteration", "gap", "gap_bound", "step_size", "mu_t", "K_t", "K_t_sharp")
+FIGURE = ("iteration", "gap", "gap_bound", "rate_bound", "step_size", "mu_t", "K_t", "K_t_sharp")
 
 
 def table(run, rows=16):

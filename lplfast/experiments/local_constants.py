@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 
+from ..direct_labels import label_curves
 from ..guarantees.bounds import initial_bounds
 from ..guarantees.rates import guaranteed_rate
 from ..losses.problems import SquaredLoss
 from ..network import Network
 from ..run.training import train
 from ..validation import as_count
-from .panels import BLUE, GREEN, VERMILLION, band, log_ticks, panels
+from .panels import BLACK, BLUE, GREEN, SKY, VERMILLION, band, log_ticks, panels
 from .report import Finding, Report, followed, spread
 
 __all__ = ["reproduce"]
@@ -27,6 +28,7 @@ CLAIMS = {
     "K_t is at most its bound from the current loss": ("K_t", "K_current"),
     "K_t is at most its bound from the initialization": ("K_t", "K_initial"),
     "K_t_sharp is at most K_t": ("K_t_sharp", "K_t"),
+    "the greatest eigenvalue of the Hessian is at most K_t_sharp": ("sharpness_hi", "K_t_sharp"),
 }
 
 
@@ -68,43 +70,66 @@ def start(seed):
 
 
 def constants(problem, network, guaranteed, step_size):
-    """Return mu_t, K_t, K_t_sharp of every step, and the bounds on them."""
+    """Return the local constants of every step, the bounds on them, and what part of them these are."""
     at = [initial_bounds(problem, network)]
     run = train(problem, network, guaranteed.rule if step_size is None else step_size, max_iter=MAX_ITER, tol=TOL,
                 constants="exact", callback=lambda run: at.append(initial_bounds(problem, run.network)))
-    # along the whole run: as at t = 0, with the drift of the imbalance
-    drifted = dataclasses.replace(at[0], beta=guaranteed.B)
     eta = run.history["step_size"][:-1]
-    return {
-        **{name: run.history[name][:-1] for name in ("mu_t", "K_t", "K_t_sharp")},
-        "mu_current": np.array([bounds.mu_lower for bounds in at[:-1]]),
-        "mu_initial": np.full(eta.size, problem.mu * guaranteed.A),
-        "K_current": np.array([bounds.K_upper(step) for bounds, step in zip(at, eta, strict=False)]),
-        "K_initial": np.array([drifted.K_upper(step) for step in eta]),
-    }
+    before = [bounds_before(at[0], guaranteed, t) for t in range(eta.size)]
+    found = {name: run.history[name][:-1] for name in ("mu_t", "K_t", "K_t_sharp", "sharpness_lo", "sharpness_hi")}
+    for when, known in (("current", at[:-1]), ("initial", before)):
+        found[f"mu_{when}"] = np.array([bounds.mu_lower for bounds in known])
+        found[f"K_{when}"] = np.array([bounds.K_upper(step) for bounds, step in zip(known, eta, strict=True)])
+        for name in ("mu", "K"):
+            found[f"{name}_{when}_share"] = found[f"{name}_{when}"] / found[f"{name}_t"]
+    return found
 
 
-CURVES = {
-    "K_initial": (VERMILLION, ":", r"$K_t$: bound from $t=0$"),
-    "K_current": (VERMILLION, "--", r"$K_t$: bound from $L(t)$"),
-    "K_t": (VERMILLION, "-", r"$K_t$"),
-    "K_t_sharp": (GREEN, "-", r"$K_t^{\mathrm{sharp}}$"),
-    "mu_t": (BLUE, "-", r"$\mu_t$"),
-    "mu_current": (BLUE, "--", r"$\mu_t$: bound from $L(t)$"),
-    "mu_initial": (BLUE, ":", r"$\mu_t$: bound from $t=0$"),
+def bounds_before(bounds, guaranteed, t):
+    """Return the InitialBounds at iterate t that are known before the first step, from its guaranteed gap and drift.
+
+    docs/theory.md, section 11.
+    """
+    gap, drift = guaranteed.gap_at(t), guaranteed.drift_at(t)
+    p1, p2 = bounds.margins.at(gap)
+    alpha = float(max(bounds.imbalance.alpha(p1) - drift, bounds.imbalance.alpha(p1, drift)))
+    return dataclasses.replace(bounds, gap=gap, p1=p1, p2=p2, alpha=alpha, mu_lower=bounds.margins.mu * alpha,
+                               beta=bounds.imbalance.beta(p2) + drift)
+
+
+# What is drawn above: the constants; below: bounds over the constant that they bound.
+CONSTANTS = {
+    "K_t": ({"color": VERMILLION}, "$K_t$"),
+    "K_t_sharp": ({"color": GREEN, "ls": "--"}, r"$K_t^{\mathrm{sharp}}$"),
+    "mu_t": ({"color": BLUE}, r"$\mu_t$"),
+}
+SHARES = {
+    "K_initial_share": ({"color": VERMILLION, "ls": ":"}, "$K_t$, before the first step"),
+    "K_current_share": ({"color": VERMILLION, "ls": "--"}, "$K_t$, from the loss at $t$"),
+    "mu_current_share": ({"color": BLUE, "ls": "--"}, r"$\mu_t$, from the loss at $t$"),
+    "mu_initial_share": ({"color": BLUE, "ls": ":"}, r"$\mu_t$, before the first step"),
 }
 
 
 def draw(table):
-    """Draw the constants (lines) and their bounds (dashed, dotted) against the iteration."""
-    figure, axes = panels(1, 1, height=3.1)
-    ax = axes[0, 0]
-    for name, (color, ls, label) in CURVES.items():
-        band(ax, table["iteration"], table, name, color=color, ls=ls, label=label)
-    ax.set_yscale("log")
-    ax.set_ylim(10, 250)
-    log_ticks(ax.yaxis, (10, 20, 50, 100, 200))
-    ax.set_xlabel("iteration $t$")
-    ax.set_ylabel("local constants")
-    figure.legend(loc="outside lower center", ncols=2)
+    """Draw the constants above, with the sharpness between its bounds, and below how far off bounds on them are."""
+    figure, axes = panels(2, 1, height=4.2, sharex=True)
+    constants, shares = axes[:, 0]
+    t, drawn = table["iteration"], {}
+    constants.fill_between(t, table["sharpness_lo_median"], table["sharpness_hi_median"], color=SKY, alpha=0.35, lw=0)
+    edges = [constants.plot(t, table[f"sharpness_{end}_median"], color=SKY, lw=0.8)[0] for end in ("hi", "lo")]
+    for ax, curves in ((constants, CONSTANTS), (shares, SHARES)):
+        drawn[ax] = [band(ax, t, table, name, **style) for name, (style, _) in curves.items()]
+    (one,) = shares.plot(t, np.ones(t.size), color=BLACK, lw=0.8)
+    constants.set_yscale("log")
+    constants.set_ylim(10, 150)
+    log_ticks(constants.yaxis, (10, 20, 50, 100))
+    shares.set_ylim(bottom=0.8)
+    constants.set_ylabel("local constants")
+    shares.set_ylabel("bound / constant")
+    shares.set_xlabel("iteration $t$")
+    shares.set_xlim(0, t[-1])
+    label_curves(constants, [*drawn[constants], edges[1]], [*(label for _, label in CONSTANTS.values()), "sharpness"],
+                 clear_of=edges[:1])
+    label_curves(shares, drawn[shares], [label for _, label in SHARES.values()], clear_of=[one])
     return figure

@@ -20,9 +20,10 @@ def panels(rows, columns, *, width=COLUMN, height, **options):
 
 
 def band(ax, x, table, name, **style):
-    """Draw the median of a quantity, and the range from its first to its third quartile."""
+    """Draw the median of a quantity, and the range from its first to its third quartile; return the line."""
     (line,) = ax.plot(x, table[f"{name}_median"], **style)
     ax.fill_between(x, table[f"{name}_q25"], table[f"{name}_q75"], color=line.get_color(), alpha=0.18, lw=0)
+    return line
 
 
 def log_ticks(axis, ticks):

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import math
 import os
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,10 @@ import numpy as np
 from ..files import replace_file
 from ..plots import STYLE, pyplot, save_figure
 
-__all__ = ["Finding", "Report", "followed", "following", "spread"]
+__all__ = ["Finding", "Report", "followed", "following", "spread", "summary"]
+
+# Characters a line, and those of what it opens with.
+LINE, LABEL = 100, 10
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
@@ -53,9 +57,22 @@ class Finding:
     holds: bool
     refuted: str = ""
 
+    @property
+    def verdict(self):
+        """What became of the claim, in a word: "holds", "refuted" where theory says that it cannot hold, "fails"."""
+        return "holds" if self.holds else "refuted" if self.refuted else "fails"
+
     def __str__(self):
-        said = "holds" if self.holds else f"does not hold{self.refuted and ', as theory says: '}{self.refuted}"
-        return f"{self.claim} / {self.measured} / {said}"
+        lines = [_lines(self.verdict, self.claim), _lines("", f"measured: {self.measured}")]
+        if self.verdict == "refuted":
+            lines.append(_lines("", f"theory: {self.refuted}"))
+        return "\n".join(lines)
+
+
+def _lines(label, text):
+    """Return a text in lines beside its label."""
+    return textwrap.fill(text, LINE, initial_indent=label.rjust(LABEL - 2) + "  ", subsequent_indent=" " * LABEL,
+                         break_long_words=False, break_on_hyphens=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,8 +137,18 @@ class Report:
         return text.getvalue()
 
     def __str__(self):
-        return "\n".join([f"{self.name}: claim / measured / holds or does not hold",
-                          *(f"  {finding}" for finding in self.findings), *(f"  note: {note}" for note in self.notes)])
+        return "\n".join([self.name, *map(str, self.findings), *(_lines("note", note) for note in self.notes)])
+
+
+def summary(reports):
+    """Return a line on the claims of some reports: how many hold, are refuted by theory, and fail, and where."""
+    where = {verdict: [report.name for report in reports for finding in report.findings if finding.verdict == verdict]
+             for verdict in ("holds", "refuted", "fails")}
+    said = [f"{len(where['holds'])} of {sum(map(len, where.values()))} claims hold"]
+    for verdict, words in (("refuted", "cannot hold here, as theory says"), ("fails", "fail, though they should hold")):
+        if where[verdict]:
+            said.append(f"{len(where[verdict])} {words} ({', '.join(dict.fromkeys(where[verdict]))})")
+    return "; ".join(said) + "."
 
 
 def spread(name, samples):

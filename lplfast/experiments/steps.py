@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from ..direct_labels import label_curves
 from ..guarantees.constants import local_constants
+from ..guarantees.rates import guaranteed_rate
 from ..losses.problems import MatrixFactorization
 from ..network import Network
 from ..run.training import train
@@ -15,10 +17,13 @@ __all__ = ["RULES", "reproduce"]
 
 # name -> step size as `train` takes it
 RULES = {name: name for name in ("xu-f0", "xu-f", "xu-rho-hat", "xu-rho", "arora", "du", "local", "sharp",
-                                 "majorizer", "contraction", "exact")}
+                                 "majorizer", "contraction", "planned", "exact")}
 XU, EARLIER = ("xu-f0", "xu-f", "xu-rho-hat", "xu-rho"), ("arora", "du")
 
 TOL, MAX_ITER = 1e-10, 1000
+
+# The part of the first gap to which `planned` plans at first.
+PROMISED = 1e-6
 
 # G = W - Y is known to u ||Y|| / ||G||, some 1e-10 at the end of a run, in the compiled loop and here
 ROUNDING = 1e-8
@@ -30,10 +35,11 @@ def reproduce(*, seeds=50, rules=RULES):
     n = 20, m = 1, X = I, h = 1000; the layers are balanced, from the singular value decomposition of W(0).
     """
     seeds = as_count("seeds", seeds)
-    runs, notes, certified = {name: [] for name in rules}, [], []
+    runs, notes, certified, promised = {name: [] for name in rules}, [], [], []
     for seed in followed(range(seeds)):
         problem, network = start(seed)
         certified.append(certified_decreases(problem, network))
+        promised.append(guaranteed_rate(problem, network, factor=PROMISED))
         for name, step_size in rules.items():
             missing = missing_for(rule_from(step_size), problem, network)
             if missing:
@@ -45,7 +51,8 @@ def reproduce(*, seeds=50, rules=RULES):
                 runs[name].append(train(problem, network, step_size, max_iter=MAX_ITER, tol=TOL, callback=compared))
     notes.extend(f"{name} reached {TOL:g} of the first gap within {MAX_ITER} iterations on {reached} of {seeds} seeds"
                  for name, found in runs.items() if (reached := np.isfinite(iterations(found)).sum()) < seeds)
-    return Report("steps", _table(runs), _findings(runs, np.array(certified)), notes, draw)
+    findings = [*_findings(runs, np.array(certified)), *_of_promises(runs.get("planned", []), promised)]
+    return Report("steps", _table(runs, promised), findings, notes, draw)
 
 
 def start(seed):
@@ -91,8 +98,11 @@ def _decades(runs):
                       for run in runs])
 
 
-def _table(runs):
-    """Return one row per rule and iteration that at least half of the seeds reach; a run stays where it ended."""
+def _table(runs, promised):
+    """Return one row per rule and iteration that at least half of the seeds reach; a run stays where it ended.
+
+    The last rule is "guaranteed", the gap that is guaranteed before the first step, as far as it is planned.
+    """
     parts = []
     for name, found in runs.items():
         found = [run for run in found if run]
@@ -103,6 +113,12 @@ def _table(runs):
         eta = [_lasting(run.history["step_size"][:-1], length) for run in found]
         parts.append({"rule": np.full(length, name), "iteration": np.arange(length),
                       **spread("log10_loss", np.log10(gap)), **spread("step_size", eta)})
+    found = [guaranteed for guaranteed in promised if not guaranteed.vacuous]
+    if found:
+        length = int(min(np.median([guaranteed.iterations_to(PROMISED) for guaranteed in found]), MAX_ITER)) + 1
+        gap = [guaranteed.gap_at(np.arange(length)) for guaranteed in found]
+        parts.append({"rule": np.full(length, "guaranteed"), "iteration": np.arange(length),
+                      **spread("log10_loss", np.log10(gap)), **spread("step_size", np.full((1, length), np.nan))})
     return {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
 
 
@@ -137,7 +153,7 @@ def _findings(runs, certified):
         Finding("contraction's guarantee is within 1.5 of the measured exponent", f"at most {exponent:.3f}",
                 1 <= exponent <= 1.5),
     ]
-    for name in ("sharp", "majorizer"):
+    for name in ("sharp", "majorizer", "planned"):
         worse = int((needed[name] > needed["local"]).sum())
         findings.append(Finding(f"{name} needs no more iterations than local (medians)",
                                 f"{_medians(median, (name, 'local'))}; more on {worse} of {len(needed[name])} seeds",
@@ -147,6 +163,23 @@ def _findings(runs, certified):
                             f"local's is at most {short:.4f} of it over {len(certified)} iterates of both",
                             short <= 1 + ROUNDING))
     return findings
+
+
+def _of_promises(runs, promised):
+    """Yield what was found of the iterations that are guaranteed before the first step."""
+    pairs = [(guaranteed.iterations_to(PROMISED), _first_below(run, PROMISED))
+             for guaranteed, run in zip(promised, runs, strict=False) if run]
+    if pairs:
+        guaranteed, measured = np.array(pairs).T
+        yield Finding(f"planned is at {PROMISED:g} of the first gap no later than is guaranteed before the first step",
+                      f"after {np.median(measured):.0f}, guaranteed {np.median(guaranteed):.0f} (medians); later on "
+                      f"{(measured > guaranteed).sum()} of {len(pairs)} seeds", bool((measured <= guaranteed).all()))
+
+
+def _first_below(run, factor):
+    """Return the first iterate with at most that part of the first gap; infinity if there is none."""
+    below = np.flatnonzero(run.history["gap"] <= factor * run.history["gap"][0])
+    return below[0] if below.size else np.inf
 
 
 def _medians(median, names):
@@ -164,25 +197,49 @@ STYLES = {
     "sharp": {"color": VERMILLION, "ls": "--"},
     "contraction": {"color": GREEN, "ls": "-"},
     "majorizer": {"color": PURPLE, "ls": "-"},
+    "planned": {"color": BLUE, "ls": "--"},
+    "guaranteed": {"color": BLUE, "ls": ":"},
     "exact": {"color": BLACK, "ls": (0, (1, 2))},
 }
 
+# The rules of the two columns of panels, with their labels; what lies on another curve has none of its own. local is in
+# both, to compare by. Where there is little room, first come first served.
+COLUMNS = (
+    {"guaranteed": "guaranteed", "contraction": "contraction,\nplanned", "planned": None, "majorizer": "majorizer",
+     "exact": "exact", "local": "local, sharp", "sharp": None},
+    {"local": "local", "xu-rho-hat": "xu-rho-hat,\nxu-rho", "xu-rho": None, "xu-f0": "xu-f0, xu-f", "xu-f": None,
+     "arora": "arora", "du": "du"},
+)
+
 
 def draw(table):
-    """Draw loss and step size against the iteration: medians, and bands from the first to the third quartile."""
-    figure, axes = panels(2, 1, height=4.6, sharex=True)
-    loss, step = axes[:, 0]
-    for name in sorted(set(table["rule"]), key=list(STYLES).index):
-        rows = table["rule"] == name
-        part = {column: values[rows] for column, values in table.items()}
-        t = part["iteration"]
-        band(loss, t, part, "log10_loss", label=name, **STYLES[name])
-        band(step, t, part, "step_size", **STYLES[name])
-    loss.set_xscale("symlog", linthresh=1, linscale=0.4)
-    loss.set_xlim(0, MAX_ITER)
-    loss.set_ylabel(r"loss $\log_{10} L(t)$")
-    step.set_yscale("log")
-    step.set_ylabel(r"step size $\eta_t$")
-    step.set_xlabel("iteration $t$")
-    figure.legend(loc="outside lower center", ncols=4, handlelength=1.8, columnspacing=1.2)
+    """Draw loss and step size against the iteration, fast rules on the left: medians, and bands of the quartiles."""
+    figure, axes = panels(2, 2, height=4.2, sharex="col")
+    column_lines = []
+    for column, labels in zip(axes.T, COLUMNS, strict=True):
+        rules = [name for name in labels if name in table["rule"]]
+        at = {name: {key: values[table["rule"] == name] for key, values in table.items()} for name in rules}
+        for part in at.values():
+            part.update({f"loss_{end}": 10.0 ** part[f"log10_loss_{end}"] for end in ("median", "q25", "q75")})
+        for ax, quantity in zip(column, ("loss", "step_size"), strict=True):
+            lines = {name: band(ax, part["iteration"], part, quantity, **STYLES[name]) for name, part in at.items()}
+            if ax is not axes[1, 0]:
+                ax.set_yscale("log")
+            column_lines.append((ax, lines, labels))
+        # room for a label beside the slowest; the earlier rules go on and on
+        reached = max(part["iteration"][-1] for name, part in at.items() if name not in EARLIER)
+        column[0].set_xlim(0, 1.15 * reached)
+        column[1].set_xlabel("iteration $t$")
+    axes[0, 1].sharey(axes[0, 0])
+    axes[0, 1].tick_params(labelleft=False)
+    # those on the left are within a factor of two, those on the right span five decades
+    axes[1, 0].set_ylim(0, 1.15 * np.nanmax(table["step_size_q75"]))
+    axes[1, 1].set_ylim(top=3)
+    axes[0, 0].set_ylabel("loss $L(t)$")
+    axes[1, 0].set_ylabel(r"step size $\eta_t$")
+    figure.draw_without_rendering()
+    for ax, lines, labels in column_lines:
+        named = {name: line for name, line in lines.items() if labels[name]}
+        label_curves(ax, list(named.values()), [labels[name] for name in named],
+                     clear_of=[line for name, line in lines.items() if name not in named], laid_out=True)
     return figure

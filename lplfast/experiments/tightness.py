@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from ..direct_labels import label_curves
 from ..guarantees.bounds import initial_bounds
+from ..guarantees.rates import guaranteed_rate
 from ..losses.problems import SquaredLoss
 from ..network import Network
 from ..run.training import train
 from ..validation import as_count
-from .panels import BLUE, GREEN, ORANGE, VERMILLION, band, panels
+from .panels import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, band, panels
 from .report import Finding, Report, followed, spread
 
 __all__ = ["GUARANTEES", "reproduce"]
@@ -63,6 +65,12 @@ def best(problem, run, networks):
     return run.history["rate_bound"]
 
 
+def before(problem, run, networks):
+    """Return what is guaranteed of every step before the first one."""
+    gaps = run.guarantee.rate.gap_at(np.arange(run.iterations + 1))
+    return np.append(gaps[1:] / gaps[:-1], np.nan)
+
+
 # rule -> function of (problem, run, networks at every iterate) that bounds the ratio of gaps of every step
 GUARANTEES = {
     "xu-f0": f,
@@ -73,6 +81,8 @@ GUARANTEES = {
     "sharp": descent_lemma("K_t_sharp"),
     "majorizer": best,
     "contraction": best,
+    "planned": best,
+    "schedule": before,
 }
 
 
@@ -117,8 +127,13 @@ def start(s, seed):
 
 
 def measured_and_bound(problem, network, rule, guarantee):
-    """Return the gap and its guaranteed bound at every iterate, both relative to the first gap."""
+    """Return the gap and its guaranteed bound at every iterate, both relative to the first gap.
+
+    `schedule` is what `guaranteed_rate` finds before the first step.
+    """
     networks = [network]
+    if rule == "schedule":
+        rule = guaranteed_rate(problem, network, factor=TOL).rule
     run = train(problem, network, rule, max_iter=MAX_ITER, tol=TOL, callback=lambda run: networks.append(run.network))
     gap = run.history["gap"] / run.history["gap"][0]
     return gap, np.cumprod(np.append(1.0, guarantee(problem, run, networks)[:-1]))
@@ -136,19 +151,21 @@ def _table(parts):
 
 
 # one row of panels each; xu-rho-hat lies on xu-rho, xu-f0 near xu-f, sharp near local, majorizer near contraction
-STYLES = ({"xu-f": ORANGE, "xu-rho": BLUE}, {"local": VERMILLION, "contraction": GREEN})
+STYLES = ({"xu-f": ORANGE, "xu-rho": BLUE}, {"local": VERMILLION, "contraction": GREEN},
+          {"schedule": BLACK, "planned": PURPLE})
 
 
 def draw(table):
     """Draw the measured loss (lines) and its bound (dashed), relative to the first loss: one column of panels per s."""
-    figure, axes = panels(len(STYLES), len(PAPER), width=7.0, height=3.8, sharex="row", sharey=True)
+    figure, axes = panels(len(STYLES), len(PAPER), width=7.0, height=5.2, sharex="row", sharey=True)
+    drawn = {}
     for row, styles in zip(axes, STYLES, strict=True):
         for ax, s in zip(row, PAPER, strict=True):
             for rule, color in styles.items():
                 rows = (table["s"] == s) & (table["rule"] == rule)
                 part = {name: column[rows] for name, column in table.items()}
-                band(ax, part["iteration"], part, "loss_ratio", color=color, label=rule if s == min(PAPER) else None)
-                band(ax, part["iteration"], part, "bound_ratio", color=color, ls="--")
+                drawn[ax, rule] = [band(ax, part["iteration"], part, name, color=color, ls=ls)
+                                   for name, ls in (("loss_ratio", "-"), ("bound_ratio", "--"))]
         row[0].set_ylabel("$L(t)/L(0)$")
         row[0].set_xlim(left=0)
         row[0].locator_params(axis="x", integer=True)
@@ -157,8 +174,12 @@ def draw(table):
     for ax in axes[-1]:
         ax.set_xlabel("iteration $t$")
     ax.set_yscale("log")
-    ax.set_ylim(TOL, 2)
-    ax.plot([], [], color="0.4", label="measured")
-    ax.plot([], [], color="0.4", ls="--", label="guaranteed")
-    figure.legend(loc="outside lower center", ncols=6)
+    ax.set_ylim(TOL / 100, 2)
+    handles = [ax.plot([], [], color="0.4", ls=ls, label=label)[0]
+               for ls, label in (("-", "measured"), ("--", "guaranteed"))]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.draw_without_rendering()
+    for row, styles in zip(axes, STYLES, strict=True):
+        measured, bounds = zip(*(drawn[row[0], rule] for rule in styles), strict=True)
+        label_curves(row[0], measured, list(styles), clear_of=bounds, laid_out=True)
     return figure

@@ -303,7 +303,7 @@ class Run:
             file.write((line + "\n").encode("ascii"))
 
     def plot(self) -> "Figure":
-        """Return a matplotlib Figure: gap and its bound, step size, mu_t and K_t over the iterations."""
+        """Return a matplotlib Figure: gap and its bound, rates, step size, mu_t and K_t over the iterations."""
         from ..plots import overview
 
         return overview(self)

@@ -1,6 +1,7 @@
 """The papers' experiments: their claims hold, their files are whole, and what should fail a claim does."""
 
 import csv
+import re
 import sys
 
 import matplotlib as mpl
@@ -20,7 +21,7 @@ from lplfast.experiments import (
     tightness,
     width,
 )
-from lplfast.experiments.report import Finding, Report, following, spread
+from lplfast.experiments.report import LINE, Finding, Report, following, spread, summary
 
 mpl.use("Agg")
 
@@ -33,11 +34,13 @@ QUANTILES = ("min", "q25", "median", "q75", "max")
 COLUMNS = {
     "steps": ["rule", "iteration", "log10_loss*", "step_size*"],
     "tightness": ["s", "rule", "iteration", "loss_ratio*", "bound_ratio*"],
-    "local-constants": ["iteration", "mu_t*", "K_t*", "K_t_sharp*", "mu_current*", "mu_initial*", "K_current*",
-                        "K_initial*"],
-    "width": ["condition", "width", "rate_pl*", "rate_best*", "rate_measured*", "iterations_guaranteed*",
-              "iterations_measured*", "iterations_ratio*"],
-    "initialization": ["imbalance", "distance", "vacuous", "runs", "within", "guaranteed*", "measured*"],
+    "local-constants": ["iteration", "mu_t*", "K_t*", "K_t_sharp*", "sharpness_lo*", "sharpness_hi*",
+                        *(f"{name}_{when}{share}*" for when in ("current", "initial")
+                          for share, name in (("", "mu"), ("", "K"), ("_share", "mu"), ("_share", "K")))],
+    "width": ["condition", "width", "rate_pl*", "rate_best*", "iterations_guaranteed*",
+              *(f"{what}_{run}*" for run in ("measured", "planned")
+                for what in ("rate", "iterations", "spare", "exponent"))],
+    "initialization": ["imbalance", "distance", "vacuous", "runs", "within", "guaranteed*", "measured*", "ratio*"],
     "losses": ["problem", "rule", "iteration", "gap*", "gap_bound*", "seconds*", "iterations*"],
     "lazy": ["condition", "width", "iteration", "gap*", "ratio*", "deviation*", "deviation_bound*", "lower_0*",
              "upper_0*", "width_0*", "lower_1*", "upper_1*", "width_1*", "outside*"],
@@ -62,8 +65,25 @@ def test_only_a_claim_that_should_hold_fails_a_report():
     well, refuted, ill = Finding("a", "1", True), Finding("b", "2", False, "why"), Finding("c", "3", False)
     assert Report("x", {}, [well, refuted], [], None).holds
     assert not Report("x", {}, [well, refuted, ill], [], None).holds
-    assert str(refuted) == "b / 2 / does not hold, as theory says: why"
-    assert str(ill) == "c / 3 / does not hold"
+    assert str(refuted).split() == ["refuted", "b", "measured:", "2", "theory:", "why"]
+    assert str(ill).split() == ["fails", "c", "measured:", "3"]
+
+
+def test_what_is_printed_keeps_claim_and_measurement_apart():
+    finding = Finding("x/y is at most 1/2 " + "and so on " * 20, "x/y = 1/3", True)
+    first, *rest, last = str(finding).splitlines()
+    assert first.startswith("   holds  x/y is at most 1/2 and")
+    assert last == " " * 10 + "measured: x/y = 1/3"
+    assert rest
+    assert all(len(line) <= LINE for line in (first, *rest))
+
+
+def test_a_line_sums_up_the_claims():
+    well, refuted, ill = Finding("a", "1", True), Finding("b", "2", False, "why"), Finding("c", "3", False)
+    one, two = Report("x", {}, [well, refuted], [], None), Report("y", {}, [well, ill, ill], [], None)
+    assert summary([one]) == "1 of 2 claims hold; 1 cannot hold here, as theory says (x)."
+    assert summary([one, two]) == ("2 of 5 claims hold; 1 cannot hold here, as theory says (x); 2 fail, though they "
+                                   "should hold (y).")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -225,8 +245,8 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert {path.name for path in (tmp_path / "here").iterdir()} == {f"local-constants.{kind}" for kind in
                                                                       ("csv", "png", "pdf")}
     said = capsys.readouterr().out
-    assert "claim / measured / holds or does not hold" in said
-    assert said.count("/ holds\n") == len(local_constants.CLAIMS)
+    assert len(re.findall("^   holds  ", said, flags=re.MULTILINE)) == len(local_constants.CLAIMS)
+    assert said.count(" measured: ") == len(local_constants.CLAIMS)
     for bad in ("0", "-1"):
         assert main(["reproduce", "width", "--seeds", bad, "--out", "nowhere"]) == 2
         assert not (tmp_path / "nowhere").exists()
@@ -237,9 +257,11 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
 def test_all_runs_all_and_says_which_claim_theory_refutes(tmp_path, capsys):
     assert main(["reproduce", "all", "--out", str(tmp_path), "--seeds", "1"]) == 0
     said = capsys.readouterr().out
-    (line,) = [line for line in said.splitlines() if line.startswith("  ") and "does not hold" in line]
-    assert all(claim in line for claim in REFUTED)
-    assert "as theory says: a half is the limit of bad conditions" in line
+    (line,) = re.findall("^ refuted  (.*)$", said, flags=re.MULTILINE)
+    assert {line} == REFUTED
+    assert "theory: a half is the limit of bad conditions" in said
+    assert re.search(r"^\d+ of \d+ claims hold; 1 cannot hold here, as theory says \(steps\)\.$",
+                     said.splitlines()[-1])
     assert {path.stem for path in tmp_path.iterdir()} == set(EXPERIMENTS)
     assert len(list(tmp_path.iterdir())) == 3 * len(EXPERIMENTS)
 

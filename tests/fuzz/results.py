@@ -65,7 +65,8 @@ def compared(draw):
 
 def drawn_figure(draw):
     _, made = objects.run(draw)
-    function = draw.pick([plots.plot_gap, plots.plot_step_size, plots.plot_constants, plots.overview])
+    function = draw.pick([plots.plot_gap, plots.plot_rate, plots.plot_step_size, plots.plot_constants,
+                          plots.overview])
     from matplotlib.figure import Figure
     options = {} if function is plots.overview else {"ax": draw.some(Figure().subplots())}
     return call(function, draw.some(made), **options)

@@ -230,7 +230,8 @@ def looked_at(run: Run) -> bool:
     audit = run.audit()
     print([(claim.title, claim.smallest, claim.at) for claim in audit.claims], audit.violations)
     figure = plots.overview(run)
-    for draw, ax in zip((plots.plot_gap, plots.plot_step_size, plots.plot_constants), figure.axes, strict=True):
+    panels = (plots.plot_gap, plots.plot_rate, plots.plot_step_size, plots.plot_constants)
+    for draw, ax in zip(panels, figure.axes, strict=True):
         draw(run, ax)
     run.plot()
     plots.compare({"a": run, "b": run}, x="time")
