@@ -40,8 +40,8 @@ INSIDE = {
             "training", "folder", "crowd", "many"],
     "studies": ["grid", "maker", "shard", "results", "gathering", "group", "pace", "engine", "lock", "store", "dataset",
                 "progress", "sweep", "description"],
-    "experiments": ["panels", "report", "edge", "initialization", "lazy", "local_constants", "losses", "steps",
-                    "tightness", "width"],
+    "experiments": ["panels", "report", "edge", "initialization", "lazy", "local_constants", "lora", "losses",
+                    "steps", "tightness", "width"],
     "cli": ["terminal", "parser", "inputs", "rules", "starts", "summary", "train", "audit", "reproduce", "sweep",
             "program"],
 }

@@ -1,6 +1,6 @@
 """The papers' experiments: each a module with `reproduce(*, seeds)`, which returns a `Report`."""
 
-from . import edge, initialization, lazy, local_constants, losses, steps, tightness, width
+from . import edge, initialization, lazy, local_constants, lora, losses, steps, tightness, width
 
 __all__ = ["EXPERIMENTS"]
 
@@ -14,4 +14,5 @@ EXPERIMENTS = {
     "losses": losses,
     "lazy": lazy,
     "edge": edge,
+    "lora": lora,
 }

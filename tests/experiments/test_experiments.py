@@ -16,6 +16,7 @@ from lplfast.experiments import (
     initialization,
     lazy,
     local_constants,
+    lora,
     losses,
     steps,
     tightness,
@@ -26,7 +27,7 @@ from lplfast.experiments.report import LINE, Finding, Report, following, spread,
 mpl.use("Agg")
 
 SEEDS = {"steps": 6, "tightness": 1, "local-constants": 3, "width": 1, "initialization": 1, "losses": 1, "lazy": 1,
-         "edge": 1}
+         "edge": 1, "lora": 1}
 
 QUANTILES = ("min", "q25", "median", "q75", "max")
 
@@ -44,6 +45,8 @@ COLUMNS = {
     "losses": ["problem", "rule", "iteration", "gap*", "gap_bound*", "seconds*", "iterations*"],
     "lazy": ["condition", "width", "iteration", "gap*", "ratio*", "deviation*", "deviation_bound*", "lower_0*",
              "upper_0*", "width_0*", "lower_1*", "upper_1*", "width_1*", "outside*"],
+    "lora": ["zero", "rank", "least", "first_step*", "iterations_sharp*", "end_sharp*", "violations_sharp*",
+             "iterations_majorizer*", "end_majorizer*", "violations_majorizer*"],
     "edge": ["start", "factor", "iteration", "gap*", "sharpness_lo*", "sharpness_hi*", "converged*", "end_lo*",
              "end_hi*", "stable*", "unstable*"],
 }
@@ -180,6 +183,17 @@ def test_a_sharpness_that_is_another_is_not_where_a_minimum_is_left(monkeypatch)
     assert any("largest stable step" in claim for claim in failed(edge.reproduce(seeds=1)))
 
 
+def test_short_steps_do_not_reach_what_a_rank_can_and_the_other_start_is_not_the_better_one(monkeypatch):
+    said = failed(lora.reproduce(seeds=1, ranks=(2,), rules={"sharp": lambda iterate: 1e-9, "majorizer": "majorizer"}))
+    assert "sharp: every run reaches what its rank can" in said
+    assert not any(claim.startswith("majorizer") for claim in said)
+    drawn, other = lora.start, {"W1": "W2", "W2": "W1"}
+    monkeypatch.setattr(lora, "start", lambda problem, zero, *at: drawn(problem, other[zero], *at))
+    said = failed(lora.reproduce(seeds=1, ranks=(2, 8)))
+    assert "below full rank the first step that is certified is longer where W2 = 0" in said
+    assert "majorizer: and it takes fewer iterations (medians)" in said
+
+
 def test_a_step_that_is_another_leaves_the_band():
     report = lazy.reproduce(seeds=1, widths=(10**3, 10**8), step_size=lambda it: 0.9 / (it.K * it.sigma_max_sq))
     assert "every measured gap is inside both bands" in failed(report)
@@ -219,6 +233,8 @@ def test_without_scikit_learn_real_data_are_left_out(monkeypatch):
     assert {*report.table["problem"]} == {"squared", "logistic", "softmax", "adapter"}
     assert report.notes[-1].startswith("real data are left out: ")
     assert report.notes[-1].endswith('pip install "lplfast[data]"')
+    (note,) = lora.reproduce(seeds=1, ranks=(2, 40)).notes
+    assert note.startswith("real data are left out, and others drawn: ")
 
 
 def test_a_rule_that_does_not_apply_is_named(monkeypatch):
