@@ -10,7 +10,7 @@ cdef class CrossEntropy(Rowwise):
     cdef double faintest
 
     cdef Py_ssize_t summary_size(self) noexcept nogil
-    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil
+    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil
     cdef void _look_at_rows(self, Ray* ray, double* scratch) noexcept nogil
     cdef double growth(self, Ray* ray, double eta, double* scratch) noexcept nogil
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, exp, fabs, fmax, fmin, log, log1p, sqrt
+from libc.math cimport INFINITY, NAN, exp, fabs, log, log1p, sqrt
 
 from ..linalg.blas cimport dot
-from .displacement cimport NEAR, SUMMARY, near_excess, row_growth, summarize, two_points
+from .displacement cimport NEAR, SUMMARY, greater, lesser, near_excess, row_growth, summarize, two_points
 from .loss cimport Loss, Ray
 from ..linalg.rounding cimport TINY, U
-from .rowwise cimport BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Rowwise
+from .rowwise cimport BEND, BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Rowwise
 
 # Beyond it products of probabilities and exponentials may leave float64.
 cdef double FAR = 600.0
@@ -36,7 +36,7 @@ cdef inline double tilt(int m, const double* logs, const double* P, double* d, d
         mean += P[j] * d[j]
     for j in range(m):
         d[j] -= mean
-        widest = fmax(widest, fabs(d[j]))
+        widest = greater(widest, fabs(d[j]))
     if widest <= NEAR:
         for j in range(m):
             spare[j] = near_excess(d[j])
@@ -57,7 +57,7 @@ cdef inline double tilt(int m, const double* logs, const double* P, double* d, d
         top = logs[0] + d[0]
         for j in range(m):
             d[j] += logs[j]
-            top = fmax(top, d[j])
+            top = greater(top, d[j])
         for j in range(m):
             S += exp(d[j] - top)
         S = top + log(S)
@@ -119,9 +119,10 @@ cdef class CrossEntropy(Rowwise):
         """How many numbers are remembered of all rows."""
         return 0
 
-    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        """Remember all rows: probabilities p, logits that move by -eta A + eta^2 C, [A, C] the rows of `moves`."""
-        pass
+    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        """Remember all rows: probabilities p, logits that move by -eta A + eta^2 C, [A, C] the rows of `moves`; return
+        the sum of their second derivatives along A."""
+        return 0.0
 
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
         """Return what all rows exceed their tangents by at eta, at most, with probabilities off by the part rho."""
@@ -132,7 +133,8 @@ cdef class CrossEntropy(Rowwise):
         if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
             self._look(ray, scratch)
         ray.gB = dot(<Py_ssize_t> self.n * self.m, ray.G, ray.B)
-        self.summarize_rows(ray.here + self.carried_size(), ray.own + OWN, ray.own + Rowwise.ray_size(self))
+        ray.own[BEND] = self.summarize_rows(ray.here + self.carried_size(), ray.own + OWN,
+                                            ray.own + Rowwise.ray_size(self))
         # docs/theory.md, section 12
         ray.own[PROBABILITIES] = (
             2.0 * (ray.here[LOGIT_ERROR] + (self.m + 14) * U * self.widest * ray.here[E_NORM])
@@ -149,7 +151,7 @@ cdef class CrossEntropy(Rowwise):
         if not ray.tt > TINY:       # or the square of B is 0, as it may
             return NAN
         rows = self.weight * self.rows_growth(ray.own + Rowwise.ray_size(self), eta, ray.own[PROBABILITIES])
-        ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
+        ridge = 0.5 * self.l2 * (greater(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
                                  + 4.0 * sums * moved * moved)
         # X tau and X B are off by (n + 8) u of the norms, in the logits
         slack = (self.n + 8) * U * moved * (self.X_norm / self.X_max)
@@ -164,27 +166,28 @@ cdef class CrossEntropy(Rowwise):
         return by_rows if by_rows < by_K else by_K
 
     cdef double upper_minimiser(self, Ray* ray, double* scratch) noexcept nogil:
-        """From the quartic's minimiser on, which is short of it: what one knows of `upper` at two steps and at 0."""
-        cdef double eta = Loss.upper_minimiser(self, ray, scratch), found, before = 0.0, lack, at_before = 0.0
-        cdef double A, B, root
+        """From where the curvature at W alone would have it: by cubics through what is known at 0 and two steps."""
+        cdef double eta = Loss.upper_minimiser(self, ray, scratch), found, before = 0.0, lack, at_before, A, B, root
         cdef int _i
         if eta == 0.0:
             return 0.0
+        if ray.own[PROBABILITIES] != ray.own[PROBABILITIES]:
+            self._look_at_rows(ray, scratch)
+        # upper = -a eta + lack eta^2
+        at_before = ray.gB + 0.5 * (self.weight * ray.own[BEND] + self.l2 * ray.tt)
+        if at_before > 0.0:
+            eta = 0.5 * ray.a / at_before
         for _i in range(LOOKS):
-            # upper = -a eta + lack eta^2
             lack = (self.upper(ray, eta, scratch) + ray.a * eta) / (eta * eta)
             if not lack > 0.0:
                 return before
-            if before > 0.0:
-                # lack = A + B eta, by both: the minimiser of a cubic
-                B = (lack - at_before) / (eta - before)
-                A = lack - B * eta
-                root = A * A + 3.0 * ray.a * B
-                found = ray.a / (A + sqrt(root)) if root > 0.0 and A + sqrt(root) > 0.0 else 0.5 * ray.a / lack
-            else:
-                found = 0.5 * ray.a / lack
+            # lack = A + B eta, by the last two: the minimiser of a cubic
+            B = (lack - at_before) / (eta - before)
+            A = lack - B * eta
+            root = A * A + 3.0 * ray.a * B
+            found = ray.a / (A + sqrt(root)) if root > 0.0 and A + sqrt(root) > 0.0 else 0.5 * ray.a / lack
             before, at_before = eta, lack
-            eta = fmin(found, GROWTH * eta)
+            eta = lesser(GROWTH * eta, found)
             if fabs(eta - before) <= CLOSE * eta:
                 break
         return eta
@@ -206,12 +209,12 @@ cdef class Softmax(CrossEntropy):
             low = high = D[0]
             mean = row = 0.0
             for j in range(self.m):
-                low, high = fmin(low, D[j]), fmax(high, D[j])
+                low, high = lesser(low, D[j]), greater(high, D[j])
                 mean += P[j] * D[j]
             for j in range(self.m):
                 row += P[j] * (D[j] - mean) * (D[j] - mean)
             bent[0] += row
-            widest = fmax(widest, high - low)
+            widest = greater(widest, high - low)
             P += self.m
             D += self.m
         return widest
@@ -232,10 +235,13 @@ cdef class Softmax(CrossEntropy):
     cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
         return self.N * self.m
 
-    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
+    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        cdef double bend = 0.0
         cdef Py_ssize_t i, m = self.m
         for i in range(self.N):
             summarize(self.m, p + i * m, moves + 2 * i * m, moves + (2 * i + 1) * m, summary + i * SUMMARY)
+            bend += summary[i * SUMMARY]
+        return bend
 
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
         cdef double s = 0.0
@@ -261,7 +267,7 @@ cdef class Logistic(CrossEntropy):
         for i in range(rows):
             row = 0.0
             for j in range(i * self.m, (i + 1) * self.m):
-                widest = fmax(widest, fabs(D[j]))
+                widest = greater(widest, fabs(D[j]))
                 row += P[2 * j] * P[2 * j + 1] * D[j] * D[j]
             bent[0] += row
         return widest
@@ -290,14 +296,17 @@ cdef class Logistic(CrossEntropy):
     cdef Py_ssize_t summary_size(self) noexcept nogil:
         return 4 * self.N * self.m
 
-    cdef void summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
+    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
         # of two values, variance and largest value are known at every eta
+        cdef double bend = 0.0
         cdef Py_ssize_t i, j, m = self.m, at = 0
         for i in range(self.N):
             for j in range(m):
                 summary[4 * at], summary[4 * at + 1] = p[2 * at], p[2 * at + 1]
                 summary[4 * at + 2], summary[4 * at + 3] = moves[2 * i * m + j], moves[(2 * i + 1) * m + j]
+                bend += p[2 * at] * p[2 * at + 1] * moves[2 * i * m + j] * moves[2 * i * m + j]
                 at += 1
+        return bend
 
     cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
         cdef double total = 0.0, u, b
@@ -305,5 +314,6 @@ cdef class Logistic(CrossEntropy):
         for i in range(self.N * self.m):
             u = eta * (eta * summary[4 * i + 3] - summary[4 * i + 2])
             b = (u * summary[4 * i] if u > 0.0 else -u * summary[4 * i + 1]) + 2.0 * rho * fabs(u)
-            total += fmin(two_points(summary[4 * i] * summary[4 * i + 1] * u * u * (1.0 + 4.0 * rho), b), 0.125 * u * u)
+            total += lesser(0.125 * u * u,
+                            two_points(summary[4 * i] * summary[4 * i + 1] * u * u * (1.0 + 4.0 * rho), b))
         return total

@@ -4,7 +4,7 @@ A row's loss is log sum exp(z) less something linear. Where its logits move by u
 its tangent by is log E exp(X), for X = u_j - <p, u> with probability p_j.
 """
 
-from libc.math cimport exp, fabs, fmax, fmin, log, log1p
+from libc.math cimport exp, fabs, log, log1p
 
 from ..linalg.rounding cimport U
 
@@ -19,6 +19,16 @@ cdef extern from *:
     """
     # exp(c) - 1 - c by its series below, by exp above: either way right to some 40 u
     const double NEAR "LPL_NEAR"
+
+
+cdef inline double greater(double a, double b) noexcept nogil:
+    """The greater of two, a if b is NaN; without the call that fmax is."""
+    return b if b > a else a
+
+
+cdef inline double lesser(double a, double b) noexcept nogil:
+    """The lesser of two, a if b is NaN."""
+    return b if b < a else a
 
 
 cdef inline double near_excess(double c) noexcept nogil:
@@ -40,14 +50,14 @@ cdef inline void summarize(int m, const double* p, const double* a, const double
     for j in range(m):
         a_mean += p[j] * a[j]
         c_mean += p[j] * c[j]
-        a_low, a_high = fmin(a_low, a[j]), fmax(a_high, a[j])
-        c_low, c_high = fmin(c_low, c[j]), fmax(c_high, c[j])
+        a_low, a_high = lesser(a_low, a[j]), greater(a_high, a[j])
+        c_low, c_high = lesser(c_low, c[j]), greater(c_high, c[j])
     s[0] = s[1] = s[2] = 0.0
     for j in range(m):
         s[0] += p[j] * (a[j] - a_mean) * (a[j] - a_mean)
         s[1] += p[j] * (a[j] - a_mean) * (c[j] - c_mean)
         s[2] += p[j] * (c[j] - c_mean) * (c[j] - c_mean)
-    s[3], s[4] = fmax(0.0, a_mean - a_low), fmax(0.0, c_high - c_mean)
+    s[3], s[4] = greater(0.0, a_mean - a_low), greater(0.0, c_high - c_mean)
     s[5], s[6] = a_high - a_low, c_high - c_low
 
 
@@ -74,7 +84,7 @@ cdef inline double row_growth(const double* s, double eta, double rho) noexcept 
     """
     cdef double r = eta * (s[5] + eta * s[6]) * (1.0 + 4.0 * U), by_range = 0.125 * r * r, found
     # a sum that may have cancelled: what is lost is relative to its terms
-    cdef double v = fmax(eta * eta * ((s[0] - 2.0 * eta * s[1] + eta * eta * s[2])
-                                      + 4.0 * rho * (s[0] + eta * eta * s[2])), 0.0)
+    cdef double v = greater(0.0, eta * eta * ((s[0] - 2.0 * eta * s[1] + eta * eta * s[2])
+                                              + 4.0 * rho * (s[0] + eta * eta * s[2])))
     found = two_points(v, eta * (s[3] + eta * s[4]) + 2.0 * rho * r)
     return found if found < by_range else by_range

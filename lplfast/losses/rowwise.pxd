@@ -14,7 +14,8 @@ cdef enum:
 cdef enum:
     TAU_NORM        # NaN until the products have been made
     B_NORM
-    PROBABILITIES   # of a subclass
+    PROBABILITIES   # of a subclass, these two
+    BEND
     OWN
 
 

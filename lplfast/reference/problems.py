@@ -146,6 +146,7 @@ def _softmax_growth(p, A, C):
         r = eta * np.ptp(A, axis=1) + eta**2 * np.ptp(C, axis=1)
         return np.fmin(_two_points(v, b), r**2 / 8).sum()
 
+    growth.bend = aa.sum()      # its second derivative at 0
     return growth
 
 
@@ -155,6 +156,7 @@ def _logistic_growth(p, A, C):
         U = -eta * A + eta**2 * C
         return np.fmin(_two_points(p * (1 - p) * U**2, np.where(U > 0, (1 - p) * U, -p * U)), U**2 / 8).sum()
 
+    growth.bend = np.sum(p * (1 - p) * A**2)
     return growth
 
 
@@ -212,7 +214,12 @@ def _of_rows(X, m, *, l2, reduction, offset, top, loss, slope, curvature, diverg
 
     def along(W, tau, B):
         rows = growth(X @ (W + offset), X @ tau, X @ B)
-        return lambda eta: weight * rows(eta) + l2 / 2 * np.sum((eta * tau - eta**2 * B) ** 2)
+
+        def whole(eta):
+            return weight * rows(eta) + l2 / 2 * np.sum((eta * tau - eta**2 * B) ** 2)
+
+        whole.bend = weight * rows.bend + l2 * np.sum(tau**2)
+        return whole
 
     return Loss(lambda W: value(W + offset), gap, lambda W: gradient(W + offset), mu=l2,
                 K=weight * top * np.linalg.norm(X, 2) ** 2 + l2, minimum=value(best), minimizer=best - offset,

@@ -27,7 +27,7 @@ def _along(at):
 def _majorizer(at, t):
     _exact_curve(at)
     quartic = _along(at)
-    eta = first_minimiser(*quartic)
+    eta, a = first_minimiser(*quartic), at["grad_norm"] ** 2
 
     def decrease(eta):
         return fall(quartic, eta)
@@ -36,27 +36,28 @@ def _majorizer(at, t):
         growth = at["growth"](at["W"], at["tau"], at["B"])
 
         def decrease(eta):
-            own = -eta**2 * np.vdot(at["G"], at["B"]) + eta * at["grad_norm"] ** 2 - growth(eta)
+            own = -eta**2 * np.vdot(at["G"], at["B"]) + eta * a - growth(eta)
             return max(own, fall(quartic, eta))
 
-        eta = _near_minimiser(decrease, at["grad_norm"] ** 2, eta)
-    return max((0.9 * eta, root(K_t_sharp, at)), key=decrease)
+        # the decrease is a eta - lack eta^2, and this lack at 0
+        lack = np.vdot(at["G"], at["B"]) + growth.bend / 2
+        eta = _near_minimiser(decrease, a, a / (2 * lack) if lack > 0 else eta, lack)
+    sharp = root(K_t_sharp, at)
+    return 0.9 * eta if decrease(0.9 * eta) >= sharp * a * (1 - sharp * K_t_sharp(at, sharp) / 2) else sharp
 
 
-def _near_minimiser(decrease, a, eta):
-    """Return about where `decrease` of slope a at 0 is most, from a step on that is short of it."""
-    before = at_before = 0.0
+def _near_minimiser(decrease, a, eta, at_before):
+    """Return about where `decrease`, `a eta - lack eta^2` with the lack `at_before` at 0, is most, from eta on."""
+    before = 0.0
     for _ in range(8):
-        # decrease = a eta - lack eta^2, with lack = A + B eta by the last two steps
+        # lack = A + B eta by 0 and the first step, then the last two
         lack = (a * eta - decrease(eta)) / eta**2
         if lack <= 0:
             return before
-        found = a / (2 * lack)
-        if before:
-            B = (lack - at_before) / (eta - before)
-            A = lack - B * eta
-            found = a / (A + np.sqrt(A * A + 3 * a * B)) if A * A + 3 * a * B > 0 and A + np.sqrt(
-                A * A + 3 * a * B) > 0 else found
+        B = (lack - at_before) / (eta - before)
+        A = lack - B * eta
+        root = A * A + 3 * a * B
+        found = a / (A + np.sqrt(root)) if root > 0 and A + np.sqrt(root) > 0 else a / (2 * lack)
         before, at_before, eta = eta, lack, min(found, 100 * eta)
         if abs(eta - before) <= 0.05 * eta:
             break

@@ -70,6 +70,8 @@ def test_same_trajectory_and_constants(kind, network, shape):
 
     scale = history[0]["gap"]
     gap = np.array([row["gap"] for row in history])
+    # a rate is made of a decrease that is rounded down
+    rate_error = np.append(2 * np.diff(run.history["rounding"]), np.nan) / gap
     for column in ITERATE + STEP:
         ours, theirs = run.history[column], np.array([row.get(column, np.nan) for row in history])
         relative = 1e-9
@@ -81,8 +83,7 @@ def test_same_trajectory_and_constants(kind, network, shape):
                 seen[-1] = False
             absolute, relative = max(1e-6, untrusted), 1e-6
             if column == "slack_rate":
-                # the rate is made of a decrease that is rounded down
-                absolute = (absolute + np.append(2 * np.diff(run.history["rounding"]), np.nan) / gap)[seen]
+                absolute = (absolute + rate_error)[seen]
             ours, theirs = ours[seen], theirs[seen]
         elif column in ("loss", "gap"):
             absolute = max(tolerance, untrusted) * (scale + abs(twin.minimum))
@@ -97,6 +98,8 @@ def test_same_trajectory_and_constants(kind, network, shape):
                 relative += tolerance * size**2 / np.sqrt(seen) + 10 * np.sqrt(run.history["floor"] / seen)
             if column == "K_t_step":
                 absolute = absolute + _lost_to_rounding(run.history)
+            if column == "rate_bound":
+                absolute = absolute + rate_error
         assert np.all((abs(ours - theirs) <= absolute + relative * abs(theirs)) | np.isnan(theirs)), column
         assert np.array_equal(np.isnan(ours), np.isnan(theirs)), column
 
