@@ -142,7 +142,7 @@ def read_delimited(path, file, *, header=None, index=None):
                                      "between numbers, got both")
                 table.add(number, _fields(line))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected a text file of numbers or a .npy file: {error}") from None
+        raise ValueError(f"{path}: expected a text file of numbers, in UTF-8, or a .npy file: {error}") from None
     table.finish()
     return table
 

@@ -174,7 +174,7 @@ def test_headers_and_indices_are_asked_about_in_the_words_of_the_command_line(lp
     assert code == 2
     assert "x.csv, line 1: expected" in err
     assert "--header yes or --header no" in err
-    assert "--index yes or --index no" in err
+    assert "--index yes or --index no; yes and no are said of both files, x or y of that one alone" in err
     code, out, err = lplfast(*files, "--header", "yes", "--index", "x")
     assert (code, err) == (0, "")
     assert "X 12 x 5, Y 12 x 3" in out

@@ -88,4 +88,9 @@ def _data(arguments):
     if files == (None, None):
         return *default_data(), "embedded problem"
     header, index = (ANSWERS.get(answer) for answer in (arguments.header, arguments.index))
-    return *read_data(*files, header=header, index=index), f"{arguments.x}, {arguments.y}"
+    try:
+        return *read_data(*files, header=header, index=index), f"{arguments.x}, {arguments.y}"
+    except ValueError as error:
+        if "=True" not in str(error):
+            raise
+        raise ValueError(f"{error}; yes and no are said of both files, x or y of that one alone") from None
