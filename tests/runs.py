@@ -7,6 +7,8 @@ import time
 
 from threadpoolctl import threadpool_info
 
+from lplfast.studies.shard import Shard
+
 # The loop looks for signals every 0.1 s and the promise is 0.3 s; the rest is for a busy machine.
 SECONDS = 1.0
 
@@ -41,6 +43,13 @@ def shards(study):
         with contextlib.suppress(FileNotFoundError):
             found[path.name] = path.stat().st_mtime_ns
     return {name: when for name, when in found.items() if not name.startswith(".")}
+
+
+def keys(study):
+    """Return the keys of all cells of a study; none is in two shards, so none was computed twice."""
+    found = [key for path in (study / "shards").glob("[!.]*.npz") for key in Shard.load(path).keys]
+    assert len(set(found)) == len(found)
+    return set(found)
 
 
 @contextlib.contextmanager

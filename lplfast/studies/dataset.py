@@ -1,5 +1,7 @@
 """The dataset of a study, put together from its shards."""
 
+import math
+
 import numpy as np
 
 from .grid import SEED
@@ -28,7 +30,8 @@ class Assembly:
                 self.dims.setdefault(name, variable.dims)
                 self.attrs.setdefault(name, variable.attrs)
         self.coordinates = {name: self._coordinate(name) for name, dims in self.dims.items() if dims == (name,)}
-        self.thinned, self.lines = {}, {}
+        # the rest of what is common to all columns of a history: of each layout of a shard
+        self.thinned, self.lines, self.flat = {}, {}, {}
         self._thin()
         self.sizes = {name: len(values) for name, values in self.coordinates.items()}
         for name, dims in self.dims.items():
@@ -58,14 +61,14 @@ class Assembly:
 
     def _lengths(self, name, axis):
         """Return how long the variable is along an axis, at most, in each shard, of the cells of this grid."""
-        return [variable.shapes[mine, axis].max(initial=0) for variable, _, places in self._parts(name)
-                for mine in [places[variable.cells] >= 0]]
+        return [variable.layout.shapes[places[variable.layout.cells] >= 0, axis].max(initial=0)
+                for variable, _, places in self._parts(name)]
 
     def _coordinate(self, name):
         """Return all values of a coordinate, sorted."""
         found = []
         for variable, _, places in self._parts(name):
-            mine = np.repeat(places[variable.cells] >= 0, variable.shapes[:, 0])
+            mine = np.repeat(places[variable.layout.cells] >= 0, variable.layout.shapes[:, 0])
             found.append(np.unique(variable.values[mine]))
         return np.unique(np.concatenate(found)) if found else np.empty(0)
 
@@ -91,28 +94,39 @@ class Assembly:
         """Return a variable of all cells, padded."""
         dims, parts = self.dims[name], self._parts(name)
         shape = (len(self.grid), *(self.sizes[dim] for dim in dims))
-        values = np.zeros(shape, np.result_type(*(variable.values.dtype for variable, _, _ in parts)))
-        filled = np.zeros(shape, bool)
-        for variable, shard, places in parts:
-            _check_same(name, dims, variable, values)
-            index = (np.repeat(places[variable.cells], variable.shapes.prod(axis=1)),
-                     *self._positions(variable, shard))
-            inside = np.all([part >= 0 for part in index], axis=0)
-            index = tuple(part[inside] for part in index)
-            values[index], filled[index] = variable.values[inside], True
-        if not filled.all() and values.dtype.kind != "U":
-            values = values.astype(np.result_type(values.dtype, np.float64))
-            values[~filled] = np.nan
+        dtype = np.result_type(*(variable.values.dtype for variable, _, _ in parts))
+        for variable, _, _ in parts:
+            _check_same(name, dims, variable, dtype)
+        pieces = [(*self._flat(*part), part[0].values) for part in parts]
+        values = np.zeros(math.prod(shape), dtype)
+        if dtype.kind != "U" and not _covered(values.size, pieces):
+            values = np.full(values.size, np.nan, np.result_type(dtype, np.float64))
+        for kept, index, found in pieces:
+            values[index] = found[kept]
         return values.reshape((*self.grid.shape, *shape[1:]))
+
+    def _flat(self, variable, shard, places):
+        """Return which values are kept, and where they stand, all dimensions in one: the same for a whole history."""
+        key = id(variable.layout), variable.dims
+        if key not in self.flat:
+            cells, shapes = variable.layout
+            index = np.repeat(places[cells], shapes.prod(axis=1))
+            kept = index >= 0
+            for dim, along in zip(variable.dims, self._positions(variable, shard), strict=True):
+                kept &= along >= 0
+                index = index * self.sizes[dim] + along
+            self.flat[key] = (slice(None), index) if kept.all() else (kept, index[kept])
+        return self.flat[key]
 
     def _positions(self, variable, shard):
         """Return where along its dimensions each value stands, an array a dimension; -1 where it is left out."""
         if not variable.dims:
             return []
+        cells, shapes = variable.layout
         if len(variable.dims) == 1:
-            return [self._along(variable.dims[0], variable.shapes[:, 0], variable.cells, shard)]
+            return [self._along(variable.dims[0], shapes[:, 0], cells, shard)]
         found = [[] for _ in variable.dims]
-        for cell, shape in zip(variable.cells, variable.shapes, strict=True):
+        for cell, shape in zip(cells, shapes, strict=True):
             lines = [self._along(dim, shape[axis:axis + 1], [cell], shard) for axis, dim in enumerate(variable.dims)]
             for axis, part in enumerate(np.meshgrid(*lines, indexing="ij")):
                 found[axis].append(part.reshape(-1))
@@ -124,27 +138,40 @@ class Assembly:
             total = int(np.sum(counts))
             return np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
         own = shard.variables.get(dim)
-        if own is None or not np.isin(cells, own.cells).all():
+        if own is None or not np.isin(cells, own.layout.cells).all():
             raise ValueError(f"{dim}: expected this coordinate from all cells that use it, got none from some")
-        numbers = np.searchsorted(own.cells, cells)
-        if not np.array_equal(own.shapes[numbers, 0], counts):
+        numbers, lengths = np.searchsorted(own.layout.cells, cells), own.layout.shapes[:, 0]
+        if not np.array_equal(lengths[numbers], counts):
             raise ValueError(f"{dim}: expected variables as long as this coordinate, got others")
+        places = self._on_line(dim, own)
+        if len(numbers) < len(lengths):
+            ends = np.cumsum(lengths)
+            places = np.concatenate([places[ends[i] - lengths[i]:ends[i]] for i in numbers])
+        return places
+
+    def _on_line(self, dim, own):
+        """Return where the values of a shard's coordinate stand along that of all; -1 where one is left out."""
         if (id(own), dim) not in self.lines:
-            # the same for all columns of a history
             line, values = self.coordinates[dim], own.values
             places = np.minimum(np.searchsorted(line, values), len(line) - 1)
             self.lines[id(own), dim] = (np.where(line[places] == values, places, -1) if len(line) else
                                         np.full(len(values), -1))
-        places = self.lines[id(own), dim]
-        if len(numbers) < len(own.cells):
-            ends = np.cumsum(own.shapes[:, 0])
-            places = np.concatenate([places[ends[i] - own.shapes[i, 0]:ends[i]] for i in numbers])
-        return places
+        return self.lines[id(own), dim]
 
 
-def _check_same(name, dims, variable, values):
+def _covered(size, pieces):
+    """Whether values stand everywhere."""
+    if sum(index.size for _, index, _ in pieces) < size:
+        return False
+    filled = np.zeros(size, bool)
+    for _, index, _ in pieces:
+        filled[index] = True
+    return filled.all()
+
+
+def _check_same(name, dims, variable, dtype):
     """Refuse a variable that is another thing in some cells."""
     if variable.dims != dims:
         raise ValueError(f"{name}: expected the same dimensions in all cells, got {dims} and {variable.dims}")
-    if (variable.values.dtype.kind == "U") != (values.dtype.kind == "U"):
+    if (variable.values.dtype.kind == "U") != (dtype.kind == "U"):
         raise ValueError(f"{name}: expected numbers, or text, in all cells, got both")

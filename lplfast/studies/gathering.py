@@ -3,7 +3,7 @@
 import numpy as np
 
 from .results import ATTRS, HISTORY, LINE
-from .shard import Shard, Variable
+from .shard import Layout, Shard, Variable
 
 __all__ = ["gathered"]
 
@@ -29,11 +29,11 @@ def _alike(histories, results):
 def _columns(histories):
     """Return the variables of histories with the same columns: they share their shapes."""
     cells, histories = np.array(list(histories)), list(histories.values())
-    shapes = np.array([[history.rows] for history in histories])
+    layout = Layout(cells, np.array([[history.rows] for history in histories]))
     values = {name: np.concatenate([history.columns[name][:history.rows] for history in histories])
               for name in histories[0].kept()}
     values["iteration"] = np.concatenate([history.iterations() for history in histories])
-    return {name: Variable(LINE, ATTRS[name], cells, shapes, column) for name, column in values.items()}
+    return {name: Variable(LINE, ATTRS[name], layout, column) for name, column in values.items()}
 
 
 def _gathered(errors, results):
@@ -49,9 +49,11 @@ def _gathered(errors, results):
                 continue
             parts[name][2].append(number)
             parts[name][3].append(array)
-    variables = {}
+    variables, of_scalars = {}, {}
     for name, (dims, attrs, cells, arrays) in parts.items():
         shapes = np.array([array.shape for array in arrays], dtype=np.int64).reshape(len(arrays), len(dims))
-        variables[name] = Variable(dims, attrs, np.array(cells), shapes,
-                                   np.concatenate([array.reshape(-1) for array in arrays]))
+        layout = Layout(np.array(cells), shapes)
+        if not dims:
+            layout = of_scalars.setdefault(tuple(cells), layout)
+        variables[name] = Variable(dims, attrs, layout, np.concatenate([array.reshape(-1) for array in arrays]))
     return variables

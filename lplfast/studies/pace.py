@@ -9,18 +9,32 @@ SECONDS = 1.0
 # What a worker may come to hold at most, whatever the pace.
 LARGEST = 10_000
 
+# Of a full group, the part that one has at least when few cells are left: a shard costs some milliseconds itself.
+LEAST = 0.1
+
+# Small groups say little of how long a cell takes: the next one is at most so many times the largest before.
+GROWTH = 4
+
 
 class Pace:
-    """The size of the next group, from how long those before took. No result depends on it."""
+    """The size of the next group, from how long those before took. No result depends on it.
+
+    Engines ask for several groups before they tell of the first. Cells come in random order, so their mean counts; of
+    the newest groups most, since the first may have had files to load.
+    """
 
     def __init__(self, workers):
-        self.workers, self.size = workers, 1
+        self.workers, self.largest = workers, 0
+        self.cells = self.seconds = 0.0
 
     def next(self, left):
         """Return how many of the cells that are left make the next group: at the end, all workers have some."""
-        return max(1, min(self.size, math.ceil(left / (2 * self.workers))))
+        full = min(SECONDS * self.cells / max(self.seconds, 1e-9), LARGEST)
+        share = max(left / (2 * self.workers), LEAST * full)
+        size = max(1, min(left, GROWTH * self.largest, int(full), math.ceil(share)))
+        self.largest = max(self.largest, size)
+        return size
 
     def took(self, cells, seconds):
-        """Learn from a group that has ended; a small one says little, so the next are at most 8 times as large."""
-        ideal = SECONDS * cells / max(seconds, 1e-9)
-        self.size = int(max(1.0, min(ideal, 8.0 * cells, LARGEST)))
+        """Learn from a group that has ended."""
+        self.cells, self.seconds = self.cells / 2 + cells, self.seconds / 2 + seconds

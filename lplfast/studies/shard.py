@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..files import open_file, replace_file
 from ..run.stored import write_arrays
 from .grid import KEY_BYTES
 
-__all__ = ["Shard", "Variable"]
+__all__ = ["Layout", "Shard", "Variable"]
 
 FORMAT = 1
 
@@ -17,7 +18,21 @@ FORMAT = 1
 DAMAGE = (ValueError, EOFError, KeyError, TypeError, MemoryError, RuntimeError, zipfile.BadZipFile)
 
 
-class Variable:
+class Layout(NamedTuple):
+    """Which cells have a variable, and in which shape; the columns of a history share one.
+
+    Attributes
+    ----------
+    cells : array of ints
+        By their number in the shard.
+    shapes : array of ints of shape (cells, dims)
+    """
+
+    cells: np.ndarray
+    shapes: np.ndarray
+
+
+class Variable(NamedTuple):
     """A variable in some cells of a shard.
 
     Attributes
@@ -26,15 +41,15 @@ class Variable:
         Its own dimensions, beside those of the grid.
     attrs : dict
         Units and the like.
-    cells : array of ints
-        The cells that have it, by their number in the shard.
-    shapes : array of ints of shape (cells, dims)
+    layout : Layout
     values : array of one dimension
         Of all these cells, one after the other.
     """
 
-    def __init__(self, dims, attrs, cells, shapes, values):
-        self.dims, self.attrs, self.cells, self.shapes, self.values = dims, attrs, cells, shapes, values
+    dims: tuple
+    attrs: dict
+    layout: Layout
+    values: np.ndarray
 
 
 class Shard:
@@ -65,14 +80,18 @@ class Shard:
         OSError
             If it cannot be written.
         """
+        layouts = list({id(variable.layout): variable.layout for variable in self.variables.values()}.values())
+        numbers = {id(layout): number for number, layout in enumerate(layouts)}
         about = {"format": FORMAT, "maker": self.maker, "errors": self.errors,
-                 "variables": [{"name": name, "dims": list(variable.dims), "attrs": variable.attrs}
-                               for name, variable in self.variables.items()]}
+                 "variables": [{"name": name, "dims": list(variable.dims), "attrs": variable.attrs,
+                                "layout": numbers[id(variable.layout)]} for name, variable in self.variables.items()]}
         text = json.dumps(about)
         arrays = {"about": np.array(text, dtype=f"<U{len(text)}"), "seconds": self.seconds,
                   "keys": np.frombuffer(b"".join(self.keys), np.uint8)}
+        for i, layout in enumerate(layouts):
+            arrays |= {f"cells-{i}": layout.cells, f"shapes-{i}": layout.shapes}
         for i, variable in enumerate(self.variables.values()):
-            arrays |= {f"cells-{i}": variable.cells, f"shapes-{i}": variable.shapes, f"values-{i}": variable.values}
+            arrays[f"values-{i}"] = variable.values
         replace_file(path, lambda file: write_arrays(file, arrays))
 
     @classmethod
@@ -102,13 +121,19 @@ class Shard:
         keys = [raw[at:at + KEY_BYTES] for at in range(0, len(raw), KEY_BYTES)]
         if not len(keys) == len(about["errors"]) == len(seconds):
             raise ValueError("expected as many errors and times as keys, got others")
-        variables = {}
+        variables, layouts = {}, {}
         for i, said in enumerate(about["variables"]):
-            cells, shapes, values = (arrays[f"{part}-{i}"] for part in ("cells", "shapes", "values"))
-            fits = (cells.ndim == values.ndim == 1 and shapes.shape == (len(cells), len(said["dims"]))
-                    and ((cells >= 0) & (cells < len(keys))).all() and (shapes >= 0).all()
-                    and int(shapes.prod(axis=1).sum()) == len(values))
-            if not fits:
-                raise ValueError(f"{said['name']}: expected values as its shapes say, got others")
-            variables[said["name"]] = Variable(tuple(said["dims"]), said["attrs"], cells, shapes, values)
+            number, values = said["layout"], arrays[f"values-{i}"]
+            if number not in layouts:
+                layouts[number] = Layout(arrays[f"cells-{number}"], arrays[f"shapes-{number}"])
+            _check_fits(said, layouts[number], values, len(keys))
+            variables[said["name"]] = Variable(tuple(said["dims"]), said["attrs"], layouts[number], values)
         return cls(keys, about["errors"], seconds, variables, about["maker"])
+
+
+def _check_fits(said, layout, values, count):
+    cells, shapes = layout
+    if not (cells.ndim == values.ndim == 1 and shapes.shape == (len(cells), len(said["dims"]))
+            and ((cells >= 0) & (cells < count)).all() and (shapes >= 0).all()
+            and int(shapes.prod(axis=1).sum()) == len(values)):
+        raise ValueError(f"{said['name']}: expected values as its shapes say, got others")

@@ -17,9 +17,6 @@ from .store import Folder, Memory, study_path
 if TYPE_CHECKING:   # an extra
     import xarray as xr
 
-if TYPE_CHECKING:   # an extra
-    import xarray as xr
-
 __all__ = ["sweep"]
 
 # Threads of one process, beyond which a number is a mistake; a cluster says itself how many it has.

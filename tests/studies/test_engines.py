@@ -13,7 +13,7 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 from joblib.externals.loky import get_reusable_executor
-from runs import limits, shards
+from runs import keys, limits, shards
 from studies_experiments import GRID, drawn, fatal, planned, slow
 
 from lplfast import sweep
@@ -52,29 +52,34 @@ def test_processes_have_the_bits_of_threads(experiment):
     assert sweep(experiment, GRID, seeds=3, backend="loky", n_jobs=2, name="study").identical(alone)
 
 
-def test_a_cluster_has_the_bits_of_threads(cluster, tmp_path):
-    alone = sweep(planned, GRID, seeds=30, n_jobs=1)
-    assert sweep(planned, GRID, seeds=30, backend="dask", store=tmp_path).identical(alone)
-    assert sweep(planned, GRID, seeds=40, backend="dask", store=tmp_path).identical(
-        sweep(planned, GRID, seeds=40))
-    # what fails there is data here
-    assert sweep(drawn, {"size": [3, 2]}, seeds=2, backend="dask").identical(sweep(drawn, {"size": [3, 2]}, seeds=2))
-
-
 def arm(folder, sizes):
     """Have the processes killed that come to these sizes."""
     for size in sizes:
         (folder / str(size)).touch()
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_workers_that_are_killed_in_the_middle(backend, cluster, tmp_path):
-    experiment = functools.partial(fatal, str(tmp_path))
+def killed_in_the_middle(folder, backend):
+    experiment = functools.partial(fatal, str(folder))
     alone = sweep(experiment, SIZES, seeds=3, name="study", n_jobs=1)
-    arm(tmp_path, [7, 20])
-    found = sweep(experiment, SIZES, seeds=3, name="study", store=tmp_path, backend=backend, n_jobs=2)
-    assert not (tmp_path / "7").exists()
+    arm(folder, [7, 20])
+    found = sweep(experiment, SIZES, seeds=3, name="study", store=folder, backend=backend, n_jobs=2)
+    assert not (folder / "7").exists()
     assert found.identical(alone)
+
+
+def test_processes_that_are_killed_in_the_middle(tmp_path):
+    killed_in_the_middle(tmp_path, "loky")
+
+
+def test_a_cluster_has_the_bits_of_threads_whoever_is_killed(cluster, tmp_path):
+    # one test, so that of those that share the tests one alone starts a cluster
+    alone = sweep(planned, GRID, seeds=30, n_jobs=1)
+    assert sweep(planned, GRID, seeds=30, backend="dask", store=tmp_path).identical(alone)
+    assert sweep(planned, GRID, seeds=40, backend="dask", store=tmp_path).identical(
+        sweep(planned, GRID, seeds=40))
+    # what fails there is data here
+    assert sweep(drawn, {"size": [3, 2]}, seeds=2, backend="dask").identical(sweep(drawn, {"size": [3, 2]}, seeds=2))
+    killed_in_the_middle(tmp_path, "dask")
 
 
 def test_a_cell_that_always_ends_its_process(tmp_path):
@@ -110,39 +115,60 @@ def test_groups_take_a_second_and_the_last_ones_are_shared():
         sizes.append(pace.next(left))
         left -= sizes[-1]
         pace.took(sizes[-1], 1e-3 * sizes[-1])
-    assert sizes[:4] == [1, 8, 64, 512]
-    assert max(sizes) <= 1000
-    assert sizes[-1] == 1
+    assert sizes[:5] == [1, 4, 16, 64, 256]
+    assert max(sizes) == 1000
+    # a tenth of a second at least, but for what is left
+    assert sizes[-3:-1] == [100, 100]
+    assert sum(sizes) == 5000
     pace.took(2, 300.0)
     assert pace.next(1000) == 1
+
+
+def test_groups_grow_though_nobody_has_told_of_those_before():
+    pace = Pace(2)
+    assert [pace.next(5000) for _ in range(4)] == [1, 1, 1, 1]
+    pace.took(1, 1e-3)
+    assert [pace.next(5000) for _ in range(5)] == [4, 16, 64, 256, 1000]
+    # the first of all, which loaded a file, is soon forgotten
+    pace = Pace(2)
+    pace.took(pace.next(5000), 2.0)
+    for _ in range(20):
+        size = pace.next(5000)
+        pace.took(size, 1e-3 * size)
+    assert size > 900
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "dask"])
 def test_seven_kills_of_workers(backend, cluster, tmp_path):
-    alone = sweep(slow, SIZES, seeds=40, name="study")
-    ended, kills, seen = threading.Event(), [], {}
+    # half of them while a part of the study is there already
+    kills, seen = [], {}
+    for most, seeds in ((3, 60), (7, 120)):
+        alone = sweep(slow, SIZES, seeds=seeds, name="study")
+        ended = threading.Event()
+        killer = threading.Thread(target=kill, args=(backend, cluster, tmp_path / "study", kills, most, seen, ended))
+        killer.start()
+        found = sweep(slow, SIZES, seeds=seeds, store=tmp_path, name="study", backend=backend, n_jobs=2)
+        ended.set()
+        killer.join()
+        assert found.identical(alone)
+        assert len(kills) == most
+        assert seen.items() <= shards(tmp_path / "study").items()
+        assert len(keys(tmp_path / "study")) == len(SIZES["size"]) * seeds
 
-    def kill():
-        while len(kills) < 7 and not ended.is_set():
-            now = shards(tmp_path / "study")
-            assert seen.items() <= now.items()      # none is written again
-            if now.keys() > seen.keys():
-                seen.update(now)
-                for pid in workers(backend, cluster)[:1]:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                        kills.append(pid)
-            time.sleep(0.02)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = sweep(slow, SIZES, seeds=40, store=tmp_path, name="study", backend=backend, n_jobs=2)
-    ended.set()
-    killer.join()
-    assert found.identical(alone)
-    assert len(kills) > 2
-    assert seen.items() <= shards(tmp_path / "study").items()
+def kill(backend, cluster, study, kills, most, seen, ended):
+    """Kill a worker when there is a new shard, until there have been so many kills."""
+    while len(kills) < most and not ended.is_set():
+        now = shards(study) if study.exists() else {}
+        assert seen.items() <= now.items()      # none is written again
+        if now.keys() > seen.keys():
+            for pid in workers(backend, cluster)[:1]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    kills.append(pid)
+                    seen.update(now)
+        time.sleep(0.02)
 
 
 def workers(backend, cluster):

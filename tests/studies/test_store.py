@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from runs import shards
+from runs import keys, shards
 from studies_experiments import drawn, slow
 
 from lplfast import explain, sweep
@@ -233,6 +233,7 @@ def test_killed_and_gone_on_with(tmp_path, kills):
     grid = {"size": list(range(1, 41))}
     assert sweep(slow, grid, seeds=20, store=tmp_path).identical(sweep(slow, grid, seeds=20))
     assert seen.items() <= shards(tmp_path / "slow").items()
+    assert len(keys(tmp_path / "slow")) == 40 * 20
     assert not [name for name in os.listdir(tmp_path / "slow" / "shards") if name.startswith(".")]
 
 
