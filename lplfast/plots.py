@@ -1,4 +1,4 @@
-"""Figures of a run. Each function draws one thing into `ax` and returns it."""
+"""Figures of a run. Each `plot_` draws one thing into `ax` and returns it; the others return a whole figure."""
 
 import os
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from .guarantees.rest import rule_begun
 from .run.comparison import Runs, labelled
 from .run.exports import iterations_of
 from .run.run import Run
+from .validation import as_choice
 
 if TYPE_CHECKING:   # an extra
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from .validation import as_choice
 
 __all__ = ["compare", "overview", "plot_constants", "plot_gap", "plot_rate", "plot_step_size"]
 
@@ -210,8 +210,8 @@ def _draw_constants(run, ax):
 
 
 def compare(runs: Runs, labels: Sequence[str] | None = None, *, x: Literal["iteration", "time"] = "iteration",
-            ax: "Axes | None" = None) -> "Axes":
-    """Draw the gaps of runs, labelled beside their curves, and return the axes.
+            ax: "Axes | None" = None) -> "Figure":
+    """Draw the gaps of runs, labelled beside their curves, and return the Figure, which a notebook shows.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def compare(runs: Runs, labels: Sequence[str] | None = None, *, x: Literal["iter
     x : {"iteration", "time"}
         Iterations, or seconds in the compiled loop.
     ax : matplotlib Axes, optional
-        Where to draw; by default, into a new figure.
+        Where to draw; by default, into a new figure, whose `axes[0]` they are.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def compare(runs: Runs, labels: Sequence[str] | None = None, *, x: Literal["iter
         ax.set_xlabel("seconds")
         ax.ticklabel_format(axis="x", scilimits=(-2, 3), useMathText=True)
     label_curves(ax, lines, list(named))
-    return ax
+    return ax.figure
 
 
 def _gap_or_loss(run):

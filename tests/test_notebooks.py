@@ -95,24 +95,31 @@ def test_a_table_is_no_reason_to_solve():
 
 
 CELLS = [
-    "from lplfast import *\nproblem, network = MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]])\n"
+    "from lplfast import *\nfrom lplfast import plots\n"
+    "problem, network = MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]])\n"
     "run = train(problem, network)\nrun",
     "run.audit()", "guaranteed_rate(problem, network)", "local_constants(problem, network)", "problem", "network",
-    "run.plot()",
+    "run.plot()", "plots.compare([run])",
 ]
+BAR = "sweep(lambda rng: {'x': 1}, {}, seeds=6, progress=True).failed"
 
 
 @pytest.mark.slow
-def test_a_kernel_shows_tables_and_figures(tmp_path, monkeypatch):
+def test_a_kernel_shows_tables_figures_and_bars(tmp_path, monkeypatch):
     # as in a fresh kernel that nobody has told of a backend
     monkeypatch.delenv("MPLBACKEND", raising=False)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     # the package that is tested, wherever it is
     monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(lplfast.__file__).parent.parent))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (*CELLS, BAR)])
     NotebookClient(notebook, timeout=120, kernel_name="python3",
                    resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell["outputs"][-1]["data"] for cell in notebook.cells]
-    for data in shown[:-1]:
+    for data in shown[:-3]:
         assert texts(data["text/html"])
-    assert base64.b64decode(shown[-1]["image/png"]).startswith(PNG)
+    for data in shown[-3:-1]:
+        assert base64.b64decode(data["image/png"]).startswith(PNG)
+    # a bar of text, since there are no widgets to draw one
+    bar = "".join(output["text"] for output in notebook.cells[-1]["outputs"] if output["output_type"] == "stream")
+    assert "6/6" in bar
+    assert "cell/s" in bar

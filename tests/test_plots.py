@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from cases import PROBLEMS
+from matplotlib.figure import Figure
 
 from lplfast import CustomLoss, Network, train
 from lplfast.direct_labels import label_curves
@@ -35,8 +36,6 @@ def test_overview_has_four_labelled_panels(run, tmp_path):
 
 
 def test_panels_draw_the_columns(run):
-    from matplotlib.figure import Figure
-
     for draw, columns in ((plot_gap, ["gap_bound", "gap"]), (plot_step_size, ["step_size"]),
                           (plot_constants, ["K_t", "K_t_sharp", "mu_t"])):
         ax = Figure().add_subplot()
@@ -132,11 +131,12 @@ def runs():
 
 @pytest.mark.parametrize("x", ["iteration", "time"])
 def test_runs_are_compared_with_labels_beside_their_curves(runs, x, tmp_path):
-    ax = compare(runs, x=x)
+    figure = compare(runs, x=x)
+    (ax,) = figure.axes
     assert ax.get_legend() is None
     assert [text.get_text() for text in ax.texts] == list(runs)
     assert ax.get_xlabel() == {"iteration": "iteration $t$", "time": "seconds"}[x]
-    ax.figure.draw_without_rendering()
+    figure.draw_without_rendering()
     box, boxes = ax.get_window_extent(), [text.get_window_extent() for text in ax.texts]
     for text, extent, line, run in zip(ax.texts, boxes, ax.get_lines(), runs.values(), strict=True):
         np.testing.assert_array_equal(line.get_ydata(), run.history["gap"])
@@ -149,7 +149,12 @@ def test_runs_are_compared_with_labels_beside_their_curves(runs, x, tmp_path):
         points = ax.transData.transform(line.get_xydata())
         assert min(np.hypot(max(extent.x0 - x, x - extent.x1, 0), max(extent.y0 - y, y - extent.y1, 0))
                    for a, b in itertools.pairwise(points) for x, y in np.linspace(a, b, 20)) < 22
-    save_figure(ax.figure, tmp_path / "compare.png")
+    save_figure(figure, tmp_path / "compare.png")
+    # as that of a run, a notebook shows it; and given axes, it is drawn there
+    assert figure._repr_png_()
+    panels = Figure().subplots(1, 2)
+    assert compare(runs, x=x, ax=panels[1]) is panels[1].figure
+    assert [len(ax.get_lines()) for ax in panels] == [0, len(runs)]
 
 
 def test_what_cannot_be_compared(runs):
@@ -164,4 +169,4 @@ def test_what_cannot_be_compared(runs):
         compare([run], x="steps")
     unknown = train(CustomLoss(lambda W: (float((W * W).sum()), 2 * W), shape=(2, 2), mu=2.0, K=2.0),
                     Network.gaussian(2, 5, 2, rng=0), 0.1, max_iter=30)
-    assert compare([unknown]).get_ylabel() == "loss $L(t)$"
+    assert compare([unknown]).axes[0].get_ylabel() == "loss $L(t)$"

@@ -31,6 +31,7 @@ COLUMNS = {
     "step_size": "step size",
     "K_t": "local smoothness constant of the paper, for this step, an upper bound",
     "K_t_sharp": "the sharper local smoothness constant, an upper bound",
+    "K_t_step": "the smoothness constant that the step itself shows, an upper bound",
     "slack_descent": "slack of the descent lemma",
     "slack_rate": "rate_bound - gap[t+1] / gap[t]",
     "slack_drift": "2 decrease / (step_size grad_norm^2) - 1",

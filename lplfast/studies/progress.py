@@ -1,5 +1,7 @@
 """A bar of the cells of a study, in terminals and notebooks; elsewhere nothing is printed."""
 
+import sys
+
 __all__ = ["Progress"]
 
 
@@ -36,8 +38,5 @@ def _bar(total, before):
         from tqdm.auto import tqdm
     except ImportError as error:
         raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
-    from tqdm.notebook import tqdm as of_notebooks
-
-    # None: where the output is no terminal, there is no bar; that of a notebook is none, and shows one
-    disable = False if issubclass(tqdm, of_notebooks) else None
-    return tqdm(total=total, initial=before, unit="cell", disable=disable)
+    # None: where the output is no terminal, there is no bar; a kernel of Jupyter is none, and shows it
+    return tqdm(total=total, initial=before, unit="cell", disable=False if "ipykernel" in sys.modules else None)

@@ -1,11 +1,17 @@
 """Runs as a table, and one run as an xarray.Dataset."""
 
+import pathlib
+import re
+
 import numpy as np
 import pytest
 import xarray
 
 from lplfast import MatrixFactorization, Network, compare, train, train_many
-from lplfast.run.columns import COLUMNS
+from lplfast.descent import history
+from lplfast.run.columns import COLUMNS, described
+
+HISTORY = pathlib.Path(__file__).parents[2] / "docs" / "history.md"
 
 PROBLEM = MatrixFactorization(np.diag([3.0, 2.0, 1.0]))
 NETWORK = Network.gaussian(3, 20, 3, std=0.5, rng=0)
@@ -52,8 +58,15 @@ def test_a_run_as_a_dataset(options, tmp_path):
     assert found.iteration.values.tolist() == sorted({*range(0, run.iterations, every), run.iterations})
     for name, column in run.history.items():
         np.testing.assert_array_equal(found[name].values, column)
-        assert found[name].attrs == {"units": "s" if name == "time" else "1", "long_name": COLUMNS.get(name, name)}
+        assert found[name].attrs == {"units": "s" if name == "time" else "1", "long_name": COLUMNS[name]}
     assert (found.status, found.iterations, found.rule) == (run.status, run.iterations, "Local()")
     found.to_netcdf(tmp_path / "run.nc", engine="h5netcdf")
     with xarray.open_dataset(tmp_path / "run.nc", engine="h5netcdf") as again:
         assert again.load().identical(found)
+
+
+def test_every_column_has_a_description():
+    documented = re.findall(r"^\| `(\w+)` \| (?:iterate|step|up to it) \|", HISTORY.read_text(encoding="utf-8"), re.M)
+    assert tuple(documented) == history.COLUMNS
+    for name in documented:
+        assert described(name)["long_name"] != name
