@@ -21,6 +21,8 @@ from lplfast import (
     guaranteed_rate,
     initial_bounds,
     local_constants,
+    plan,
+    sweep,
     train,
 )
 
@@ -48,6 +50,15 @@ def saved():
         Run.load(f"{folder}/run.npz")
 
 
+def studied(rng, rule):
+    return plan(PROBLEM, Network.gaussian(2, 9, 2, rng=rng), rule, max_iter=3)
+
+
+def swept():
+    with tempfile.TemporaryDirectory() as folder:
+        sweep(studied, {"rule": ["local", "sharp"]}, seeds=2, n_jobs=2, store=folder)
+
+
 # name -> (what is called, one call of it in so many)
 CALLS = {
     "train": (lambda: train(PROBLEM, START, max_iter=3), 1),
@@ -63,6 +74,7 @@ CALLS = {
     "CustomLoss": (lambda: CustomLoss(lambda W: (float((W * W).sum()), 2 * W), shape=(2, 2), mu=2.0, K=2.0).value(
         [[1.0, 2.0], [3.0, 4.0]]), 1),
     "save and load": (saved, 50),
+    "sweep": (swept, 50),
 }
 
 
