@@ -227,6 +227,15 @@ MUTANTS = [
     (NEWTON, "len(g) * EPS * eigenvalues[-1]", "0 * EPS * eigenvalues[-1]",
      "tests/losses/test_newton.py -k ill_conditioned"),
     (NEWTON, "noise = 64 * EPS", "noise = 0 * EPS", "tests/losses/test_newton.py -k ill_conditioned"),
+    ("lplfast/studies/grid.py", 'struct.unpack("<4I", self.key)', 'struct.unpack("<4I", KEY_BYTES * b"0")',
+     "tests/studies/test_sweep.py -k stay_what"),
+    ("lplfast/studies/store.py", "if not error or shard.maker == self.maker", "if not error",
+     "tests/studies/test_store.py -k only_what_is_missing"),
+    ("lplfast/studies/dataset.py", "agreed = min(first", "agreed = max(first",
+     "tests/studies/test_sweep.py -k another_thing"),
+    ("lplfast/studies/results.py", "run.iterations // every + 1", "run.iterations // every",
+     "tests/studies/test_sweep.py -k own_stream"),
+    ("lplfast/studies/pace.py", "GROWTH = 4", "GROWTH = 400", "tests/studies/test_engines.py -k groups_take"),
 ]
 
 # setup.py builds everything, always; here what is older than its sources

@@ -24,11 +24,8 @@ class Assembly:
         self.places = {cell.key: cell.place for cell in grid.cells()}
         self.shards = [(shard, np.array([self.places.get(key, -1) for key in shard.keys])) for shard in
                        sorted(shards, key=lambda shard: shard.maker)]
-        self.dims, self.attrs = {}, {}
-        for shard, _ in self.shards:
-            for name, variable in shard.variables.items():
-                self.dims.setdefault(name, variable.dims)
-                self.attrs.setdefault(name, variable.attrs)
+        self.dims, self.attrs, self.parts, self.own, self.refused = {}, {}, {}, {}, {}
+        self._agree()
         self.coordinates = {name: self._coordinate(name) for name, dims in self.dims.items() if dims == (name,)}
         # the rest of what is common to all columns of a history: of each layout of a shard
         self.thinned, self.lines, self.flat = {}, {}, {}
@@ -55,19 +52,38 @@ class Assembly:
         return xarray.Dataset(variables, coords, {**attrs, "cells": len(grid), "failed": int((errors != "").sum()),
                                                   **said})
 
-    def _parts(self, name):
-        """Return the parts of a variable with the shards that they are in, and the places of their cells."""
-        return [(shard.variables[name], shard, places) for shard, places in self.shards if name in shard.variables]
+    def _agree(self):
+        """Find the parts of each variable, what it is in the first cell that has it, and the cells where it is not.
+
+        A part comes with the shard that it is in, and the places of that one's cells.
+        """
+        found = {}
+        for shard, places in self.shards:
+            for variable in shard.variables:
+                mine = places[variable.layout.cells]
+                if (mine >= 0).any():
+                    kinds = found.setdefault(variable.name, {})
+                    kinds.setdefault(_kind(variable), []).append((mine[mine >= 0], (variable, shard, places)))
+        for name, kinds in found.items():
+            first = {kind: min(mine.min() for mine, _ in parts) for kind, parts in kinds.items()}
+            agreed = min(first, key=first.get)
+            self.parts[name] = [part for _, part in kinds.pop(agreed)]
+            self.dims[name], self.attrs[name] = agreed[0], self.parts[name][0][0].attrs
+            self.own |= {(id(shard), name): variable for variable, shard, _ in self.parts[name]}
+            for kind, parts in kinds.items():
+                error = f"ValueError: {name}: expected {_said(agreed)}, as in the first cell, got {_said(kind)}"
+                for place in (place for mine, _ in parts for place in mine.tolist()):
+                    self.refused[place] = min(error, self.refused.get(place, error))
 
     def _lengths(self, name, axis):
         """Return how long the variable is along an axis, at most, in each shard, of the cells of this grid."""
         return [variable.layout.shapes[places[variable.layout.cells] >= 0, axis].max(initial=0)
-                for variable, _, places in self._parts(name)]
+                for variable, _, places in self.parts[name]]
 
     def _coordinate(self, name):
         """Return all values of a coordinate, sorted."""
         found = []
-        for variable, _, places in self._parts(name):
+        for variable, _, places in self.parts[name]:
             mine = np.repeat(places[variable.layout.cells] >= 0, variable.layout.shapes[:, 0])
             found.append(np.unique(variable.values[mine]))
         return np.unique(np.concatenate(found)) if found else np.empty(0)
@@ -88,15 +104,15 @@ class Assembly:
             for place, error in zip(places.tolist(), shard.errors, strict=True):
                 if place >= 0:
                     errors[place] = error
+        for place, error in self.refused.items():
+            errors[place] = errors[place] or error
         return errors.astype(str).reshape(self.grid.shape)
 
     def _values(self, name):
         """Return a variable of all cells, padded."""
-        dims, parts = self.dims[name], self._parts(name)
+        dims, parts = self.dims[name], self.parts[name]
         shape = (len(self.grid), *(self.sizes[dim] for dim in dims))
         dtype = np.result_type(*(variable.values.dtype for variable, _, _ in parts))
-        for variable, _, _ in parts:
-            _check_same(name, dims, variable, dtype)
         pieces = [(*self._flat(*part), part[0].values) for part in parts]
         values = np.zeros(math.prod(shape), dtype)
         if dtype.kind != "U" and not _covered(values.size, pieces):
@@ -137,7 +153,7 @@ class Assembly:
         if dim not in self.coordinates:
             total = int(np.sum(counts))
             return np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-        own = shard.variables.get(dim)
+        own = self.own.get((id(shard), dim))
         if own is None or not np.isin(cells, own.layout.cells).all():
             raise ValueError(f"{dim}: expected this coordinate from all cells that use it, got none from some")
         numbers, lengths = np.searchsorted(own.layout.cells, cells), own.layout.shapes[:, 0]
@@ -169,9 +185,11 @@ def _covered(size, pieces):
     return filled.all()
 
 
-def _check_same(name, dims, variable, dtype):
-    """Refuse a variable that is another thing in some cells."""
-    if variable.dims != dims:
-        raise ValueError(f"{name}: expected the same dimensions in all cells, got {dims} and {variable.dims}")
-    if (variable.values.dtype.kind == "U") != (dtype.kind == "U"):
-        raise ValueError(f"{name}: expected numbers, or text, in all cells, got both")
+def _kind(variable):
+    """Return what has to be the same in all cells: the dimensions, and whether it is text."""
+    return variable.dims, variable.values.dtype.kind == "U"
+
+
+def _said(kind):
+    dims, text = kind
+    return f"{'text' if text else 'numbers'} with dimensions ({', '.join(dims)})"

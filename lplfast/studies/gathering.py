@@ -14,10 +14,10 @@ def gathered(keys, errors, seconds, results):
     if _alike(histories, results):
         variables = _columns(histories)
     else:
-        variables = {}
+        variables = []
         for number, history in histories.items():
             results[number] |= history.variables()
-    return Shard(keys, errors, np.array(seconds), {**_gathered(errors, results), **variables})
+    return Shard(keys, errors, np.array(seconds), [*_gathered(results), *variables])
 
 
 def _alike(histories, results):
@@ -33,27 +33,22 @@ def _columns(histories):
     values = {name: np.concatenate([history.columns[name][:history.rows] for history in histories])
               for name in histories[0].kept()}
     values["iteration"] = np.concatenate([history.iterations() for history in histories])
-    return {name: Variable(LINE, ATTRS[name], layout, column) for name, column in values.items()}
+    return [Variable(name, LINE, ATTRS[name], layout, column) for name, column in values.items()]
 
 
-def _gathered(errors, results):
-    """Return the variables of dicts; what has other dimensions than before is an error of its cell."""
+def _gathered(results):
+    """Return the variables of dicts: of a name, one for each kind of thing that cells have returned by it."""
     parts = {}
     for number, result in enumerate(results):
         for name, (dims, array, attrs) in (result or {}).items():
-            if name not in parts:
-                parts[name] = dims, attrs, [], []
-            elif parts[name][0] != dims:
-                errors[number] = (f"ValueError: {name}: expected the dimensions of other cells, {parts[name][0]}, got "
-                                  f"{dims}")
-                continue
-            parts[name][2].append(number)
-            parts[name][3].append(array)
-    variables, of_scalars = {}, {}
-    for name, (dims, attrs, cells, arrays) in parts.items():
+            _, cells, arrays = parts.setdefault((name, dims, array.dtype.kind == "U"), (attrs, [], []))
+            cells.append(number)
+            arrays.append(array)
+    variables, of_scalars = [], {}
+    for (name, dims, _), (attrs, cells, arrays) in parts.items():
         shapes = np.array([array.shape for array in arrays], dtype=np.int64).reshape(len(arrays), len(dims))
         layout = Layout(np.array(cells), shapes)
         if not dims:
             layout = of_scalars.setdefault(tuple(cells), layout)
-        variables[name] = Variable(dims, attrs, layout, np.concatenate([array.reshape(-1) for array in arrays]))
+        variables.append(Variable(name, dims, attrs, layout, np.concatenate([array.reshape(-1) for array in arrays])))
     return variables

@@ -48,7 +48,9 @@ def variables_of(result, taken, cancelled=None):
     if isinstance(result, Run):
         return _of_run(result)
     if isinstance(result, dict):
-        return {_name(name, taken): _variable(name, value, taken) for name, value in result.items()}
+        found = {_name(name, taken): _variable(name, value, taken) for name, value in result.items()}
+        _check_coordinates(found)
+        return found
     if hasattr(result, "data_vars") and hasattr(result, "variables"):
         return {_name(name, taken): _variable(name, (value.dims, value.values, dict(value.attrs)), taken)
                 for name, value in result.variables.items()}
@@ -124,6 +126,16 @@ def _variable(name, value, taken):
         raise TypeError(f"{name}: expected attributes that are text or numbers, got {shown(attrs)}")
     kind = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64, "c": np.complex128}
     return dims, array.astype(kind.get(array.dtype.kind, array.dtype)), attrs
+
+
+def _check_coordinates(variables):
+    """Refuse variables that are not as long as a coordinate that comes with them."""
+    lengths = {name: array.size for name, (dims, array, _) in variables.items() if dims == (name,)}
+    for name, (dims, array, _) in variables.items():
+        for dim, size in zip(dims, array.shape, strict=True):
+            if lengths.get(dim, size) != size:
+                raise ValueError(f"{name}: expected {lengths[dim]} values along {dim}, as that coordinate has, got "
+                                 f"{size}")
 
 
 def _are_dims(dims):

@@ -37,6 +37,7 @@ class Variable(NamedTuple):
 
     Attributes
     ----------
+    name : str
     dims : tuple of str
         Its own dimensions, beside those of the grid.
     attrs : dict
@@ -46,6 +47,7 @@ class Variable(NamedTuple):
         Of all these cells, one after the other.
     """
 
+    name: str
     dims: tuple
     attrs: dict
     layout: Layout
@@ -63,8 +65,8 @@ class Shard:
         What went wrong in each; empty where nothing did.
     seconds : array
         How long each took.
-    variables : dict
-        Name -> Variable.
+    variables : list of Variable
+        Two have the same name where cells have returned different things by it.
     maker : int
         Which of the makers of the store it is by.
     """
@@ -80,17 +82,17 @@ class Shard:
         OSError
             If it cannot be written.
         """
-        layouts = list({id(variable.layout): variable.layout for variable in self.variables.values()}.values())
+        layouts = list({id(variable.layout): variable.layout for variable in self.variables}.values())
         numbers = {id(layout): number for number, layout in enumerate(layouts)}
         about = {"format": FORMAT, "maker": self.maker, "errors": self.errors,
-                 "variables": [{"name": name, "dims": list(variable.dims), "attrs": variable.attrs,
-                                "layout": numbers[id(variable.layout)]} for name, variable in self.variables.items()]}
+                 "variables": [{"name": variable.name, "dims": list(variable.dims), "attrs": variable.attrs,
+                                "layout": numbers[id(variable.layout)]} for variable in self.variables]}
         text = json.dumps(about)
         arrays = {"about": np.array(text, dtype=f"<U{len(text)}"), "seconds": self.seconds,
                   "keys": np.frombuffer(b"".join(self.keys), np.uint8)}
         for i, layout in enumerate(layouts):
             arrays |= {f"cells-{i}": layout.cells, f"shapes-{i}": layout.shapes}
-        for i, variable in enumerate(self.variables.values()):
+        for i, variable in enumerate(self.variables):
             arrays[f"values-{i}"] = variable.values
         replace_file(path, lambda file: write_arrays(file, arrays))
 
@@ -121,13 +123,13 @@ class Shard:
         keys = [raw[at:at + KEY_BYTES] for at in range(0, len(raw), KEY_BYTES)]
         if not len(keys) == len(about["errors"]) == len(seconds):
             raise ValueError("expected as many errors and times as keys, got others")
-        variables, layouts = {}, {}
+        variables, layouts = [], {}
         for i, said in enumerate(about["variables"]):
             number, values = said["layout"], arrays[f"values-{i}"]
             if number not in layouts:
                 layouts[number] = Layout(arrays[f"cells-{number}"], arrays[f"shapes-{number}"])
             _check_fits(said, layouts[number], values, len(keys))
-            variables[said["name"]] = Variable(tuple(said["dims"]), said["attrs"], layouts[number], values)
+            variables.append(Variable(said["name"], tuple(said["dims"]), said["attrs"], layouts[number], values))
         return cls(keys, about["errors"], seconds, variables, about["maker"])
 
 

@@ -176,4 +176,9 @@ def workers(backend, cluster):
     if backend == "dask":
         # a worker that has just been killed does not answer
         return list(cluster.run(os.getpid, on_error="ignore").values())
-    return [child.pid for child in psutil.Process().children() if "LokyProcess" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):     # nor has it a command line
+            if "LokyProcess" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found

@@ -89,6 +89,29 @@ def test_cells_that_return_different_things():
     assert np.isfinite(found.loss.values).sum(axis=2).tolist() == [[0, 0], [5, 5], [0, 0]]
 
 
+def test_what_is_another_thing_in_some_cells_is_their_failure(tmp_path):
+    def experiment(rng, size):
+        if size == 6:
+            return {"at": ("at", [1, 2]), "y": ("at", [1.0])}
+        return {"x": rng.random(), "y": size} if size % 2 else {"x": rng.random(size), "y": "even"}
+
+    sizes = [5, 4, 3, 2, 6]
+    # whatever the groups
+    found = sweep(experiment, {"size": sizes}, seeds=3, n_jobs=1, store=tmp_path)
+    assert found.identical(sweep(experiment, {"size": sizes}, seeds=3, n_jobs=5, name="experiment"))
+    assert found.x.dims == ("size", "seed")
+    assert np.isnan(found.x.values).any(axis=1).tolist() == [False, True, False, True, True]
+    assert found.failed == 9
+    assert found.error.values[1, 0] == ("ValueError: x: expected numbers with dimensions (), as in the first cell, got "
+                                        "numbers with dimensions (x_0)")
+    assert found.error.values[4, 0] == "ValueError: y: expected 2 values along at, as that coordinate has, got 1"
+    # what only other cells of the store have is not there
+    alone = sweep(experiment, {"size": [4, 2]}, seeds=3, store=tmp_path)
+    assert alone.identical(sweep(experiment, {"size": [4, 2]}, seeds=3))
+    assert alone.failed == 0
+    assert alone.y.values.tolist() == [["even"] * 3] * 2
+
+
 def test_a_plan_whose_function_raises_is_the_failure_of_its_cell():
     def experiment(rng, size):
         return plan(PROBLEM, Network.gaussian(3, 5, 3, rng=rng), lambda iterate: 1 / (size - 1))
