@@ -228,7 +228,7 @@ def draw(table):
             column_lines.append((ax, lines, labels))
         # room for a label beside the slowest; the earlier rules go on and on
         reached = max(part["iteration"][-1] for name, part in at.items() if name not in EARLIER)
-        column[0].set_xlim(0, 1.15 * reached)
+        column[0].set_xlim(0, 1.1 * reached)
         column[1].set_xlabel("iteration $t$")
     axes[0, 1].sharey(axes[0, 0])
     axes[0, 1].tick_params(labelleft=False)
