@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Any, Self
 
+import numpy as np
+
 from ..descent.state import LAYOUT
 from ..guarantees.constants import check_pair
 from ..losses.problems import Problem
@@ -91,7 +93,11 @@ def _in_units(network, options):
     """Return the network in the units of the layers that are trained."""
     if options.layer_scales.plain:
         return network
-    return network.replace(options.layer_scales.divide(network.stack(compress=options.compress), network.n))
+    stack = options.layer_scales.divide(network.stack(compress=options.compress), network.n)
+    if not np.isfinite(stack).all():
+        raise ValueError("layer_scales: expected scales that leave W1/a and W2/b within float64, got "
+                         f"{tuple(options.layer_scales)}; rescale the layers")
+    return network.replace(stack)
 
 
 # What `plan` takes beside what is trained, and what it is where it is not given.

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from ..annotations import Array
 from ..validation import as_number, shown
 
@@ -56,6 +58,7 @@ class LayerScales(NamedTuple):
 
     def _by(self, stack, rows, a, b):
         found = stack.copy()
-        found[:rows] *= a
-        found[rows:] *= b
+        with np.errstate(over="ignore"):
+            found[:rows] *= a
+            found[rows:] *= b
         return found

@@ -152,6 +152,12 @@ def test_what_is_no_pair_of_scales(bad):
             function(problem, NETWORK, layer_scales=bad)
 
 
+def test_layers_that_leave_float64_in_their_units_are_refused():
+    wide = Network(np.full((5, 2), 1e250), np.full((2, 4), 1e-250))
+    with pytest.raises(ValueError, match=f"layer_scales: {EXPECTED} scales that leave W1/a"):
+        train(MatrixFactorization(np.eye(5, 4)), wide, layer_scales=(1e-100, 1.0))
+
+
 def test_a_loss_of_somebody_elses_is_refused():
     from lplfast.losses.quadratic import DiagonalQuadratic
 
