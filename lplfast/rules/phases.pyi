@@ -1,1 +1,1 @@
-# Nothing that Python sees.
+# Of phases, nothing that Python sees.

@@ -1,1 +1,1 @@
-# Nothing that Python sees.
+# Of brackets, nothing that Python sees.

@@ -1,1 +1,1 @@
-# Nothing that Python sees.
+# Of eigenvalues, nothing that Python sees.

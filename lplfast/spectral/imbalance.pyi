@@ -1,1 +1,1 @@
-# Nothing that Python sees.
+# Of imbalance, nothing that Python sees.

@@ -1,1 +1,1 @@
-# Nothing that Python sees.
+# Of tangent, nothing that Python sees.
