@@ -43,6 +43,14 @@ cdef inline double excess(double c) noexcept nogil:
     return near_excess(c) if fabs(c) <= NEAR else exp(c) - 1.0 - c
 
 
+cdef inline double log_of_more(double x) noexcept nogil:
+    """log1p(x) for x >= 0: by its series where the next term is below u of the first, without the call."""
+    if x > 0.01:
+        return log1p(x)
+    return x * (1.0 - x * (1.0 / 2 - x * (1.0 / 3 - x * (1.0 / 4 - x * (1.0 / 5 - x * (1.0 / 6 - x * (1.0 / 7 - x * (
+        1.0 / 8))))))))
+
+
 cdef inline void summarize(int m, const double* p, const double* a, const double* c, double* s) noexcept nogil:
     """s = variance of a, covariance, variance of c; max(mean(a) - a), max(c - mean(c)); the ranges of both."""
     cdef double a_mean = 0.0, c_mean = 0.0, a_low = a[0], a_high = a[0], c_low = c[0], c_high = c[0]
@@ -74,7 +82,7 @@ cdef inline double two_points(double v, double b) noexcept nogil:
         lead = b + log(v / (square + v))
         v = 1.0 + square / (square + v) * excess(-v / b)
         return lead + log1p(v * exp(-lead)) if lead > 0.0 else log(v + exp(lead))
-    return log1p((v * excess(b) + square * excess(-v / b)) / (square + v))
+    return log_of_more((v * excess(b) + square * excess(-v / b)) / (square + v))
 
 
 cdef inline double row_growth(const double* s, double eta, double rho) noexcept nogil:
