@@ -106,7 +106,7 @@ MUTANTS = [
     ("lplfast/rules/guaranteed.pyx", "eta = 0.5 * it.nu.lo / q", "eta = 1.0 * it.nu.lo / q", GUARANTEED),
     ("lplfast/rules/guaranteed.pyx", "2.0 - eta * it.nu.hi) - q", "1.0 - eta * it.nu.hi) - q", GUARANTEED),
     ("lplfast/losses/loss.pyx", "q.c = -2.0 * tb / tt", "q.c = 2.0 * tb / tt", RAY),
-    ("lplfast/rules/search.pyx", "eta, scratch) <= -promised", "eta, scratch) >= -promised", SEARCH),
+    ("lplfast/rules/search.pyx", "or found <= loss.upper(", "or found >= loss.upper(", SEARCH),
     ("lplfast/rules/search.pyx", "eta = 2.0 * it.memory.eta, asked", "eta = 1.0 * it.memory.eta, asked", SEARCH),
     ("lplfast/rules/search.pyx", "FLAT = 1e-10", "FLAT = 1e-2", SEARCH),
     ("lplfast/losses/displacement.pxd", "4.0 * rho * (s[0]", "0.0 * rho * (s[0]", RAYS),

@@ -42,8 +42,7 @@ def _majorizer(at, t):
         # the decrease is a eta - lack eta^2, and this lack at 0
         lack = np.vdot(at["G"], at["B"]) + growth.bend / 2
         eta = _near_minimiser(decrease, a, a / (2 * lack) if lack > 0 else eta, lack)
-    sharp = root(K_t_sharp, at)
-    return 0.9 * eta if decrease(0.9 * eta) >= sharp * a * (1 - sharp * K_t_sharp(at, sharp) / 2) else sharp
+    return max((0.9 * eta, root(K_t_sharp, at)), key=decrease)
 
 
 def _near_minimiser(decrease, a, eta, at_before):

@@ -6,7 +6,7 @@ from libc.math cimport NAN, fabs, fmin, isfinite
 from ..validation import as_fraction, as_number
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate
-from .formulas cimport sharp_smoothness_at, sharp_step_at
+from .formulas cimport sharp_step_at
 from .ray cimport begin
 from ..losses.loss cimport Loss, Ray
 
@@ -69,15 +69,16 @@ cdef class Majorizer(Capped):
 
     cdef void choose(self, Iterate* it, Loss loss, double* scratch) noexcept nogil:
         cdef Ray ray
-        cdef double eta, promised
+        cdef double eta, found
         begin(it, loss, scratch, &ray)
         eta = self.relax * loss.upper_minimiser(&ray, scratch)
         # nothing is promised of the sharp step where K holds near the iterate only
         it.eta = 0.0 if it.K_is_local else fmin(self.longest, sharp_step_at(it))
-        promised = 0.0 if it.K_is_local else it.eta * ray.a * (1.0 - 0.5 * it.eta * sharp_smoothness_at(it, it.eta))
         if eta > 0.0:
             eta = fmin(self.longest, eta)
-            if loss.upper(&ray, eta, scratch) <= -promised:
+            found = loss.upper(&ray, eta, scratch)
+            # `upper` is not below its tangent, which mostly settles it without a look at the sharp step
+            if found <= it.eta * (it.eta * ray.gB - ray.a) or found <= loss.upper(&ray, it.eta, scratch):
                 it.eta = eta
         count(it, &ray)
 

@@ -161,7 +161,7 @@ def test_every_run_can_be_drawn_and_saved(tmp_path, name):
 
 def test_a_history_without_what_a_figure_needs_is_said():
     run = train(IDENTITY, NETWORK, record=["iteration", "gap", "gap_bound"])
-    with pytest.raises(ValueError, match="expected the column 'step_size'"):
+    with pytest.raises(ValueError, match="expected the column 'rate_bound'"):
         run.plot()
 
 
