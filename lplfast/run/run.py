@@ -27,10 +27,6 @@ if TYPE_CHECKING:   # extras
     import xarray as xr
     from matplotlib.figure import Figure
 
-if TYPE_CHECKING:   # extras
-    import pandas as pd
-    from matplotlib.figure import Figure
-
 __all__ = ["Continuation", "Interrupted", "Run"]
 
 
