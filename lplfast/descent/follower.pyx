@@ -15,7 +15,7 @@ from ..iterate cimport Iterate, LayerExtremes, Memory
 from ..linalg.passes cimport arrive, distance_sq, measure_motion
 from ..linalg.rounding cimport U, underflow
 from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
-from ..spectral.brackets cimport drift_end, largest_moved, widen
+from ..spectral.brackets cimport drift_end, largest_moved, widen_layers
 from ..spectral.budget cimport LEAST_STEP
 from ..spectral.eigenvalues cimport TINY
 from ..spectral.spectral cimport widest
@@ -269,13 +269,7 @@ cdef class Follower(Descent):
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
         cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
-        widen(&memory.layer1.max_sq)
-        widen(&memory.layer2.max_sq)
-        # with more rows than columns, the least value is 0 and stays so
-        if it.k >= it.n:
-            widen(&memory.layer1.min_sq)
-        if it.k >= it.m:
-            widen(&memory.layer2.min_sq)
+        widen_layers(it)
         largest_moved(&memory.W_max, sqrt(max(step.motion.moved_sq, TINY)) * (1.0 + (size + 8) * U))
         largest_moved(&memory.G_max, sqrt(max(distance_sq(size, it.G, it.G_old), TINY)) * (1.0 + (size + 8) * U))
         self.spectral.publish(it)

@@ -74,6 +74,16 @@ cdef inline void widen(TrackedExtreme* squared) noexcept nogil:
                          square(sqrt(upper.bound) + upper.matrix_path) * (1.0 + 6.0 * U))
 
 
+cdef inline void widen_layers(Iterate* it) noexcept nogil:
+    """The brackets of both layers now, likewise; with more rows than columns, a least value is 0 and stays so."""
+    widen(&it.memory.layer1.max_sq)
+    widen(&it.memory.layer2.max_sq)
+    if it.k >= it.n:
+        widen(&it.memory.layer1.min_sq)
+    if it.k >= it.m:
+        widen(&it.memory.layer2.min_sq)
+
+
 cdef inline void largest_moved(TrackedExtreme* largest, double distance) noexcept nogil:
     """The bracket of a largest singular value after its matrix has moved by at most `distance`."""
     drift_end(&largest.lower, 0.0, distance)

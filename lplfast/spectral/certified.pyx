@@ -9,7 +9,7 @@ from ..linalg.passes cimport Motion, distance_sq
 from ..linalg.rounding cimport U
 from .brackets cimport (
     Directions, directions_of, drift_layer, first_layer, gradient, largest_moved, product, renew, renew_end,
-    renew_largest, renew_layer, second_layer, unknown_largest, unknown_layer, widen,
+    renew_largest, renew_layer, second_layer, unknown_largest, unknown_layer, widen_layers,
 )
 from .budget cimport (
     CLOSE, CLOSEST, FRESH_WIDTH, FUTILE, HEADSTART, LEAST_STEP, LONG, LOOSE, PROOF_FROM, PROOF_WIDTH, SEVERAL, SHARE,
@@ -137,13 +137,7 @@ cdef class Certified(Spectral):
         cdef Memory* memory = it.memory
         cdef Py_ssize_t size = <Py_ssize_t> it.n * it.m
         cdef double W_step
-        widen(&memory.layer1.max_sq)
-        widen(&memory.layer2.max_sq)
-        # with more rows than columns, the least value is 0 and stays so
-        if it.k >= it.n:
-            widen(&memory.layer1.min_sq)
-        if it.k >= it.m:
-            widen(&memory.layer2.min_sq)
+        widen_layers(it)
         # the computed W and G have moved by the differences of what is stored, but where their squares underflow
         W_step = min(sqrt(max(motion.moved_sq, TINY)) * (1.0 + (size + 8) * U), it.product_step + it.eps_W)
         largest_moved(&memory.W_max, W_step)
