@@ -9,6 +9,7 @@ import re
 import pytest
 
 import lplfast
+import lplfast.plots
 from lplfast.descent.history import COLUMNS
 from lplfast.experiments import EXPERIMENTS
 from lplfast.run.schema import SCHEMA
@@ -100,6 +101,13 @@ def test_every_relative_link_leads_somewhere():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_everything_public_is_in_the_reference():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^   ([\w.]+)$", text, flags=re.MULTILINE))
+    assert {*lplfast.__all__, *lplfast.plots.__all__} - {"__version__"} <= listed
+    assert {*lplfast.steps.__all__} - {"NEEDS", "RULES"} <= {name.removeprefix("steps.") for name in listed}
 
 
 def test_every_experiment_has_its_section():

@@ -1,0 +1,52 @@
+"""Sphinx's configuration: `python -m sphinx -W docs docs/_build`, with the extra `docs`."""
+
+import os
+
+import lplfast
+
+project, author, copyright = "lplfast", "the lplfast contributors", "the lplfast contributors"
+version = release = lplfast.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_parser",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates", "gallery", "examples/*/build"]
+root_doc = "index"
+
+html_theme = "pydata_sphinx_theme"
+html_title = "lplfast"
+html_show_sourcelink = False
+html_theme_options = {"navigation_with_keys": False, "show_toc_level": 2, "header_links_before_dropdown": 8}
+html_static_path = ["_static"]
+html_css_files = ["lplfast.css"]
+
+# formulas of the short path; a copy on disk in place of the default address: for machines without a network
+if "LPLFAST_MATHJAX" in os.environ:
+    mathjax_path = os.environ["LPLFAST_MATHJAX"]
+
+
+
+def setup(app):
+    """Let links that lead from docs/ to the root of the repository lead to the pages that stand for it here."""
+    app.connect("source-read", to_pages)
+
+
+def to_pages(app, page, source):
+    """Change the text of a page in place, before it is read."""
+    source[0] = source[0].replace("](../CONTRIBUTING.md", "](contributing.md")
+
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+
+# what stands in single backticks is a name of ours, or code
+default_role = "py:obj"
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_validation_checks = set()
