@@ -6,6 +6,7 @@ LPLFAST_DEBUG=1   every Cython check on that can be without the GIL, no optimisa
 LPLFAST_NATIVE=1  instructions of this very machine (`-march=native`): a wheel that does not travel
 """
 
+import importlib.util
 import os
 import pathlib
 import sys
@@ -16,6 +17,8 @@ from setuptools.command.build_ext import build_ext
 
 # What Cython knows of memoryviews, 24000 lines, compiled once for all modules and not in each.
 SHARED = "lplfast._cython"
+# Whose names the kernels call BLAS by.
+BLAS = "scipy.linalg.cython_blas"
 MODULES = sorted(path.with_suffix("").as_posix() for path in pathlib.Path("lplfast").rglob("*.pyx"))
 
 
@@ -38,6 +41,18 @@ FLAGS = {
 if NATIVE:
     FLAGS["unix"].append("-march=native")
     FLAGS["msvc"].append("/arch:AVX2")
+
+
+def name_blas_int():
+    """Write `blas_int.pxd`: the integers that BLAS takes, of 32 or 64 bits by how SciPy was built.
+
+    SciPy 1.18 has a name for them, before it they are int; and Cython cannot ask whether there is a name.
+    """
+    declared = pathlib.Path(importlib.util.find_spec(BLAS).origin).with_name("cython_blas.pxd").read_text()
+    named = f"from {BLAS} cimport blas_int\n" if "blas_int" in declared else "ctypedef int blas_int\n"
+    path = pathlib.Path("lplfast/linalg/blas_int.pxd")
+    if not path.exists() or path.read_text() != named:
+        path.write_text(named)
 
 
 class build_modules(build_ext):
@@ -73,6 +88,7 @@ class build_modules(build_ext):
 
 # Where processes are spawned, those that translate import this file.
 if __name__ == "__main__":
+    name_blas_int()     # here, for it is one of the files that are installed
     setup(
         cmdclass={"build_ext": build_modules},
         ext_modules=[

@@ -4,11 +4,14 @@
 from libc.math cimport exp
 from scipy.linalg.cython_blas cimport dgemm
 
+from lplfast.linalg.blas_int cimport blas_int
+
 
 def products(const double[:, ::1] W1, const double[:, ::1] W2t, const double[:, ::1] G, double[:, ::1] W,
              double[:, ::1] g1, double[:, ::1] g2t, int times):
     """W = W1 @ W2t.T; g1 = G @ W2t; g2t = G.T @ W1: so many times over."""
-    cdef int n = <int> W1.shape[0], k = <int> W1.shape[1], m = <int> W2t.shape[0], _
+    cdef blas_int n = <blas_int> W1.shape[0], k = <blas_int> W1.shape[1], m = <blas_int> W2t.shape[0]
+    cdef int _
     cdef double one = 1.0, zero = 0.0
     cdef double* a = <double*> &W1[0, 0]
     cdef double* b = <double*> &W2t[0, 0]

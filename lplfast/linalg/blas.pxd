@@ -6,6 +6,8 @@ Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swappe
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
+from .blas_int cimport blas_int     # written by setup.py
+
 # Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
 cdef enum:
@@ -18,7 +20,8 @@ cdef extern from "linalg/products.h":
     void small_tn "lpl_small_tn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
 
 
-cdef inline void matmul_nt(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+cdef inline void matmul_nt(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                           double* C) noexcept nogil:
     """C = A @ B.T with A (n, k), B (m, k), C (n, m)."""
     cdef double one = 1.0, zero = 0.0
     if <double> n * k * m > SMALL:
@@ -27,13 +30,15 @@ cdef inline void matmul_nt(int n, int k, int m, const double* A, const double* B
         small_nt(n, k, m, A, B, C)
 
 
-cdef inline void add_matmul_nt(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+cdef inline void add_matmul_nt(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                               double* C) noexcept nogil:
     """C += A @ B.T with A (n, k), B (m, k), C (n, m)."""
     cdef double one = 1.0
     dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &one, C, &m)
 
 
-cdef inline void matmul_nn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+cdef inline void matmul_nn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                           double* C) noexcept nogil:
     """C = A @ B with A (n, k), B (k, m), C (n, m)."""
     cdef double one = 1.0, zero = 0.0
     if <double> n * k * m > SMALL:
@@ -42,7 +47,8 @@ cdef inline void matmul_nn(int n, int k, int m, const double* A, const double* B
         small_nn(n, k, m, A, B, C)
 
 
-cdef inline void matmul_tn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+cdef inline void matmul_tn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                           double* C) noexcept nogil:
     """C = A.T @ B with A (k, n), B (k, m), C (n, m)."""
     cdef double one = 1.0, zero = 0.0
     if <double> n * k * m > SMALL:
@@ -51,13 +57,14 @@ cdef inline void matmul_tn(int n, int k, int m, const double* A, const double* B
         small_tn(n, k, m, A, B, C)
 
 
-cdef inline void add_matmul_tn(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil:
+cdef inline void add_matmul_tn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                               double* C) noexcept nogil:
     """C += A.T @ B with A (k, n), B (k, m), C (n, m)."""
     cdef double one = 1.0
     dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &one, C, &m)
 
 
-cdef inline void gram_rows(int n, int k, const double* A, double* C) noexcept nogil:
+cdef inline void gram_rows(blas_int n, blas_int k, const double* A, double* C) noexcept nogil:
     """C = A @ A.T with A (n, k), C (n, n); of n >= FEW_ROWS rows only the row-major upper triangle is written."""
     cdef double one = 1.0, zero = 0.0
     if n < FEW_ROWS:
@@ -66,7 +73,7 @@ cdef inline void gram_rows(int n, int k, const double* A, double* C) noexcept no
         dsyrk(b"l", b"t", &n, &k, &one, <double*> A, &k, &zero, C, &n)
 
 
-cdef inline void gram_columns(int n, int k, const double* A, double* C) noexcept nogil:
+cdef inline void gram_columns(blas_int n, blas_int k, const double* A, double* C) noexcept nogil:
     """C = A.T @ A with A (n, k), C (k, k); of k >= FEW_ROWS columns only the row-major upper triangle is written."""
     cdef double one = 1.0, zero = 0.0
     if k < FEW_ROWS:
@@ -96,31 +103,31 @@ cdef inline void subtract(int size, double a, const double* x, double* y) noexce
         y[i] -= a * x[i]
 
 
-cdef inline void symmetric_times(int n, const double* A, const double* x, double* y) noexcept nogil:
+cdef inline void symmetric_times(blas_int n, const double* A, const double* x, double* y) noexcept nogil:
     """y = A @ x with A (n, n) symmetric; of n >= FEW_ROWS rows only the row-major upper triangle is read."""
     cdef double one = 1.0, zero = 0.0
-    cdef int step = 1
+    cdef blas_int step = 1
     if n < FEW_ROWS:
         small_nn(1, n, n, x, A, y)
     else:
         dsymv(b"l", &n, &one, <double*> A, &n, <double*> x, &step, &zero, y, &step)
 
 
-cdef inline void matvec_t(int n, int k, const double* A, const double* x, double* y) noexcept nogil:
+cdef inline void matvec_t(blas_int n, blas_int k, const double* A, const double* x, double* y) noexcept nogil:
     """y = A.T @ x with A (n, k)."""
     cdef double one = 1.0, zero = 0.0
-    cdef int step = 1
+    cdef blas_int step = 1
     dgemv(b"n", &k, &n, &one, <double*> A, &k, <double*> x, &step, &zero, y, &step)
 
 
 cdef inline double dot(Py_ssize_t size, const double* x, const double* y) noexcept nogil:
     """x @ y, in pieces that a 32-bit BLAS length can hold; of a few numbers, without a call."""
     cdef double s = 0.0
-    cdef int one = 1, piece
+    cdef blas_int one = 1, piece
     if size < FEW_ROWS:
         return short_dot(<int> size, x, y)
     while size > 0:
-        piece = <int> min(size, <Py_ssize_t> 1 << 30)
+        piece = <blas_int> min(size, <Py_ssize_t> 1 << 30)
         s += ddot(&piece, <double*> x, &one, <double*> y, &one)
         x += piece
         y += piece
@@ -133,7 +140,7 @@ cdef inline double norm(Py_ssize_t size, const double* x) noexcept nogil:
     return sqrt(dot(size, x, x))
 
 
-cdef inline Py_ssize_t largest_at(int size, const double* x) noexcept nogil:
+cdef inline Py_ssize_t largest_at(blas_int size, const double* x) noexcept nogil:
     """abs(x).argmax()"""
-    cdef int one = 1
+    cdef blas_int one = 1
     return idamax(&size, <double*> x, &one) - 1

@@ -6,24 +6,25 @@ Apart from `blas.pxd`: Cython takes a second to read SciPy's list of LAPACK, for
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
 from .blas cimport FEW_ROWS, short_dot, subtract
+from .blas_int cimport blas_int
 
 cdef extern from "linalg/cholesky.h":
     int small_cholesky "lpl_small_cholesky"(int n, double* A) noexcept nogil
 
 
-cdef inline int cholesky(int n, double* A) noexcept nogil:
+cdef inline int cholesky(blas_int n, double* A) noexcept nogil:
     """The factor of A = L @ L.T, over A: L in the row-major lower triangle, of n >= FEW_ROWS rows L.T in the upper one,
     at which LAPACK is faster. Nothing else is touched. Nonzero if there is none."""
-    cdef int info = 0
+    cdef blas_int info = 0
     if n < FEW_ROWS:
         return small_cholesky(n, A)
     dpotrf(b"l", &n, A, &n, &info)
-    return info
+    return <int> info
 
 
-cdef inline void cholesky_solve(int n, const double* L, double* x) noexcept nogil:
+cdef inline void cholesky_solve(blas_int n, const double* L, double* x) noexcept nogil:
     """x = (L @ L.T)^-1 @ x, L from `cholesky`."""
-    cdef int info = 0, one = 1, i
+    cdef blas_int info = 0, one = 1, i
     if n >= FEW_ROWS:
         dpotrs(b"l", &n, &one, <double*> L, &n, x, &n, &info)
         return

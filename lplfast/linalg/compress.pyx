@@ -16,12 +16,13 @@ from libc.string cimport memcpy, memset
 from scipy.linalg.cython_lapack cimport dgemqrt, dgeqrt, dtpmqrt, dtpqrt
 
 from ..clock cimport seconds
+from .blas_int cimport blas_int
 
 # Rows of Z in a block: at least four times its columns, and few enough for the cache if those are some 40.
 cdef Py_ssize_t BLOCK_ROWS = 1024
 
 # Reflectors are merged by so many into products of matrices.
-cdef int PANEL = 8
+cdef blas_int PANEL = 8
 
 
 cdef Py_ssize_t block_rows(Py_ssize_t k) noexcept nogil:
@@ -47,7 +48,7 @@ cdef void store(Py_ssize_t h, Py_ssize_t k, double* rows, Py_ssize_t size, const
 # The arrays of a factorization, and how far it has come: columns of Z before `at` are in R.
 cdef struct Factorization:
     Py_ssize_t h
-    int k
+    blas_int k
     const double* Z
     double scale
     double* kept        # receives the reflectors, laid out like Z, with `panels` their triangular factors; or is NULL
@@ -62,12 +63,12 @@ cdef struct Factorization:
 cdef void factorize(Factorization* f, double until) noexcept nogil:
     """Go on with R = the triangular factor of scale * Z.T, row-major lower: R[j, i] = R_ij, until then or the end."""
     cdef Py_ssize_t h = f.h, at = f.at, rows = block_rows(f.k), i, j
-    cdef int k = f.k, size, zero = 0, info = 0, panel = min(PANEL, k)
+    cdef blas_int k = f.k, size, zero = 0, info = 0, panel = min(PANEL, k)
     cdef double* R = f.R
     cdef double* block = f.block
     cdef double* panels = f.panels if f.kept == NULL else f.panels + at // rows * panel * k
     while at < h and seconds() < until:
-        size = <int> min(rows, h - at)
+        size = <blas_int> min(rows, h - at)
         load(h, k, f.Z + at, size, f.scale, block)
         if at == 0 and not f.begun:
             dgeqrt(&size, &k, &panel, block, &size, panels, &panel, f.work, &info)
@@ -89,11 +90,11 @@ cdef void expand(Factorization* f, double* C, double* result, double until) noex
     From the last block to the first: those up to `at` are left.
     """
     cdef Py_ssize_t h = f.h, rows = block_rows(f.k), at = (f.at - 1) // rows * rows, j
-    cdef int k = f.k, size, zero = 0, info = 0, panel = min(PANEL, k)
+    cdef blas_int k = f.k, size, zero = 0, info = 0, panel = min(PANEL, k)
     cdef double* block = f.block
     cdef double* panels = f.panels + at // rows * panel * k
     while f.at > 0 and seconds() < until:
-        size = <int> min(rows, h - at)
+        size = <blas_int> min(rows, h - at)
         load(h, k, f.kept + at, size, 1.0, block)
         memset(result, 0, <Py_ssize_t> size * k * sizeof(double))
         if at == 0:
@@ -147,7 +148,7 @@ cdef _extended(wide, double scale, before):
     factor = np.empty((k, k)) if before is None else before.copy()
     cdef double[:, ::1] R = factor
     cdef double[::1] block = np.empty(block_rows(k) * k), panels = np.empty(PANEL * k), work = np.empty(PANEL * k)
-    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0],
+    cdef Factorization f = Factorization(h, <blas_int> k, &stack[0, 0], scale, NULL, &panels[0], &R[0, 0], &block[0],
                                          &work[0], 0, before is not None)
     _factorize(&f)
     return factor
@@ -173,7 +174,7 @@ def orthonormal_rows(wide, scale):
     cdef double[:, ::1] panels = np.empty(((h + size - 1) // size, PANEL * k))
     cdef double[::1] block = np.empty(size * k), result = np.empty(size * k), work = np.empty(PANEL * k)
     cdef double pause = SECONDS_BETWEEN_LOOKS
-    cdef Factorization f = Factorization(h, <int> k, &stack[0, 0], factor_of, &Q[0, 0], &panels[0, 0], &R[0, 0],
+    cdef Factorization f = Factorization(h, <blas_int> k, &stack[0, 0], factor_of, &Q[0, 0], &panels[0, 0], &R[0, 0],
                                          &block[0], &work[0], 0, False)
     _factorize(&f)
     while f.at > 0:

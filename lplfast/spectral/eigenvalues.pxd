@@ -2,6 +2,7 @@
 
 from ..iterate cimport Bracket
 from ..linalg.blas cimport gram_columns, gram_rows
+from ..linalg.blas_int cimport blas_int
 from ..linalg.rounding cimport TINY
 
 # Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
@@ -84,7 +85,7 @@ cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
     return max(34 * p, 5 * p + 34 * (<Py_ssize_t> n + k))
 
 
-cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil
+cdef int eigenvalues(blas_int p, double* gram, double* values, double* work, blas_int lwork) noexcept nogil
 cdef bint gram_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil
 cdef bint symmetric_extremes(const Gram* gram, int lwork, Bracket* least, Bracket* greatest,
                              double* work) noexcept nogil

@@ -9,6 +9,7 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
 from ..linalg.blas cimport FEW_ROWS, dot, matvec_t, norm, symmetric_times
+from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport cholesky, cholesky_solve
 from ..iterate cimport Bracket
 from ..linalg.rounding cimport U
@@ -25,30 +26,31 @@ cdef int INVERSE_STEPS = 40
 cdef double ILL_CONDITIONED = 1e-2
 
 
-cdef int eigenvalues(int p, double* gram, double* values, double* work, int lwork) noexcept nogil:
+cdef int eigenvalues(blas_int p, double* gram, double* values, double* work, blas_int lwork) noexcept nogil:
     """values = numpy.linalg.eigvalsh(gram), ascending; gram (p, p) is destroyed. Return 0 on success."""
-    cdef int info = 0
+    cdef blas_int info = 0
     if p == 1:
         values[0] = gram[0]
         return 0
     dsyev(b"n", b"l", &p, gram, &p, values, work, &lwork, &info)
-    return info
+    return <int> info
 
 
-cdef int singular_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
+cdef int singular_values(blas_int n, blas_int k, double* A, double* values, double* work,
+                         blas_int lwork) noexcept nogil:
     """values = numpy.linalg.svd(A, compute_uv=False), descending; A (n, k) is destroyed. 0 on success."""
-    cdef int info = 0, one = 1
+    cdef blas_int info = 0, one = 1
     dgesvd(b"n", b"n", &k, &n, A, &k, values, NULL, &one, NULL, &one, work, &lwork, &info)
-    return info
+    return <int> info
 
 
-cdef int jacobi_values(int n, int k, double* A, double* values, double* work, int lwork) noexcept nogil:
+cdef int jacobi_values(blas_int n, blas_int k, double* A, double* values, double* work, blas_int lwork) noexcept nogil:
     """The same for n <= k by Jacobi rotations: slower, and accurate to some u s_max in every case."""
-    cdef int info = 0, one = 1, zero = 0, i
+    cdef blas_int info = 0, one = 1, zero = 0, i
     dgesvj(b"g", b"n", b"n", &k, &n, A, &k, values, &zero, NULL, &one, work, &lwork, &info)
     for i in range(n):
         values[i] *= work[0]
-    return info
+    return <int> info
 
 
 cdef bint symmetric_extremes(const Gram* gram, int lwork, Bracket* least, Bracket* greatest,

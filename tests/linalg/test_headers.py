@@ -6,6 +6,7 @@ One lane is what a compiler without vector types gets; nothing else here would e
 import ctypes
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sysconfig
 
@@ -18,17 +19,21 @@ U = 2.0**-53
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 HEADERS = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.h"))
 BLOCK = 32  # small, so that few numbers make several
+CC = shlex.split(sysconfig.get_config_var("CC"))
 FLAGS = ["-std=gnu99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi", "-Werror", f"-I{PACKAGE}",
          f"-DLPL_BLOCK={BLOCK}"]
 ONE_LANE = ["-DLPL_ONE_LANE"]
+
+# All that are here. tcc has no vector types: it agrees with what the others make with one lane.
+COMPILERS = [CC, *([name] for name in ("gcc", "clang", "tcc") if shutil.which(name))]
 
 # around every switch: whole lanes, four chains of them, blocks, and what is left over
 SIZES = [1, 7, 8, 9, 31, 32, 33, 40, 75, 200]
 
 
-def compiled(source, target, *more):
+def compiled(source, target, *more, compiler=CC):
     """Compile a line of C; an error shows what the compiler said."""
-    command = [*shlex.split(sysconfig.get_config_var("CC")), *FLAGS, *more, "-x", "c", "-", "-o", str(target)]
+    command = [*compiler, *FLAGS, *more, "-x", "c", "-", "-o", str(target)]
     done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return target
@@ -36,10 +41,14 @@ def compiled(source, target, *more):
 
 @pytest.fixture(scope="module", params=[[], ONE_LANE], ids=["eight lanes", "one lane"])
 def kernels(request, tmp_path_factory):
+    return library(tmp_path_factory.mktemp("headers"), *request.param)
+
+
+def library(folder, *more, compiler=CC):
     """Every function of linalg/*.h, in a library of its own."""
     source = "".join(f'#include "{name}"\n' for name in HEADERS if name.startswith("linalg/"))
-    target = tmp_path_factory.mktemp("headers") / "kernels.so"
-    return ctypes.CDLL(str(compiled(source, target, "-shared", "-fPIC", "-DLPL_ANY_CPU=", *request.param)))
+    options = ["-shared", "-fPIC", "-DLPL_ANY_CPU=", *more]
+    return ctypes.CDLL(str(compiled(source, folder / "kernels.so", *options, compiler=compiler)))
 
 
 def call(function, *arguments, result=None):
@@ -126,3 +135,40 @@ def test_a_small_cholesky_factor(kernels, n):
     assert (abs(L @ L.T - M) <= (2 * n + 4) * U * (abs(L) @ abs(L).T)).all()
     M[n - 1, n - 1] = -1.0
     assert call(kernels.lpl_small_cholesky, n, M.copy(), result=ctypes.c_int) == n
+
+
+def everything(kernels, size):
+    """What all the functions make of the same numbers, as bytes."""
+    rng = np.random.default_rng(size)
+    d, x, y, z = rng.standard_normal((4, size))
+    double, n = ctypes.c_double, length(x)
+    p, q, to, motion = np.zeros(1), np.zeros(1), np.zeros(size), np.zeros(5)
+    found = [call(kernels.lpl_square_sum, n, x, result=double), call(kernels.lpl_distance_sq, n, x, y, result=double),
+             call(kernels.lpl_move, n, x, double(0.3), y, to, result=double), to.copy(),
+             call(kernels.lpl_arrive, n, x, y, double(0.3), z, to, p, q, result=double), to.copy(), p[0], q[0],
+             call(kernels.lpl_slope, n, d, x, y, to, p, q, result=double), to.copy(), p[0], q[0],
+             call(kernels.lpl_fall, n, d, x, y, z, p, result=double), p[0]]
+    call(kernels.lpl_measure, n, x, y, z, d, motion)
+    k = min(size, 23)
+    A = rng.standard_normal((k, k))
+    for name in ("nn", "tn", "nt"):
+        C = np.empty((k, k))
+        call(getattr(kernels, f"lpl_small_{name}"), k, k, k, A, A, C)
+        found.append(C)
+    call(kernels.lpl_small_cholesky, k, C, result=ctypes.c_int)
+    return b"".join(np.asarray(one).tobytes() for one in (*found, motion))
+
+
+@pytest.mark.parametrize("lanes", [[], ONE_LANE], ids=["eight lanes", "one lane"])
+def test_compilers_agree_to_the_last_bit(lanes, tmp_path):
+    first = None
+    for number, compiler in enumerate(COMPILERS):
+        if compiler == ["tcc"] and not lanes:
+            continue
+        for level in ("-O0", "-O3"):
+            folder = tmp_path / f"{number}{level}"
+            folder.mkdir()
+            kernels = library(folder, level, *lanes, compiler=compiler)
+            found = [everything(kernels, size) for size in SIZES]
+            first = first or found
+            assert found == first, (compiler, level)
