@@ -8,7 +8,10 @@ import sys
 
 from lplfast import Network, SquaredLoss, train
 
+from .agreement import check_certified
 from .cases import Case
+from .numpy_rival import GramDescent
+from .rivals import follow
 from .table import Row, Table
 from .timing import Rounds, Work, interleaved
 
@@ -16,6 +19,7 @@ __all__ = ["tables"]
 
 N, M, H = 20, 20, 1000
 SHORT, LONG = 150, 3000
+COMPARED = 50
 WIDE = 1_000_000
 
 STATUS = pathlib.Path("/proc/self/status")      # Linux tells there what a process held at most
@@ -29,10 +33,7 @@ def tables(quick):
     case = Case.make(N, M, H)
     problem = SquaredLoss(case.X, case.Y)
     call = functools.partial(_training, problem, case)
-    loop = case.compressed().run("certified", SHORT).work
-    times = interleaved({"train": Work(call(SHORT)), "loop": loop._replace(units=1)}, repeats)
-    what = f"n={N} m={M} h={H}, {SHORT} steps"
-    rows = [Row.excess(times, what, "train", "loop", target="<= 2")]
+    rows = [*_whole(case, call, repeats), *_every_step(case, problem, 3 * repeats)]
     for steps in (SHORT, LONG):
         # a few percent are looked for: more rounds
         times = interleaved({"all columns": Work(call(steps)), "gap alone": Work(call(steps, record=["gap"]))},
@@ -43,8 +44,10 @@ def tables(quick):
     rows.append(Row.excess(times, "in a fresh process", "import lplfast", "import scipy.linalg", target="<= 1.3",
                            note=f"optional packages imported: {', '.join(loaded) or 'none'}"))
     yield Table("calls", "Whole calls", rows, notes=(
-        "train: problem built before, a new Network each time, compression and history included. loop: the same steps\n"
-        "from compressed layers. Imports are timed inside new processes, by time.perf_counter around the import."))
+        "train: problem built before, a new Network each time, compression and history included. compressed before:\n"
+        "the same without compression. loop: the same steps from compressed layers. NumPy: at full width. function,\n"
+        "callback: a step size and a callback in Python at every step; callback that reads: its last gap. Their rows\n"
+        "are what that adds to a step. Imports are timed in new processes, by time.perf_counter around the import."))
 
     if not STATUS.exists():
         return
@@ -57,12 +60,51 @@ def tables(quick):
         "trained at full width, one copy more, and 64 MB."))
 
 
-def _training(problem, case, steps, **options):
+def _training(problem, case, steps, step_size="local", *, compressed=False, **options):
     def prepare():
         network = Network(case.W1, case.W2)     # it remembers its compression: a new one each time
-        return lambda: train(problem, network, max_iter=steps, tol=0, **options)
+        if compressed:
+            network.stack()
+        return lambda: train(problem, network, step_size, max_iter=steps, tol=0, **options)
 
     return prepare
+
+
+def _whole(case, call, repeats):
+    """Rows of whole calls, against the loop alone and against NumPy."""
+    loop, what = case.compressed().run("certified", SHORT), f"n={N} m={M} h={H}, {SHORT} steps"
+    check_certified(loop.history, follow(GramDescent, case), COMPARED)
+    times = interleaved({"train": Work(call(SHORT)), "compressed before": Work(call(SHORT, compressed=True)),
+                         "loop": loop.work._replace(units=1), "NumPy": _numpy(case, SHORT)}, repeats)
+    yield Row.quotient(times, what, "train", "NumPy", target=">= 30")
+    yield Row.excess(times, what, "compressed before", "loop", target="<= 1.3")
+    yield Row.excess(times, what, "train", "loop")
+
+
+def _numpy(case, steps):
+    def prepare():
+        rival = GramDescent(*case)
+
+        def run():
+            rival.advance(steps)
+            rival.history  # noqa: B018 - an array a column, as ours
+
+        return run
+
+    return Work(prepare)
+
+
+def _every_step(case, problem, repeats):
+    """Rows of what Python in every step costs, in us a step more than the same steps without."""
+    call = functools.partial(_training, problem, case, SHORT, compressed=True)
+    eta = train(problem, Network(case.W1, case.W2), max_iter=1).history["step_size"][0]
+    works = {"constant": call(eta), "function": call(lambda iterate: eta),
+             "callback": call(eta, callback=lambda run: run.iterations < 0),
+             "callback that reads": call(eta, callback=lambda run: run.history["gap"][-1] < 0)}
+    times = interleaved({name: Work(prepare, SHORT) for name, prepare in works.items()}, repeats)
+    what = f"n={N} m={M} h={H}, one of {SHORT} steps"
+    for name, allowed in (("function", 3.0), ("callback", 15.0), ("callback that reads", 15.0)):
+        yield Row.within(times.extra(name, "constant"), what, name, allowed)
 
 
 def _imports(repeats):

@@ -1,6 +1,7 @@
 """A table of rows: what was done, our time, that of what it is compared with, their ratio, and what was asked."""
 
 import dataclasses
+import statistics
 
 __all__ = ["Row", "Table", "short"]
 
@@ -37,6 +38,14 @@ class Row:
         """Return the row of two works of a Rounds: how many times slower `name` is."""
         return cls(what, name, other, 1e6 * times.seconds(name), 1e6 * times.seconds(other), f"{name} / {other}",
                    *times.quotient(name, other), **options)
+
+    @classmethod
+    def within(cls, taken, what, name, allowed, **options):
+        """Return the row of what was taken in each round, in us, beside the time that is allowed."""
+        taken = sorted(taken)
+        median = statistics.median(taken)
+        return cls(what, name, "allowed", median, allowed, f"{name} / allowed", median / allowed, taken[0] / allowed,
+                   taken[-1] / allowed, "<= 1", **options)
 
     @property
     def met(self):

@@ -35,6 +35,10 @@ class Rounds:
         """Return the median."""
         return statistics.median(self.taken[name])
 
+    def extra(self, name, other):
+        """Return by how many us each round of one work took longer."""
+        return [1e6 * (a - b) for a, b in zip(self.taken[name], self.taken[other], strict=True)]
+
     def quotient(self, above, below):
         """Return the median, the least and the greatest of the rounds' quotients of two works.
 

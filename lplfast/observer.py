@@ -156,8 +156,9 @@ class Observer:
         """
         descent, problem = self._descent, self._problem
         with single_threaded_blas():
-            last = dict(zip(COLUMNS, descent.last_row().tolist(), strict=True))
-        history = self._recorder.history(descent.filled, list(last.values()), ended=False)
+            row = descent.last_row()
+        last = dict(zip(COLUMNS, row.tolist(), strict=True))
+        history = self._recorder.history(descent.filled, row, ended=False)
         stack, state = descent.stack, descent.state()
         if self._W1 is not None:
             stack = np.concatenate([self._W1, stack[-self._network.m:]])

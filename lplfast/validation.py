@@ -13,6 +13,9 @@ __all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_doubl
 
 REDUCTIONS = ("sum", "mean")
 
+# what passes for a number, and is none
+NOT_NUMBERS = (bool, np.timedelta64, np.ma.MaskedArray)
+
 # Numbers whose squares are float64 numbers, with room for sums of them.
 HUGE = 1e150
 
@@ -115,6 +118,9 @@ def as_doubles(name, value, dimensions=None):
         If it is not an array of real numbers; if it has another number of dimensions.
 
     """
+    if (type(value) is np.ndarray and value.dtype == np.float64 and value.flags.carray
+            and dimensions in (None, value.ndim)):
+        return value        # at once: the loop asks at every call
     array = _numbers(value, as_array(name, value))
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
@@ -333,7 +339,7 @@ def _is_float(entry):
 
 def _is_number(value):
     """Whether this is a real number, or an array of no dimension that holds one: no boolean, duration, masked array."""
-    if isinstance(value, bool | np.timedelta64 | np.ma.MaskedArray):
+    if isinstance(value, NOT_NUMBERS):
         return False
     return isinstance(value, numbers.Real) or (
         getattr(value, "shape", None) == () and getattr(getattr(value, "dtype", None), "kind", "-") in "uif")

@@ -36,7 +36,7 @@ INSIDE = {
     "guarantees": ["constants", "imbalance", "margins", "bounds", "envelope", "rates", "rest", "curve",
                    "stationarity", "initial", "audit"],
     "run": ["columns", "exports", "requirements", "scales", "options", "outcome", "schema", "entries", "stored",
-            "archive", "info", "run", "comparison", "plan", "checkpoint", "recorder", "driver", "execution",
+            "archive", "info", "run", "comparison", "plan", "checkpoint", "recorder", "parts", "driver", "execution",
             "training", "folder", "crowd", "many"],
     "studies": ["grid", "maker", "shard", "results", "gathering", "group", "pace", "engine", "lock", "store", "dataset",
                 "progress", "sweep", "description"],

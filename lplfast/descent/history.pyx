@@ -19,11 +19,14 @@ def copy_columns(rows, columns, table):
     rows, table, chosen = as_doubles("rows", rows, 2), as_output("table", table, 2), as_array("columns", columns)
     if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
         raise TypeError(f"columns: expected a list of integers, got {columns!r:.200}")
-    if chosen.min() < 0 or chosen.max() >= rows.shape[1]:
-        raise ValueError(f"columns: expected numbers from 0 to {rows.shape[1] - 1}, got {columns!r:.200}")
     if table.shape != (chosen.size, rows.shape[0]):
         raise ValueError(f"table: expected shape {(chosen.size, rows.shape[0])}, got {table.shape}")
-    copy(rows, chosen.astype(np.intp), table)
+    cdef const Py_ssize_t[::1] wanted = chosen.astype(np.intp)
+    cdef Py_ssize_t count = rows.shape[1], j
+    for j in range(wanted.shape[0]):
+        if not 0 <= wanted[j] < count:
+            raise ValueError(f"columns: expected numbers from 0 to {count - 1}, got {columns!r:.200}")
+    copy(rows, wanted, table)
 
 
 cdef void copy(const double[:, ::1] rows, const Py_ssize_t[::1] wanted, double[:, :] table) noexcept:

@@ -76,8 +76,10 @@ cdef class State:
                  + sizes.own + 2 * sizes.kept + sizes.weights + sizes.row + sizes.scratch)
         # np.empty: pages that are never touched cost nothing
         block = np.empty(total + LINE)
-        self._block = block[-block.ctypes.data // sizeof(double) % LINE:][:total]
-        cdef double[::1] memory = self._block
+        cdef double[::1] memory = block
+        cdef Py_ssize_t first = LINE - 1 - (<Py_ssize_t> &memory[0] // <Py_ssize_t> sizeof(double) + LINE - 1) % LINE
+        self._block = block[first:first + total]
+        memory = self._block
         self._place(&memory[0], &sizes)
         self._fill_weights()
         self._remembered = sizes.memory + sizes.directions

@@ -188,7 +188,8 @@ class Problem(ByRank):
         """Return the stack whose kernel form is `stack`; what l cannot see of W1 stays as it is in `before`, a W1."""
         if self.basis is None:
             return stack
-        seen, rest = np.split(stack, [self.basis.shape[1]])
+        r = self.basis.shape[1]
+        seen, rest = stack[:r], stack[r:]
         W1 = self.basis @ seen if self.sees_everything else before + self.basis @ (seen - self.basis.T @ before)
         return np.concatenate([W1, rest])
 

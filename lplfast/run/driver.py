@@ -2,19 +2,17 @@
 
 import math
 import time
+import weakref
 
 import numpy as np
 
 from ..descent.descent import Descent
 from ..descent.history import COLUMNS
-from ..descent.state import LAYOUT
 from ..guarantees.initial import InitialGuarantee
 from ..rules.registry import rule_parts
 from ..threads import single_threaded_blas
-from .info import RunInfo
-from .outcome import outcome_message
+from .parts import RunParts, RunUnderWay
 from .recorder import Recorder
-from .run import Continuation, Run
 
 __all__ = ["RunDriver"]
 
@@ -69,9 +67,10 @@ class RunDriver:
             raise ValueError(f"run: expected a state after {run.iterations} steps, as the run has taken, got one after "
                              f"{self.descent.t}")
         # a function may add up in another order from time to time; another loss is farther off
-        if not np.isclose(self._last()["loss"], run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
+        loss = float(self.descent.last_row()[COLUMNS.index("loss")])
+        if not np.isclose(loss, run.continuation.loss, rtol=1e-9, atol=0.0, equal_nan=True):
             raise ValueError(f"problem: expected the one that the run was trained on, of loss "
-                             f"{run.continuation.loss!r} where the run ends, got {self._last()['loss']!r} there")
+                             f"{run.continuation.loss!r} where the run ends, got {loss!r} there")
 
     def _descent(self, stack):
         return Descent(self.plan.trained.kernel, self.plan.options.rule, self.plan.options.spectral, stack)
@@ -112,7 +111,7 @@ class RunDriver:
                 status = "max_time"
             elif cancelled is not None and cancelled():
                 status = "interrupted"
-            if callback is not None and moved and done % callback_every == 0 and callback(self.result("running")):
+            if callback is not None and moved and done % callback_every == 0 and self._stopped_by(callback):
                 status = status or "stopped"
             if checkpoint is not None and status is None:
                 checkpoint.save_if_due(self)
@@ -128,23 +127,20 @@ class RunDriver:
                                     max_growth=math.inf if options.max_growth is None else options.max_growth,
                                     budget=budget)
 
-    def _last(self):
-        """Return the row of the current iterate, by column."""
-        return dict(zip(COLUMNS, self.descent.last_row().tolist(), strict=True))
+    def _stopped_by(self, callback):
+        """Return whether the callback asks to stop; what it has kept of the run so far is made before that goes on."""
+        run = RunUnderWay(self._parts("running"))
+        kept = weakref.ref(run)
+        stop = bool(callback(run))
+        del run
+        run = kept()
+        if run is not None:
+            run.keep()
+        return stop
+
+    def _parts(self, status):
+        return RunParts(self, status, self._initial_guarantee())
 
     def result(self, status):
         """Return the run so far; after another status than "running" it may not be advanced any more."""
-        descent, (problem, network, options) = self.descent, (self.plan.problem, self.plan.network, self.plan.options)
-        last = self._last()
-        history = self.recorder.history(descent.filled, list(last.values()), ended=status != "running")
-        message = outcome_message(status, descent, last, options, network, history)
-        facts = RunInfo.of(problem, network, options, rule=self.rule_said, run_width=descent.stack.shape[1],
-                           unreached=descent.unreached)
-        layers = options.layer_scales.multiply(descent.stack, problem.kernel.shape[0])
-        continuation = Continuation(options=options.to_dict(), fingerprint=problem.fingerprint, layout=LAYOUT,
-                                    loss=last["loss"], run_width=facts.run_width, state=descent.state(),
-                                    start=self.start)
-        return Run(history=history, status=status, message=message,
-                   network=network.replace(problem.from_kernel(layers, self.start)),
-                   iterations=descent.t, checks=descent.checks, counters=descent.counters, facts=facts,
-                   continuation=continuation, guarantee=self._initial_guarantee())
+        return self._parts(status).run()

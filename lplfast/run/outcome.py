@@ -33,7 +33,8 @@ def outcome_message(status, descent, last, options, network, history):
     """
     message = MESSAGES[status](_Facts(descent, last, options, network, history))
     if descent.spectral.mode != "power" and status != "guarantee_failed":
-        failed = sum(descent.checks[name]["violations"] for name in ("pl", "descent", "rate"))
+        checks = descent.checks
+        failed = sum(checks[name]["violations"] for name in ("pl", "descent", "rate"))
         if failed:
             message += (f" But {failed} inequalities failed beyond rounding, so the loss is not what it declares: see "
                         "run.audit() and lplfast.check_loss.")

@@ -1,5 +1,7 @@
 """The history of a run under way."""
 
+import functools
+
 import numpy as np
 
 from ..descent.history import COLUMNS, copy_columns
@@ -10,6 +12,12 @@ __all__ = ["Recorder"]
 ROWS = 4096
 
 NUMBERS = {name: number for number, name in enumerate(COLUMNS)}
+
+
+@functools.lru_cache
+def _numbers_of(names):
+    """Return which columns of a row these are, as an array."""
+    return np.array([NUMBERS[name] for name in names])
 
 
 class Recorder:
@@ -29,7 +37,7 @@ class Recorder:
     """
 
     def __init__(self, names, most, before):
-        self.names, self.numbers = names, [NUMBERS[name] for name in names]
+        self.names, self.numbers = names, _numbers_of(tuple(names))
         self.rows = np.empty((min(ROWS, most), len(COLUMNS)))
         self.kept = [before[name] for name in names] if before else [np.empty(0)] * len(names)
         self.count = self.before = len(self.kept[0])
@@ -45,7 +53,7 @@ class Recorder:
         return self.rows[waiting:]
 
     def history(self, filled, last, ended):
-        """Return the columns by name, with one more row, `last`.
+        """Return the columns by name, with one more row, `last`, an array of all columns.
 
         Those of a run that has `ended` take the place of what is kept, one after the other, so that the memory for a
         second history is not needed.
@@ -54,7 +62,7 @@ class Recorder:
         if self.count == 0:     # a short run, whose columns are copied at once
             table = np.empty((len(self.names), waiting + 1))
             copy_columns(self.rows[:waiting], self.numbers, table[:, :-1])
-            table[:, -1] = [last[number] for number in self.numbers]
+            table[:, -1] = last[self.numbers]
             return dict(zip(self.names, table, strict=True))
         for j, (name, number) in enumerate(zip(self.names, self.numbers, strict=True)):
             try:

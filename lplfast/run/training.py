@@ -71,7 +71,8 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
         Keep one iterate in so many, 1; the last one is always kept. A history that may come to take more than 2 GiB
         of memory is refused.
     callback : callable, optional
-        Called with the `Run` so far every `callback_every` steps; a true return value stops the run.
+        Called with the `Run` so far every `callback_every` steps; a true return value stops the run. What it does not
+        read of the run is not worked out, unless it keeps it.
     callback_every : int
         See `callback`.
     checkpoint : path, optional

@@ -14,7 +14,7 @@ from lplfast.run.driver import RunDriver
 
 PACKAGE = str(pathlib.Path(lplfast.__file__).parent)
 # where most of what is kept is handled
-SEVERAL = ("execution.py", "driver.py", "recorder.py", "checkpoint.py", "training.py")
+SEVERAL = ("execution.py", "driver.py", "parts.py", "recorder.py", "checkpoint.py", "training.py")
 
 # where there begins to be something to keep
 BEGINS = {RunDriver._advance.__code__, Crowd.carried_out.__code__}

@@ -1,0 +1,114 @@
+"""What a run under way has come to, part by part: what nobody reads is not worked out."""
+
+import functools
+import threading
+
+from ..descent.history import COLUMNS
+from ..descent.state import LAYOUT
+from .info import RunInfo
+from .outcome import outcome_message
+from .run import Continuation, Run
+
+__all__ = ["RunParts", "RunUnderWay"]
+
+PARTS = ("history", "status", "message", "network", "iterations", "checks", "counters", "facts", "continuation",
+         "guarantee")
+
+
+class RunParts:
+    """The arguments that make a `Run` of a driver where it is, each worked out when it is first asked for."""
+
+    def __init__(self, driver, status, guarantee):
+        self.driver, self.plan, self.descent = driver, driver.plan, driver.descent
+        self.status, self.guarantee = status, guarantee
+        self.iterations = self.descent.t
+        self.lock = threading.RLock()       # of a `RunUnderWay`, which may be given to other threads
+
+    def run(self):
+        """Return the Run; after another status than "running" the driver may not be advanced any more."""
+        return Run(**{name: getattr(self, name) for name in PARTS})
+
+    @functools.cached_property
+    def _row(self):
+        return self.descent.last_row()
+
+    @functools.cached_property
+    def _last(self):
+        return dict(zip(COLUMNS, self._row.tolist(), strict=True))
+
+    @functools.cached_property
+    def _stack(self):
+        return self.descent.stack
+
+    @functools.cached_property
+    def history(self):
+        """The columns that are kept."""
+        return self.driver.recorder.history(self.descent.filled, self._row, ended=self.status != "running")
+
+    @property
+    def message(self):
+        """The status in a sentence."""
+        return outcome_message(self.status, self.descent, self._last, self.plan.options, self.plan.network,
+                               self.history)
+
+    @property
+    def network(self):
+        """The layers as they are."""
+        problem, scales = self.plan.problem, self.plan.options.layer_scales
+        layers = scales.multiply(self._stack, problem.kernel.shape[0])
+        return self.plan.network.replace(problem.from_kernel(layers, self.driver.start))
+
+    @property
+    def checks(self):
+        """The inequalities checked so far."""
+        return self.descent.checks
+
+    @property
+    def counters(self):
+        """The work done so far."""
+        return self.descent.counters
+
+    @property
+    def facts(self):
+        """What is run."""
+        return RunInfo.of(self.plan.problem, self.plan.network, self.plan.options, rule=self.driver.rule_said,
+                          run_width=self._stack.shape[1], unreached=self.descent.unreached)
+
+    @property
+    def continuation(self):
+        """What going on takes."""
+        return Continuation(options=self.plan.options.to_dict(), fingerprint=self.plan.problem.fingerprint,
+                            layout=LAYOUT, loss=self._last["loss"], run_width=self._stack.shape[1],
+                            state=self.descent.state(), start=self.driver.start)
+
+
+class RunUnderWay(Run):
+    """A `Run` for a callback, of which an attribute is made when it is first read.
+
+    What has not been read when the callback has come back is made then by `keep`, if anybody still has the run: the
+    loop goes on after that, and what it was is gone.
+    """
+
+    def __init__(self, parts):
+        self._parts = parts
+
+    def __getattr__(self, name):
+        # comes here for what is not there yet
+        parts = vars(self).get("_parts")
+        if name not in PARTS or parts is None:
+            return super().__getattribute__(name)
+        with parts.lock:
+            if name not in vars(self):
+                setattr(self, name, getattr(parts, name))
+        return vars(self)[name]
+
+    def keep(self):
+        """Make all that is not there yet, and be a plain Run from now on."""
+        for name in PARTS:
+            getattr(self, name)
+        self.__class__ = Run
+        del self._parts
+
+    def __reduce_ex__(self, protocol):
+        self.keep()
+        return self.__reduce_ex__(protocol)
