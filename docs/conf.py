@@ -1,8 +1,13 @@
 """Sphinx's configuration: `python -m sphinx -W docs docs/_build`, with the extra `docs`."""
 
 import os
+import pathlib
+import re
+import sys
 
 import lplfast
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "ext"))
 
 project, author, copyright = "lplfast", "the lplfast contributors", "the lplfast contributors"
 version = release = lplfast.__version__
@@ -13,6 +18,8 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "links",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", "gallery", "examples/*/build"]
@@ -39,6 +46,7 @@ def setup(app):
 def to_pages(app, page, source):
     """Change the text of a page in place, before it is read."""
     source[0] = source[0].replace("](../CONTRIBUTING.md", "](contributing.md")
+    source[0] = re.sub(r"\]\(((?:\.\./)?)gallery/README\.rst", r"](\1generated/gallery/index.rst", source[0])
 
 
 myst_enable_extensions = ["dollarmath"]
@@ -49,4 +57,19 @@ default_role = "py:obj"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
-numpydoc_validation_checks = set()
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "generated/gallery",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "plot_gallery": "True",
+    "show_memory": False,
+    "min_reported_time": 1e9,
+    "write_computation_times": False,
+    "matplotlib_animations": False,
+}
+suppress_warnings = ["config.cache"]
