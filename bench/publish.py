@@ -1,6 +1,6 @@
 """`python -m bench.publish [FILE]`: tables and the figure, from what `python -m bench --json` stored.
 
-The README has a short one, docs/benchmarks.md all of them.
+The README and docs/comparison.md have a short one, docs/benchmarks.md all of them.
 """
 
 import argparse
@@ -124,7 +124,8 @@ def between(text):
 
 
 # file -> function that returns its part
-PARTS = {ROOT / "README.md": summary, ROOT / "docs" / "benchmarks.md": details}
+PARTS = {ROOT / "README.md": summary, ROOT / "docs" / "comparison.md": summary,
+         ROOT / "docs" / "benchmarks.md": details}
 
 
 def main():

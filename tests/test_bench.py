@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import bits, publish, rivals, scaling, tolerance
+from bench import bits, choosing, publish, rivals, scaling, tolerance
 from bench.agreement import DisagreementError, check_certified, check_exact
 from bench.cases import Case
 from bench.compiled import compiled
@@ -92,6 +92,21 @@ def test_ratios_are_the_medians_of_rounds_and_targets_are_judged():
 def test_the_documentation_shows_what_was_stored(path, render):
     _, part, _ = publish.between(path.read_text(encoding="utf-8"))
     assert part == render(*publish.load())
+
+
+def test_the_table_of_rules_shows_what_runs_take():
+    _, _, rest = choosing.PAGE.read_text(encoding="utf-8").partition(choosing.BEGIN)
+    table, end, _ = rest.partition(choosing.END)
+    head, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines())
+    assert end
+    assert [row[0].strip("`") for row in rows] == list(choosing.NAMES)
+    problems = choosing.problems()
+    assert head[-len(problems):] == list(problems)
+    shown = dict(zip(choosing.NAMES, rows, strict=True))["majorizer"][head.index("diabetes, squared")]
+    taken, certified = choosing.measured("majorizer", problems["diabetes, squared"], 5)
+    # from another processor's last digits on, a search may go another way
+    assert sorted(taken)[2] == pytest.approx(float(shown), rel=0.2)
+    assert certified == 1
 
 
 def test_the_readme_has_four_rows():

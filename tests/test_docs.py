@@ -70,6 +70,26 @@ def test_the_rule_of_ones_own_runs_and_is_faster(capsys):
     assert names == set(lplfast.steps.RULES)
 
 
+GUIDE = [ROOT / "docs" / "start.md", *(path for path in sorted((ROOT / "docs" / "guide").glob("*.md"))
+                                       if "```python" in path.read_text(encoding="utf-8"))]
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]\d+)?")
+
+
+@pytest.mark.parametrize("path", GUIDE, ids=lambda path: path.name)
+def test_the_guide_prints_what_it_shows(path, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)     # a page may write files
+    blocks = re.findall(r"^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```)?", path.read_text(encoding="utf-8"),
+                        flags=re.MULTILINE | re.DOTALL)
+    names = {}
+    for code, shown in blocks:
+        exec(compile(code, path.name, "exec"), names)
+        printed = capsys.readouterr().out
+        assert NUMBER.sub("0", printed) == NUMBER.sub("0", shown)
+        # another processor has other last digits, and with them a few more iterations, or another smallest slack
+        for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
+            assert float(ours) == pytest.approx(float(theirs), rel=0.1, abs=2 if theirs.isdigit() else 0)
+
+
 SOURCES = sorted(path for suffix in ("py", "pyx", "pxd") for path in (ROOT / "lplfast").rglob(f"*.{suffix}"))
 # "section 4.1 of Xu et al. (2023)" and "Xu et al. (2023), section 4.1" are not ours
 SECTIONS = re.compile(r"(?<!\(2023\), )\bsections?\s+(\d+(?:\.\d+)?(?:(?:, | and | to )\d+(?:\.\d+)?)*)(?! of Xu)")
@@ -87,6 +107,24 @@ def test_every_section_of_the_theory_that_is_cited_exists(folder):
     assert {number: name for number, name in cited.items() if number not in headings} == {}
 
 
+TESTED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def test_every_theorem_names_the_test_that_checks_it():
+    text = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    # a proof ends in the box; what follows, up to the next proof or section, says who tests it
+    for proof in text.split("∎")[1:]:
+        assert "*Tested by* `" in re.split(r"^##", proof, flags=re.MULTILINE)[0], proof[:200]
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[2:-1]:
+        assert TESTED.search(section), section.partition("\n")[0]
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_test_that_is_named_exists(page):
+    for path, name in TESTED.findall(page.read_text(encoding="utf-8")):
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), flags=re.MULTILINE), name
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_is_derived_cites_its_section(path):
     text = path.read_text(encoding="utf-8")
@@ -98,8 +136,8 @@ def test_what_is_derived_cites_its_section(path):
 
 
 def test_every_relative_link_leads_somewhere():
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
 
 
