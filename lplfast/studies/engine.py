@@ -1,80 +1,79 @@
-"""The cells of a study on an engine of joblib, group by group."""
+"""The cells of a study on an engine, group by group."""
 
-import concurrent.futures.process
 import contextlib
+import functools
 
-from .group import Stop, run_group
+from .cluster import Cluster
+from .gathering import gathered
+from .group import Caller, Task, said
 from .maker import versions
-from .pace import Pace
+from .pace import Groups, Pace
+from .workers import Workers
 
 __all__ = ["BACKENDS", "compute"]
 
 BACKENDS = ("threading", "loky", "dask")
 
-# How often a worker may end before anything is computed: as often as Dask lets a task's.
-PATIENCE = 3
+# How many cells may have ended their workers, and none been computed: then it is not the cells.
+HOPELESS = 50
 
 
-def compute(experiment, entropy, cells, *, backend, n_jobs, commit):
+def compute(experiment, entropy, cells, *, backend, n_jobs, commit, give_up):
     """Compute cells, and hand the shard of each group to `commit` when it has ended.
 
-    Where a process of loky ends, joblib gives up: the cells that are left are begun anew, unless that happens again and
-    again, and nothing is computed in between. Dask does so itself.
+    Where a worker ends, for want of memory say, nobody knows at which cell: those in flight are computed again one by
+    one, ever fewer at a time, at last each alone. Those that end their worker even then are given up.
 
     Parameters
     ----------
     experiment : callable
     entropy : int
     cells : list of Cell
-    backend, n_jobs
-        As joblib has them.
+    backend : {"threading", "loky", "dask"}
+    n_jobs : int
+        As joblib has it.
     commit : callable
         Is given a Shard, in the thread that calls this.
+    give_up : callable
+        Likewise, once: what has come of the cells that end their workers.
 
     Raises
     ------
     ValueError
-        If joblib has no such engine: of Dask, if there is no client.
-    BrokenProcessPool
-        If a cell ends its process again and again.
+        If there is no client of Dask.
+    BrokenProcessPool, KilledWorker
+        If workers end whatever they are given.
     """
-    import joblib
-
-    # by a context: where Dask's engine is an argument of Parallel, joblib 1.6 hands its own options on to tasks
-    with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
-        pace, vain = Pace(joblib.effective_n_jobs(n_jobs)), 0
-        while cells:
-            done = set()
-            try:
-                _compute(experiment, entropy, cells, pace, lambda shard, done=done: (
-                    commit(shard), done.update(shard.keys)))
-            except concurrent.futures.process.BrokenProcessPool as error:
-                vain = 0 if done else vain + 1
-                if vain == PATIENCE:
-                    error.add_note(f"lplfast: a worker ended {vain} times, and nothing was computed in between. What "
-                                   "is in the store stays, and the same call goes on with the rest")
-                    raise
-            cells = [cell for cell in cells if cell.key not in done]
-
-
-def _compute(experiment, entropy, cells, pace, commit):
-    import joblib
-
-    stop = Stop()
-
-    def tasks():
-        # joblib asks for the next one when a worker is free
-        at = 0
-        while at < len(cells):
-            size = pace.next(len(cells) - at)
-            yield joblib.delayed(run_group)((experiment, entropy, versions(), cells[at:at + size], stop))
-            at += size
-
+    engine = Cluster(n_jobs) if backend == "dask" else Workers(backend, n_jobs)
+    caller = Caller(Pace(engine))
+    groups = Groups(cells, caller.pace)
     try:
-        with contextlib.closing(joblib.Parallel(batch_size=1, return_as="generator_unordered")(tasks())) as shards:
-            for shard in shards:
-                pace.took(len(shard.keys), float(shard.seconds.sum()))
-                commit(shard)
+        for width in engine.widths():
+            tasks = map(functools.partial(Task, experiment, entropy, versions(), caller), groups)
+            ended = _round(engine, tasks, width, commit)
+            if not ended:
+                return
+            groups = iter([[cell] for cell in cells if cell.key in ended])
     finally:
         # what threads are still at, if something was raised
-        stop.set = True
+        caller.stopped = True
+    nothing = [None] * len(ended)
+    give_up(gathered(list(ended), [said(error) for error in ended.values()], [0.0] * len(ended), nothing))
+
+
+def _round(engine, tasks, width, commit):
+    """Return the errors of the cells whose workers ended, by key."""
+    ended, hopeless = {}, True
+    with contextlib.closing(engine.outcomes(tasks, width)) as outcomes:
+        for task, shard, error in outcomes:
+            if error is None:
+                hopeless = False
+                task.caller.took(shard)
+                commit(shard)
+                continue
+            ended |= {cell.key: error for cell in task.cells}
+            if hopeless and len(ended) > HOPELESS:
+                error.add_note(f"lplfast: {len(ended)} cells ended their workers, and none was computed. What is in "
+                               "the store stays, and the same call goes on with the rest")
+                raise error
+    return ended

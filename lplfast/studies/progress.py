@@ -6,7 +6,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Context manager: `advance(cells, failed)` counts what has ended, beside what was there before.
+    """Context manager: `advance(shard)` counts what has ended, beside what was there before.
 
     tqdm shows the rate and the time that is left.
     """
@@ -23,14 +23,14 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    def advance(self, cells, failed):
-        """Count cells that have ended, and how many of them failed."""
+    def advance(self, shard):
+        """Count the cells of a group that has ended, and how many of them failed."""
         if self.bar is None:
             return
-        self.failed += failed
+        self.failed += sum(map(bool, shard.errors))
         if self.failed:
             self.bar.set_postfix_str(f"{self.failed} failed", refresh=False)
-        self.bar.update(cells)
+        self.bar.update(len(shard.keys))
 
 
 def _bar(total, before):

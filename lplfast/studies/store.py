@@ -33,6 +33,10 @@ class Memory:
 
     def commit(self, shard):
         """Keep a shard."""
+        self.hold(shard)
+
+    def hold(self, shard):
+        """Keep a shard for this call alone."""
         self.shards.append(shard)
 
     def finished(self):
@@ -122,7 +126,7 @@ class Folder(Memory):
         name = f"{hashlib.sha256(b''.join(shard.keys)).hexdigest()[:32]}-{self.maker}.npz"
         shard.save(os.path.join(self.shards_path, name))
         self.names.add(name)
-        self.shards.append(shard)
+        self.hold(shard)
 
 
 def explain(store: str | os.PathLike[str], name: str) -> str:

@@ -52,10 +52,11 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
     name : str, optional
         Of the study and its folder; the name of the experiment.
     n_jobs : int, optional
-        joblib's: how many workers. All cores, and with Dask all workers of the cluster, if None.
+        joblib's: how many workers. All cores if None, and with Dask all workers of the cluster, also those that come
+        later.
     backend : {"threading", "loky", "dask"}
-        joblib's: threads, which suit plans, since the compiled loop does without the interpreter's lock; processes of
-        this machine; or the workers of the `dask.distributed.Client` that is open.
+        Threads of joblib, which suit plans, since the compiled loop does without the interpreter's lock; its processes
+        on this machine; or the workers of the `dask.distributed.Client` that is open.
     on_mismatch : {"refuse", "keep"}
         What to do where the store was made from another source of the experiment, other objects in the grid, or under
         other versions of lplfast, Python, NumPy or SciPy: refuse, with what differs (also from `explain`); or keep
@@ -72,8 +73,10 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
         only where `record` names "time", so that equal studies are equal datasets. Variables of different length are
         padded with NaN; where those along a coordinate would take more than 1 GiB, it is thinned, as the attribute
         `thinned_<coordinate>` says. What an experiment raises is the result of its cell: the message is in `error`,
-        and the attribute `failed` counts them. `units` and `long_name` are attributes of the variables; versions and
-        the source are attributes of the dataset. `to_netcdf(path, engine="h5netcdf")` writes one file.
+        and the attribute `failed` counts them. So is it where a cell ends its worker, again and again and at last
+        alone; but of that the store keeps nothing, and the same call tries again. `units` and `long_name` are
+        attributes of the variables; versions and the source are attributes of the dataset. `to_netcdf(path,
+        engine="h5netcdf")` writes one file.
 
     Raises
     ------
@@ -87,6 +90,8 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
         If the store cannot be written.
     RuntimeError
         If a worker of Dask has other versions.
+    BrokenProcessPool, KilledWorker
+        If no cell can be computed, since all end their workers: joblib's and Dask's.
 
     Examples
     --------
@@ -115,12 +120,14 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
         # by their keys, which are as good as drawn: groups take equally long, and the time left can be told
         cells = sorted((cell for cell in grid.cells() if cell.key not in finished), key=lambda cell: cell.key)
         with Progress(progress, len(grid), len(grid) - len(cells)) as bar:
-            def commit(shard):
-                kept.commit(shard)
-                bar.advance(len(shard.keys), sum(map(bool, shard.errors)))
+            def commit(shard, keep=kept.commit):
+                keep(shard)
+                bar.advance(shard)
 
             if cells:
-                compute(experiment, maker["entropy"], cells, backend=backend, n_jobs=n_jobs, commit=commit)
+                # what is given up, this call alone knows: the next one may come further, with more memory
+                compute(experiment, maker["entropy"], cells, backend=backend, n_jobs=n_jobs, commit=commit,
+                        give_up=lambda shard: commit(shard, kept.hold))
     return Assembly(grid, kept.shards).dataset({"title": str(name), "source": maker["source"] or "not readable",
                                                 "entropy": maker["entropy"], **maker["versions"],
                                                 "platform": platform.platform()})

@@ -237,8 +237,9 @@ def test_killed_and_gone_on_with(tmp_path, kills):
     assert not [name for name in os.listdir(tmp_path / "slow" / "shards") if name.startswith(".")]
 
 
-def test_experiments_and_groups_pickle():
-    from lplfast.studies.group import Stop
-    stop = Stop()
-    stop.set = True
-    assert pickle.loads(pickle.dumps(stop)).set is False
+def test_who_calls_is_nobody_in_another_process():
+    from lplfast.studies.group import Caller
+    caller = Caller(pace=object())
+    caller.stopped = True
+    there = pickle.loads(pickle.dumps(caller))
+    assert (there.pace, there.stopped) == (None, False)

@@ -1,0 +1,70 @@
+"""Groups of cells on the workers of a cluster, by Dask."""
+
+import itertools
+
+from .group import run_group
+
+__all__ = ["Cluster"]
+
+
+class Cluster:
+    """The workers of the client that is open. They may come and go, and none need be there yet.
+
+    Tasks are submitted to Dask itself: joblib waits forever for one of which Dask says that it ends its workers.
+    """
+
+    def __init__(self, n_jobs):
+        self.client, self.most = _client(), n_jobs if n_jobs > 0 else None
+
+    def workers(self):
+        """Return how many threads there are now, or 1."""
+        return max(1, sum(self.client.ncores().values()))
+
+    def widths(self):
+        """Return how many groups may be in flight, round by round; None for what keeps all workers at work.
+
+        Dask says which task ended its workers, or waited at them: at last each is alone.
+        """
+        return [self.most, 1]
+
+    def outcomes(self, tasks, width):
+        """Yield what has come of each task: it, its shard and None; or it, None and an error, if its workers ended.
+
+        Parameters
+        ----------
+        tasks : iterator of Task
+        width : int or None
+            How many may be in flight.
+        """
+        from distributed import KilledWorker, as_completed
+
+        flying, ended = {}, as_completed(with_results=True, raise_errors=False)
+
+        def submit():
+            for task in itertools.islice(tasks, max(0, (width or 2 * self.workers()) - len(flying))):
+                future = self.client.submit(run_group, task, pure=False)
+                flying[future] = task
+                ended.add(future)
+
+        try:
+            submit()
+            for future, result in ended:
+                task = flying.pop(future)
+                if future.status == "finished":
+                    yield task, result, None
+                elif isinstance(result[1], KilledWorker):
+                    yield task, None, result[1]
+                else:
+                    raise result[1]
+                submit()
+        finally:
+            self.client.cancel(list(flying))
+
+
+def _client():
+    from distributed import get_client
+
+    try:
+        return get_client()
+    except ValueError:
+        raise ValueError("backend: expected a client of Dask that is open, with Client(address), got none") from None
