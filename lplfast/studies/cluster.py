@@ -1,10 +1,15 @@
 """Groups of cells on the workers of a cluster, by Dask."""
 
+import functools
 import itertools
+import time
 
 from .group import run_group
 
 __all__ = ["Cluster"]
+
+# Seconds: Dask does not start a worker again that ends in the moment when it has begun.
+SETTLING = 0.5
 
 
 class Cluster:
@@ -42,7 +47,7 @@ class Cluster:
 
         def submit():
             for task in itertools.islice(tasks, max(0, (width or 2 * self.workers()) - len(flying))):
-                future = self.client.submit(run_group, task, pure=False)
+                future = self.client.submit(run_on_worker, task, pure=False)
                 flying[future] = task
                 ended.add(future)
 
@@ -59,6 +64,18 @@ class Cluster:
                 submit()
         finally:
             self.client.cancel(list(flying))
+
+
+def run_on_worker(task):
+    """Return the shard of a group."""
+    _settle()
+    return run_group(task)
+
+
+@functools.cache
+def _settle():
+    """Wait once, before the first task in this process."""
+    time.sleep(SETTLING)
 
 
 def _client():

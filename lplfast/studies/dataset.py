@@ -26,6 +26,7 @@ class Assembly:
                        sorted(shards, key=lambda shard: shard.maker)]
         self.dims, self.attrs, self.parts, self.own, self.refused = {}, {}, {}, {}, {}
         self._agree()
+        self._ask_for_coordinates()
         self.coordinates = {name: self._coordinate(name) for name, dims in self.dims.items() if dims == (name,)}
         # the rest of what is common to all columns of a history: of each layout of a shard
         self.thinned, self.lines, self.flat = {}, {}, {}
@@ -72,8 +73,31 @@ class Assembly:
             self.own |= {(id(shard), name): variable for variable, shard, _ in self.parts[name]}
             for kind, parts in kinds.items():
                 error = f"ValueError: {name}: expected {_said(agreed)}, as in the first cell, got {_said(kind)}"
-                for place in (place for mine, _ in parts for place in mine.tolist()):
-                    self.refused[place] = min(error, self.refused.get(place, error))
+                self._refuse((place for mine, _ in parts for place in mine.tolist()), error)
+
+    def _refuse(self, places, error):
+        """Have cells fail."""
+        for place in places:
+            self.refused[place] = min(error, self.refused.get(place, error))
+
+    def _ask_for_coordinates(self):
+        """Leave out what cells have along the coordinate of others, without that coordinate: nobody knows where."""
+        for name, dims in self.dims.items():
+            for dim in dims:
+                if dim != name and self.dims.get(dim) == (dim,):
+                    self.parts[name] = [(self._with(dim, *part), *part[1:]) for part in self.parts[name]]
+
+    def _with(self, dim, variable, shard, places):
+        """Return a variable of a shard in the cells that have this coordinate; the others fail."""
+        own = self.own.get((id(shard), dim))
+        cells = variable.layout.cells
+        there = np.isin(cells, [] if own is None else own.layout.cells)
+        if there.all():
+            return variable
+        mine = places[cells[~there]]
+        self._refuse(mine[mine >= 0].tolist(), f"ValueError: {variable.name}: expected the coordinate {dim} with it, "
+                                               "as other cells have it, got none")
+        return variable.of(there)
 
     def _lengths(self, name, axis):
         """Return how long the variable is along an axis, at most, in each shard, of the cells of this grid."""
@@ -150,12 +174,10 @@ class Assembly:
 
     def _along(self, dim, counts, cells, shard):
         """Return where along a dimension the values of some cells stand, so many of each."""
-        if dim not in self.coordinates:
+        if dim not in self.coordinates or not len(cells):
             total = int(np.sum(counts))
             return np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-        own = self.own.get((id(shard), dim))
-        if own is None or not np.isin(cells, own.layout.cells).all():
-            raise ValueError(f"{dim}: expected this coordinate from all cells that use it, got none from some")
+        own = self.own[id(shard), dim]
         numbers, lengths = np.searchsorted(own.layout.cells, cells), own.layout.shapes[:, 0]
         if not np.array_equal(lengths[numbers], counts):
             raise ValueError(f"{dim}: expected variables as long as this coordinate, got others")

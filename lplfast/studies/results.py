@@ -48,11 +48,13 @@ def variables_of(result, taken, cancelled=None):
     if isinstance(result, Run):
         return _of_run(result)
     if isinstance(result, dict):
-        found = {_name(name, taken): _variable(name, value, taken) for name, value in result.items()}
+        said = {_name(name, taken): _parts(value) for name, value in result.items()}
+        named = {dim for dims, _, _ in said.values() for dim in dims or ()}
+        found = {name: _variable(name, *parts, taken, named) for name, parts in said.items()}
         _check_coordinates(found)
         return found
     if hasattr(result, "data_vars") and hasattr(result, "variables"):
-        return {_name(name, taken): _variable(name, (value.dims, value.values, dict(value.attrs)), taken)
+        return {_name(name, taken): _variable(name, value.dims, value.values, dict(value.attrs), taken)
                 for name, value in result.variables.items()}
     raise TypeError("experiment: expected it to return a Run, plan(...), or a dict of numbers and arrays, got "
                     f"{shown(result)}")
@@ -106,22 +108,31 @@ def _name(name, taken):
     return name
 
 
-def _variable(name, value, taken):
-    """Return a value of a dict as xarray takes it: an array, or a tuple (dims, array) or (dims, array, attrs)."""
-    dims, attrs = None, {}
+def _parts(value):
+    """Return dims, array and attrs of what xarray takes: an array, (dims, array), (dims, array, attrs); or a DataArray.
+
+    dims is None where they are not said.
+    """
     if isinstance(value, tuple) and len(value) in (2, 3) and _are_dims(value[0]):
         dims, value, *rest = value
-        dims, attrs = (dims,) if isinstance(dims, str) else tuple(dims), rest[0] if rest else {}
-    elif hasattr(value, "dims") and hasattr(value, "values"):
-        dims, value, attrs = value.dims, value.values, dict(value.attrs)
+        return (dims,) if isinstance(dims, str) else tuple(dims), value, rest[0] if rest else {}
+    if hasattr(value, "dims") and hasattr(value, "values"):
+        return value.dims, value.values, dict(value.attrs)
+    return None, value, {}
+
+
+def _variable(name, dims, value, attrs, taken, named=()):
+    """Return a variable, checked. Without dims, an array has its own, unless it is the coordinate of a `named` one."""
     array = np.asarray(value)
     if array.dtype.kind not in "biufcU":
         raise TypeError(f"{name}: expected numbers or text, got {shown(value)}")
-    dims = tuple(f"{name}_{axis}" for axis in range(array.ndim)) if dims is None else dims
+    if dims is None:
+        dims = (name,) if name in named and array.ndim == 1 else tuple(f"{name}_{axis}" for axis in range(array.ndim))
     if len(dims) != array.ndim or len(set(dims)) < len(dims) or set(dims) & set(taken):
         raise ValueError(f"{name}: expected {array.ndim} distinct dimensions, none of the grid's, got {shown(dims)}")
-    if name in dims and (dims != (name,) or len(np.unique(array)) < array.size):
-        raise ValueError(f"{name}: expected a coordinate of distinct values along its own dimension, got others")
+    if name in dims and (dims != (name,) or len(np.unique(array)) < array.size or (array != array).any()):
+        raise ValueError(f"{name}: expected a coordinate of distinct values along its own dimension, none NaN, got "
+                         "others")
     if not all(isinstance(said, (str, int, float)) for said in attrs.values()):
         raise TypeError(f"{name}: expected attributes that are text or numbers, got {shown(attrs)}")
     kind = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64, "c": np.complex128}

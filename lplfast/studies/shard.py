@@ -53,6 +53,12 @@ class Variable(NamedTuple):
     layout: Layout
     values: np.ndarray
 
+    def of(self, there):
+        """Return the variable in some of its cells alone."""
+        cells, shapes = self.layout
+        kept = np.repeat(there, shapes.prod(axis=1))
+        return self._replace(layout=Layout(cells[there], shapes[there]), values=self.values[kept])
+
 
 class Shard:
     """What a group of cells has come to.

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 
+import dask
 import psutil
 import pytest
 from distributed import Client, LocalCluster
@@ -40,7 +41,8 @@ def no_process_is_left():
 def cluster(no_process_is_left):
     """A scheduler in this process, and two workers in their own."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)     # what it says of killed workers
-    with (LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+    with (dask.config.set({"distributed.scheduler.no-workers-timeout": "60s"}),
+          LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
           Client(cluster) as client):
         yield client
 
@@ -80,7 +82,7 @@ def test_a_cluster_has_the_bits_of_threads_whoever_is_killed(cluster, tmp_path):
     # what fails there is data here
     assert sweep(drawn, {"size": [3, 2]}, seeds=2, backend="dask").identical(sweep(drawn, {"size": [3, 2]}, seeds=2))
     killed_in_the_middle(tmp_path, "dask")
-    ending_its_worker_always(tmp_path, "dask", "KilledWorker: Attempted to run task 'run_group")
+    ending_its_worker_always(tmp_path, "dask", "KilledWorker: Attempted to run task 'run_on_worker")
 
 
 def ending_its_worker_always(folder, backend, said):

@@ -67,7 +67,7 @@ def test_what_fails_is_data_and_the_rest_goes_on():
     assert found.name.values[1].tolist() == ["", ""]
     # all of them, and what is no result
     for bad in ([1.0], None, {"x": object()}, {"size": 1}, {"x": ("size", [1.0])}, {"x": ("y", 1.0)}, {1: 2.0},
-                {"x": (("x", "y"), [[1.0]])}, {"x": ("y", [1.0], {"of": object})}):
+                {"x": (("x", "y"), [[1.0]])}, {"x": ("y", [1.0], {"of": object})}, {"x": ("x", [1.0, np.nan])}):
         found = sweep(lambda rng, size, bad=bad: bad, ONE, seeds=1)
         assert "expected" in found.error.item()
     assert "step_size" in sweep(lambda rng, size: plan(PROBLEM, Network.gaussian(3, size, 3, rng=rng), "no-rule"), ONE,
@@ -129,6 +129,39 @@ def test_coordinates_of_the_experiment_align():
     assert found["at"].values.tolist() == [2, 3, 4, 6]
     np.testing.assert_array_equal(found.square.values[:, 0], [[4, np.nan, 16, 36], [np.nan, 9, np.nan, 36]])
     np.testing.assert_array_equal(found["sum"].values[1, 0], [[np.nan, 3, np.nan, 6], [np.nan, 4, np.nan, 7]])
+
+
+def test_a_coordinate_that_some_cells_do_not_return(tmp_path):
+    def experiment(rng, size):
+        if size == 1:
+            return {"square": ("at", [1.0, 4.0]), "alone": 7.0}
+        if size == 5:
+            return {"alone": 8.0}
+        return {"square": ("at", [4.0, 9.0, 16.0]), "at": [2, 3, 4]}
+
+    # whichever comes first, and in whatever groups
+    for sizes in ([1, 2, 5, 3], [2, 1, 3, 5]):
+        found = sweep(experiment, {"size": sizes}, seeds=2, store=tmp_path)
+        assert found["at"].values.tolist() == [2, 3, 4]
+        assert found.failed == 2
+        assert set(found.error.sel(size=1).values) == {"ValueError: square: expected the coordinate at with it, as "
+                                                       "other cells have it, got none"}
+        assert found.square.sel(size=[2, 3]).values.tolist() == [[[4.0, 9.0, 16.0]] * 2] * 2
+        assert np.isnan(found.square.sel(size=[1, 5])).all()
+        assert found.alone.sel(size=[1, 5], seed=0).values.tolist() == [7.0, 8.0]
+    # where no cell has it, values stand at their numbers
+    assert sweep(experiment, {"size": [1, 5]}, seeds=1, store=tmp_path).square.sizes["at"] == 2
+    # where it comes alone, nothing stands along it
+    found = sweep(lambda rng, size: {"x": ("at", [1.0])} if size == 1 else {"at": ("at", [5, 6])}, {"size": [1, 2]},
+                  seeds=1)
+    assert found.failed == 1
+    assert np.isnan(found.x.values).all()
+    # and where it is another thing in the first cell, it is none
+    found = sweep(lambda rng, size: {"x": ("at", [1.0]), "at": ("at", [5]) if size == 2 else "five"},
+                  {"size": [1, 2]}, seeds=1)
+    assert found.error.values.ravel().tolist() == ["", "ValueError: at: expected text with dimensions (), as in the "
+                                                       "first cell, got numbers with dimensions (at)"]
+    assert found.x.values.ravel().tolist() == [1.0, 1.0]
 
 
 def test_runs_datasets_and_thinned_histories(monkeypatch):
