@@ -180,11 +180,19 @@ cdef eigenvalues.Matrix _matrix(double[:, ::1] A):
 def cholesky_excess(double sign, double[:, ::1] M, double shift):
     """The bound, and the matrix that the factorization was tried on, as stored."""
     cdef int p = M.shape[0]
-    cdef double[::1] work = room(p * p)
-    excess = eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &work[0])
+    cdef double[::1] work = room(p * p), direction = room(p)
+    excess = eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &direction[0], &work[0])
     stored = sign * np.asarray(M)
     stored[np.diag_indices(p)] = [sign * (M[i, i] - shift) for i in range(p)]
     return excess, stored
+
+
+def breakdown(double sign, double[:, ::1] M, double shift):
+    """The direction that a factorization leaves that does not complete."""
+    cdef int p = M.shape[0]
+    cdef double[::1] work = room(p * p), direction = room(p)
+    assert eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &direction[0], &work[0]) == float("inf")
+    return np.asarray(direction)
 
 
 def rayleigh_cg(double sign, double[:, ::1] M, v, double accuracy):

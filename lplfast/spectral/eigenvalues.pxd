@@ -94,7 +94,9 @@ cdef double power_iterate(int p, const double* gram, double* v, double* w, doubl
 cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
                             double room) noexcept nogil
 cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil
-cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* direction,
+                            double* work) noexcept nogil
+cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil
 cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bracket* greatest,
                            double* work) noexcept nogil
 cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracket* least, double* work) noexcept nogil

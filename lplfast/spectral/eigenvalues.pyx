@@ -22,6 +22,10 @@ cdef double SETTLED = 0.1
 cdef int POWER_STEPS = 40
 cdef int INVERSE_STEPS = 40
 
+# How often a proof is tried, each time with twice the slack, from where the last one stopped, PERTURBED by this part.
+cdef int ATTEMPTS = 4
+cdef double PERTURBED = 0.1
+
 # A least eigenvalue below this part of the mean is found by inverse iteration, which needs a factorization.
 cdef double ILL_CONDITIONED = 1e-2
 
@@ -242,27 +246,45 @@ cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, doubl
     return quotient_at(p, gram, v, w)
 
 
-cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* work) noexcept nogil:
-    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it;
-    INFINITY if it does not. The allowance is a theorem, whatever the order of operations."""
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* direction,
+                            double* work) noexcept nogil:
+    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it. The
+    allowance is a theorem, whatever the order of operations. If it does not complete, INFINITY, and `direction` is one
+    in which that matrix is not positive."""
     cdef Py_ssize_t i, j
     cdef double trace = 0.0, largest = 0.0, gamma = (p + 3) * U / (1.0 - (p + 3) * U)
+    cdef int stopped
     for i in range(p):
         for j in range(0 if p < FEW_ROWS else i, p):
             work[i * p + j] = sign * gram[i * p + j]
         work[i * p + i] = sign * (gram[i * p + i] - shift)
         trace += work[i * p + i]
         largest = fmax(largest, fabs(work[i * p + i]))
-    if cholesky(p, work):
+    stopped = cholesky(p, work)
+    if stopped > 0:
+        breakdown(p, stopped - 1, work, direction)
+    if stopped:
         return INFINITY
     return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
 
 
-cdef void perturb(int p, double* direction) noexcept nogil:
-    """Turn a direction that was an eigenvector, of another eigenvalue than the extreme one by now."""
-    cdef Py_ssize_t i
+cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil:
+    """A direction x with x.T H x <= 0, of the matrix H that `cholesky` has stopped on at row `at`; and a little of all
+    others, as it may be an eigenvector, which an iteration cannot leave."""
+    cdef Py_ssize_t over = 1 if p < FEW_ROWS else p, down = p if p < FEW_ROWS else 1, i, j
+    cdef double sum, size
+    # with L the factor so far and l the row that follows: x = [-(L.T)^-1 l, 1, 0, ...]
+    for i in range(at - 1, -1, -1):
+        sum = factor[at * down + i * over]
+        for j in range(i + 1, at):
+            sum += factor[j * down + i * over] * direction[j]
+        direction[i] = -sum / factor[i * down + i * over]
+    direction[at] = 1.0
+    for i in range(at + 1, p):
+        direction[i] = 0.0
+    size = norm(p, direction)
     for i in range(p):
-        direction[i] += 0.3 * sin(i + 1.0)
+        direction[i] = direction[i] / size + PERTURBED * sin(i + 1.0) / sqrt(p)
 
 
 cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bracket* greatest,
@@ -272,17 +294,17 @@ cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bra
     """
     cdef int p = gram.rows
     # the product: gamma_q ||A||_F^2; the quotient: gamma_(3p) ||A||_F^2, the length of v included
-    cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, above, excess, found
+    cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, slack = 0.75 * room, above, excess, found
     cdef int attempt
-    for attempt in range(2):
+    for attempt in range(ATTEMPTS):
         found = rayleigh_cg(p, 1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
-        above = round_up_14_bits(found * (1.0 + 0.75 * room))
-        excess = cholesky_excess(p, -1.0, gram.entries, above, work)
+        above = round_up_14_bits(found * (1.0 + slack))
+        excess = cholesky_excess(p, -1.0, gram.entries, above, direction, work)
         if excess < INFINITY:
             greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
             greatest.hi = above + excess + error
             return True
-        perturb(p, direction)
+        slack *= 2.0
     return False
 
 
@@ -290,24 +312,24 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
     """Bracket the least eigenvalue of A A.T likewise: from above by a Rayleigh quotient, from below by a
     Cholesky factorization. Where it is small beside ||A||_F^2, rounding leaves the bracket wider than `room`."""
     cdef int p = gram.rows
-    cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, below, excess, found
+    cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, slack = 0.75 * room, below, excess, found
     cdef int attempt
-    for attempt in range(2):
+    for attempt in range(ATTEMPTS):
         found = quotient_at(p, gram.entries, direction, work)
         if attempt == 0 and found > ILL_CONDITIONED * F_sq / p:
             found = rayleigh_cg(p, -1.0, gram.entries, direction, work, room)
-        if attempt == 1 or not found > ILL_CONDITIONED * F_sq / p:
-            found = inverse_iterate(p, gram.entries, direction, work, work + p, room)
+        else:
+            found = inverse_iterate(p, gram.entries, direction, work, work + p, room if attempt == 0 else 0.1 * room)
         if not found < INFINITY:
             return False
-        below = round_down_14_bits(found * (1.0 - 0.75 * room))
-        excess = cholesky_excess(p, 1.0, gram.entries, below, work)
+        below = round_down_14_bits(found * (1.0 - slack))
+        excess = cholesky_excess(p, 1.0, gram.entries, below, direction, work)
         if excess < INFINITY:
             least.lo = positive_part(below - excess - error)
             # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
             least.hi = round_up_14_bits(found) + (4.0 * p + 20) * U * F_sq + error
             return True
-        perturb(p, direction)
+        slack *= 2.0
     return False
 
 

@@ -79,6 +79,23 @@ def test_no_proof_where_there_is_none(probe):
         assert probe.cholesky_excess(-1.0, M, p + 1e-9)[0] < np.inf
 
 
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("p", [2, 7, 23, 24, 61, 300])
+def test_where_a_factorization_stops_the_matrix_is_not_positive(probe, p, sign):
+    rng = np.random.default_rng(p)
+    A = rng.standard_normal((p, 2 * p))
+    M = probe.gram(A)
+    low, high = np.linalg.eigvalsh(M)[[0, -1]]
+    for beyond in (1e-3, 0.1, 0.7):
+        shift = low + beyond * (high - low) if sign > 0 else high - beyond * (high - low)
+        x = probe.breakdown(sign, M, shift)
+        # with the part of other directions, which is smaller than what may be missing to the end
+        assert sign * (x @ M @ x / (x @ x) - shift) <= 0.05 * (high - low)
+        # and without it
+        x -= 0.1 * np.sin(np.arange(p) + 1.0) / np.sqrt(p)
+        assert sign * (x @ M @ x / (x @ x) - shift) <= 1e-10 * high
+
+
 def test_a_least_eigenvalue_below_the_excess_is_not_proved_to_be_positive(probe):
     # the matrix is exact: `F_sq` only says by how much it is not
     M = np.diag([1.0, 1e-15])
