@@ -11,7 +11,7 @@ from ..descent.state import CHECKS
 
 __all__ = ["ALTERNATIVES", "ARRAYS", "ENTRIES", "FORMAT", "MEMBERS", "PREFIXES", "SCHEMA"]
 
-FORMAT = 5
+FORMAT = 6
 
 
 class Entry(NamedTuple):
@@ -35,7 +35,7 @@ def _entry(name, dtype, meaning, shape=(), *, finite=False, group=""):
 
 
 SCHEMA = (
-    _entry("format", "integer", "format of the file, 5"),
+    _entry("format", "integer", "format of the file, 6"),
     _entry("status", "text", "how the run ended"),
     _entry("message", "text", "the same in a sentence"),
     _entry("iterations", "integer", "steps taken"),

@@ -19,6 +19,7 @@ def test_the_kernels_are_a_thin_qr_decomposition(shape, scale):
     R, Q = triangular_factor(stack / scale, scale).T, orthonormal_rows(stack / scale, scale)
     twin = np.linalg.qr(stack.T, "r")
     assert np.array_equal(R, np.triu(R))
+    assert not np.signbit(np.diag(R)).any()
     # both are those of a stack that is off by some u in each column, so they agree as far as it determines R
     assert np.allclose(R.T @ R, twin.T @ twin, rtol=0, atol=1e-15 * h * k)
     assert np.allclose(np.linalg.norm(R, axis=0), np.linalg.norm(stack, axis=1), rtol=1e-13)
@@ -45,18 +46,29 @@ def layers(kind, rng):
     elif kind == "scales":
         stack[:6] *= 1e-100
         stack[6:] *= 1e100
+    elif kind == "nearly dependent":
+        stack[3] = stack[0] + 0.2 * stack[3]    # of condition 14: about where reflectors begin
+    elif kind == "scales apart":
+        stack *= np.logspace(-100, 100, 12)[:, np.newaxis]
+    elif kind == "dependent first":
+        stack[7, :2000] = 0.0
+    elif kind == "dependent in between":
+        stack[3, 1024:2048] = 1e9 * stack[0, 1024:2048]
+        stack[0, 1024:2048] *= 1e9
     elif kind == "one unit":
         stack[:, 1:] = 0.0
     return stack
 
 
 @pytest.mark.usefixtures("one_blas_thread")
-@pytest.mark.parametrize("kind", ["condition 1e12", "rank 5", "duplicated", "zero", "scales", "one unit"])
+@pytest.mark.parametrize("kind", ["independent", "condition 1e12", "rank 5", "duplicated", "zero", "scales",
+                                  "scales apart", "nearly dependent", "dependent first", "dependent in between",
+                                  "one unit"])
 def test_every_column_is_right_relative_to_itself(kind):
     stack = layers(kind, np.random.default_rng(0))
     R, Q = triangular_factor(stack, 1.0).T.astype(np.longdouble), orthonormal_rows(stack, 1.0).astype(np.longdouble)
-    # k (b + k) (1 + h/b) u of docs/theory.md, section 5: 5 blocks of 1024 columns
-    bound = 12 * (1024 + 12) * 6 * 2.0**-53
+    # 5 k (b + 2k + 8) (1 + h/b) u of docs/theory.md, section 5: 5 blocks of 1024 columns
+    bound = 5 * 12 * (1024 + 24 + 8) * 6 * 2.0**-53
     lengths = np.linalg.norm(stack, axis=1)
     assert (np.sqrt(((R.T @ Q - stack) ** 2).sum(axis=1)) <= bound * lengths).all()
     assert (abs(np.sqrt((R**2).sum(axis=0)) - lengths) <= bound * lengths).all()
@@ -74,3 +86,29 @@ def test_pieces_have_the_bits_of_the_whole(k):
     for at in (piece, 2 * piece):
         factor = extend_factor(factor, stack[:, at:at + piece], 0.5)
     assert np.array_equal(factor, triangular_factor(stack, 0.5))
+
+
+@pytest.mark.usefixtures("one_blas_thread")
+@pytest.mark.parametrize("shape", [(1, 2), (2, 5000), (7, 1025), (40, 1000), (40, 3000), (300, 3001)], ids=str)
+def test_gram_matrices_and_reflectors_find_the_same(shape):
+    # of a scaled stack, all blocks have reflectors; R and Q depend on the stack by its condition, here below 3
+    stack = np.random.default_rng(0).standard_normal(shape)
+    R, reflected = triangular_factor(stack, 1.0), triangular_factor(stack, 2.0) / 2
+    lengths = np.linalg.norm(stack, axis=1)[:, np.newaxis]
+    assert (abs(R - reflected) <= 1e-13 * lengths).all()
+    assert np.allclose(orthonormal_rows(stack, 1.0), orthonormal_rows(stack, 2.0), rtol=0, atol=1e-13)
+    if shape[0] > 1:
+        # and they are not the same bits: the Gram matrix was taken
+        assert not np.array_equal(R, reflected)
+
+
+@pytest.mark.usefixtures("one_blas_thread")
+@pytest.mark.parametrize("least", [0.05, 0.1, 0.13, 0.2])
+def test_a_gram_matrix_is_taken_of_independent_columns_alone(least):
+    # all columns have length 1, and the least singular value is `least`: reflectors from 1/8 down
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.standard_normal((900, 2)))[0]
+    cosine = 1 - least**2
+    stack = (Q @ [[1.0, cosine], [0.0, np.sqrt(1 - cosine**2)]]).T.copy()
+    by_gram = not np.array_equal(triangular_factor(stack, 1.0), triangular_factor(stack, 2.0) / 2)
+    assert by_gram == (least > 0.125)
