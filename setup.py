@@ -80,7 +80,7 @@ class build_modules(build_ext):
             extension.sources = made.sources
             extension.extra_compile_args = FLAGS["msvc" if msvc else "unix"]
             if not msvc:        # named, or the linker takes the oldest exp that there is, whose wrapper costs a third
-                extension.libraries = ["m"]
+                extension.libraries = ["m", "pthread"]
             if extension.name == SHARED:  # nothing in it is called in a loop
                 extension.extra_compile_args = [*extension.extra_compile_args, "/Od" if msvc else "-O1"]
         super().build_extensions()

@@ -8,7 +8,7 @@ seconds, nearly all of them for what every part would need again, NumPy and the 
 
 import numpy as np
 
-from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding
+from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding, team
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
@@ -31,6 +31,64 @@ def _copy(A):
 def _all_lower(result):
     """Of many rows only the upper triangle is written: show the whole symmetric matrix."""
     return np.triu(result) + np.triu(result, 1).T
+
+
+# threads
+
+cdef class Team:
+    """While this is entered, products are shared by so many threads."""
+
+    cdef int n_threads
+    cdef void* gathered
+
+    def __init__(self, n_threads):
+        self.n_threads = n_threads
+
+    def __enter__(self):
+        self.gathered = team.gather(self.n_threads)
+        return self
+
+    def __exit__(self, *exc):
+        team.dismiss(self.gathered)
+
+
+cdef struct Inner:
+    int tiles
+    int* times
+
+
+cdef void count_tile(void* job, int tile) noexcept nogil:
+    (<int*> job)[tile] += 1
+
+
+cdef void share_again(void* job, int tile) noexcept nogil:
+    cdef Inner* inner = <Inner*> job
+    team.share(inner.tiles, count_tile, inner.times + tile * inner.tiles)
+
+
+def shared(int tiles, int jobs, int inner=0):
+    """How many times each tile was done in so many jobs; with `inner`, of jobs inside the tiles."""
+    times = np.zeros((tiles, max(inner, 1)), dtype=np.intc)
+    cdef int[:, ::1] counted = times
+    cdef Inner nested
+    cdef int _job
+    nested.tiles, nested.times = inner, &counted[0, 0]
+    with nogil:
+        for _job in range(jobs):
+            if inner:
+                team.share(tiles, share_again, &nested)
+            else:
+                team.share(tiles, count_tile, &counted[0, 0])
+    return times.ravel()
+
+
+def both_gradients(double[:, ::1] G, double[:, ::1] W1, double[:, ::1] W2t):
+    """G @ W2.T and G.T @ W1"""
+    g1, g2t = np.full(np.shape(W1), np.nan), np.full(np.shape(W2t), np.nan)
+    cdef double[:, ::1] one = g1, two = g2t
+    blas.both_gradients(<int> W1.shape[0], <int> W1.shape[1], <int> W2t.shape[0], &G[0, 0], &W1[0, 0], &W2t[0, 0],
+                        &one[0, 0], &two[0, 0])
+    return g1, g2t
 
 
 # blas

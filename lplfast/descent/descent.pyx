@@ -54,6 +54,7 @@ from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
 from ..linalg.blas cimport add_matmul_nt, matmul_nt
 from ..linalg.passes cimport Motion, measure_motion, move, square_sum
 from ..linalg.rounding cimport LEAST, U
+from ..linalg.team cimport dismiss, gather
 from ..losses.loss cimport Ray
 from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at
 from ..rules.ray cimport begin
@@ -128,12 +129,15 @@ cdef class Descent(State):
     def _start(self, double wanted=EXACT_WIDTH):
         """Evaluate the first iterate, its s_min^2 to the relative width `wanted`, or the one a continuation starts at.
         """
+        cdef void* team
         if self.evaluated:
             return
         self._refuse_if_busy()
         self.busy = True
         with nogil:
+            team = gather(self.n_threads)
             self._evaluate_start(wanted)
+            dismiss(team)
         self.busy = False
         self.evaluated = True
         self._raise_error()
@@ -202,6 +206,7 @@ cdef class Descent(State):
         cdef Py_ssize_t one_in = as_count("every", every)
         cdef double seconds_at_most = as_double("budget", budget)
         cdef int outcome
+        cdef void* team
         rows = as_output("rows", rows, 2)
         if rows.shape[1] != column_count() or rows.shape[0] < 1 or not rows.flags.c_contiguous:
             raise ValueError(f"rows: expected at least one row of {column_count()} columns, contiguous, "
@@ -211,7 +216,9 @@ cdef class Descent(State):
         self._refuse_if_busy()
         self.busy = True
         with nogil:
+            team = gather(self.n_threads)
             outcome = self._run(&filled[0, 0], filled.shape[0], one_in, &limits, seconds_at_most)
+            dismiss(team)
         self.busy = False
         self._raise_error()
         return OUTCOMES[outcome]

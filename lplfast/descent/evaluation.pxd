@@ -6,7 +6,7 @@ Every allowance: docs/theory.md, section 7.
 from libc.math cimport NAN, fmax, sqrt
 
 from ..iterate cimport Bracket, Iterate, turn_units
-from ..linalg.blas cimport matmul_nn, matmul_nt, matmul_tn
+from ..linalg.blas cimport both_gradients, matmul_nn, matmul_nt, matmul_tn
 from ..linalg.passes cimport square_sum
 from ..linalg.rounding cimport LEAST, U
 from ..losses.loss cimport Loss, Value, forget
@@ -82,10 +82,8 @@ cdef inline void layer_gradients(Iterate* it, const Underflow* lost) noexcept no
         # G = turn @ G
         matmul_nn(it.n, it.n, it.m, it.turn, it.G, it.turned)
         G = it.turned
-    # g1 = G @ W2.T
-    matmul_nn(it.n, it.m, it.k, G, it.W2t, it.g1)
-    # g2.T = G.T @ W1
-    matmul_tn(it.m, it.n, it.k, G, it.W1, it.g2t)
+    # g1 = G @ W2.T; g2.T = G.T @ W1
+    both_gradients(it.n, it.k, it.m, G, it.W1, it.W2t, it.g1, it.g2t)
     first = square_sum(nk, it.g1)
     second = square_sum(mk, it.g2t)
     it.grad_sq = first + second

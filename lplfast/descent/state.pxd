@@ -25,6 +25,7 @@ cdef class State:
     cdef readonly Loss loss
     cdef readonly Rule rule
     cdef readonly Spectral spectral
+    cdef readonly Py_ssize_t n_threads
     cdef object _block          # the NumPy array that owns all memory below, Memory first
     cdef Py_ssize_t _remembered  # how many doubles of it `memory` is
     cdef Iterate it

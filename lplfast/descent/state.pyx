@@ -8,7 +8,7 @@ import numpy as np
 from libc.math cimport INFINITY
 from libc.string cimport memset
 
-from ..validation import as_doubles, as_flag
+from ..validation import as_count, as_doubles, as_flag
 from ..iterate cimport Memory, directions_size
 from ..losses.low_rank import gaps_at_rank
 from ..losses.loss cimport Loss
@@ -45,6 +45,8 @@ cdef class State:
         The compiled parts; immutable, so that several descents may share them.
     stack : array of shape (n + m, k)
         The layers, `[W1; W2.T]`; copied.
+    n_threads : int
+        How many threads share the products; no bit depends on it.
 
     Raises
     ------
@@ -54,7 +56,7 @@ cdef class State:
         By what changes a state, or evaluates it, while `advance` is under way.
     """
 
-    def __cinit__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, stack):
+    def __cinit__(self, Loss loss not None, Rule rule not None, Spectral spectral not None, stack, *, n_threads=1):
         # not __init__, which can be left out: no descent is without its memory
         loss.check()
         spectral.check()
@@ -63,6 +65,7 @@ cdef class State:
         if stack.shape[0] != n + m or stack.shape[1] < 1:
             raise ValueError(f"stack: expected a shape ({n} + {m}, k), got {stack.shape}")
         self.loss, self.rule, self.spectral = loss, rule, spectral
+        self.n_threads = as_count("n_threads", n_threads)
         self.it.n, self.it.k, self.it.m = n, stack.shape[1], m
         self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
         self.it.K_is_local = loss.K == INFINITY

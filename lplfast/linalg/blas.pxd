@@ -7,6 +7,7 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
 from .blas_int cimport blas_int     # written by setup.py
+from .tiles cimport CUT, NN, NT, PAIR, TN, cut_gram, cut_product, product_of, two_products
 
 # Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
@@ -23,8 +24,10 @@ cdef extern from "linalg/products.h":
 cdef inline void matmul_nt(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                            double* C) noexcept nogil:
     """C = A @ B.T with A (n, k), B (m, k), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0
-    if <double> n * k * m > SMALL:
+    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
+    if work >= CUT:
+        cut_product(product_of(NT, n, k, m, A, B, 0.0, C))
+    elif work > SMALL:
         dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &zero, C, &m)
     else:
         small_nt(n, k, m, A, B, C)
@@ -34,14 +37,19 @@ cdef inline void add_matmul_nt(blas_int n, blas_int k, blas_int m, const double*
                                double* C) noexcept nogil:
     """C += A @ B.T with A (n, k), B (m, k), C (n, m)."""
     cdef double one = 1.0
-    dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &one, C, &m)
+    if <double> n * k * m >= CUT:
+        cut_product(product_of(NT, n, k, m, A, B, 1.0, C))
+    else:
+        dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &one, C, &m)
 
 
 cdef inline void matmul_nn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                            double* C) noexcept nogil:
     """C = A @ B with A (n, k), B (k, m), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0
-    if <double> n * k * m > SMALL:
+    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
+    if work >= CUT:
+        cut_product(product_of(NN, n, k, m, A, B, 0.0, C))
+    elif work > SMALL:
         dgemm(b"n", b"n", &m, &n, &k, &one, <double*> B, &m, <double*> A, &k, &zero, C, &m)
     else:
         small_nn(n, k, m, A, B, C)
@@ -50,8 +58,10 @@ cdef inline void matmul_nn(blas_int n, blas_int k, blas_int m, const double* A, 
 cdef inline void matmul_tn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                            double* C) noexcept nogil:
     """C = A.T @ B with A (k, n), B (k, m), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0
-    if <double> n * k * m > SMALL:
+    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
+    if work >= CUT:
+        cut_product(product_of(TN, n, k, m, A, B, 0.0, C))
+    elif work > SMALL:
         dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &zero, C, &m)
     else:
         small_tn(n, k, m, A, B, C)
@@ -64,11 +74,23 @@ cdef inline void add_matmul_tn(blas_int n, blas_int k, blas_int m, const double*
     dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &one, C, &m)
 
 
+cdef inline void both_gradients(blas_int n, blas_int k, blas_int m, const double* G, const double* W1,
+                                const double* W2t, double* g1, double* g2t) noexcept nogil:
+    """g1 = G @ W2.T, g2.T = G.T @ W1 with W1 (n, k), W2.T (m, k), G (n, m)."""
+    if <double> n * k * m >= PAIR:
+        two_products(product_of(NN, n, m, k, G, W2t, 0.0, g1), product_of(TN, m, n, k, G, W1, 0.0, g2t))
+    else:
+        matmul_nn(n, m, k, G, W2t, g1)
+        matmul_tn(m, n, k, G, W1, g2t)
+
+
 cdef inline void gram_rows(blas_int n, blas_int k, const double* A, double* C) noexcept nogil:
     """C = A @ A.T with A (n, k), C (n, n); of n >= FEW_ROWS rows only the row-major upper triangle is written."""
     cdef double one = 1.0, zero = 0.0
     if n < FEW_ROWS:
         matmul_nt(n, k, n, A, A, C)
+    elif <double> n * n * k >= CUT:
+        cut_gram(n, k, A, False, C)
     else:
         dsyrk(b"l", b"t", &n, &k, &one, <double*> A, &k, &zero, C, &n)
 
@@ -78,6 +100,8 @@ cdef inline void gram_columns(blas_int n, blas_int k, const double* A, double* C
     cdef double one = 1.0, zero = 0.0
     if k < FEW_ROWS:
         matmul_tn(k, n, k, A, A, C)
+    elif <double> k * k * n >= CUT:
+        cut_gram(k, n, A, True, C)
     else:
         dsyrk(b"l", b"n", &k, &n, &one, <double*> A, &k, &zero, C, &k)
 

@@ -7,6 +7,7 @@ from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
 from .blas cimport FEW_ROWS, short_dot, subtract
 from .blas_int cimport blas_int
+from .blocks cimport MANY_ROWS, factor_in_tiles
 
 cdef extern from "linalg/cholesky.h":
     int small_cholesky "lpl_small_cholesky"(int n, double* A) noexcept nogil
@@ -18,6 +19,8 @@ cdef inline int cholesky(blas_int n, double* A) noexcept nogil:
     cdef blas_int info = 0
     if n < FEW_ROWS:
         return small_cholesky(n, A)
+    if n >= MANY_ROWS:
+        return factor_in_tiles(n, A)
     dpotrf(b"l", &n, A, &n, &info)
     return <int> info
 

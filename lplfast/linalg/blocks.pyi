@@ -1,0 +1,1 @@
+# Of blocks, nothing that Python sees.

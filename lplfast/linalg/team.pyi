@@ -1,0 +1,1 @@
+# Of team, nothing that Python sees.

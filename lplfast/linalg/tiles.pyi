@@ -1,0 +1,1 @@
+# Of tiles, nothing that Python sees.
