@@ -39,8 +39,9 @@ SIGNATURES = {
     "sweep": "(experiment, grid, *, seeds=10, store=None, name=None, n_jobs=None, backend='threading', "
              "on_mismatch='refuse', progress=False)",
     "train": "(problem, network, step_size=None, *, max_iter=1000, tol=None, grad_tol=None, max_growth=None, "
-             "max_time=None, constants=None, compress=None, layer_scales=None, record=None, record_every=None, "
-             "callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, progress=False)",
+             "max_time=None, n_threads=1, constants=None, compress=None, layer_scales=None, record=None, "
+             "record_every=None, callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, "
+             "progress=False)",
     "train_many": "(problems, networks, step_sizes=None, *, n_threads=None, max_iter=1000, tol=None, grad_tol=None, "
                   "max_growth=None, max_time=None, constants=None, compress=None, layer_scales=None, record=None, "
                   "record_every=None, callback=None, callback_every=1, checkpoint=None, checkpoint_every=60.0, "

@@ -204,6 +204,7 @@ def test_bad_options_of_train_are_refused_before_any_work(name, bad):
 @pytest.mark.parametrize("bad", [*(bad for bad in NOT_A_SIZE if bad is not None)], ids=repr)
 def test_what_is_not_a_number_of_threads(bad):
     refused(train_many, SCALAR, ONES, n_threads=bad)
+    refused(train, SCALAR, ONES, n_threads=bad)
 
 
 @pytest.mark.parametrize("bad", ["x", None, [0.1], 1j, np.array([0.1, 0.2]), -1.0, np.nan], ids=repr)

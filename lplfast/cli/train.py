@@ -1,5 +1,7 @@
 """`lplfast train`: train a network; show, plot and save its constants, bounds and rates."""
 
+import argparse
+
 from ..descent.history import COLUMNS
 from ..run.options import RunOptions
 from ..run.run import Interrupted
@@ -36,6 +38,9 @@ def add_to(commands):
     steps.add_argument("--max-iter", type=int, metavar="T",
                        help=f"steps at most, those of a continued run included (default {STEPS}, or that many more)")
     steps.add_argument("--max-time", type=float, metavar="SECONDS", help="seconds at most (default: no limit)")
+    steps.add_argument("--threads", type=_threads, dest="n_threads", metavar="N", default=1,
+                       help="threads that share the products of a large run, or auto (default 1): no result depends "
+                       "on it")
     steps.add_argument("--tol", type=float, metavar="EPS",
                        help="converged when the gap is EPS times the first (default 1e-10)")
     steps.add_argument("--grad-tol", type=float, metavar="EPS",
@@ -104,7 +109,16 @@ def _options(arguments, rule):
                                  "layer_scales")}}
     RunOptions.new(step_size=rule, compress=None, **own)
     return {**own, **{name: getattr(arguments, name) for name in
-                      ("max_time", "checkpoint", "checkpoint_every", "progress")}}
+                      ("max_time", "n_threads", "checkpoint", "checkpoint_every", "progress")}}
+
+
+def _threads(word):
+    """Return a number of threads; None, as many as pay, for auto."""
+    if word == "auto":
+        return None
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 1, or auto, got {word!r}")
+    return int(word)
 
 
 def _report(run, folder):

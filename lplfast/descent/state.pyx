@@ -8,8 +8,10 @@ import numpy as np
 from libc.math cimport INFINITY
 from libc.string cimport memset
 
+from ..cores import available_cores
 from ..validation import as_count, as_doubles, as_flag
 from ..iterate cimport Memory, directions_size
+from ..linalg.tiles cimport most_threads
 from ..losses.low_rank import gaps_at_rank
 from ..losses.loss cimport Loss
 from ..losses.quadratic cimport DiagonalQuadratic
@@ -45,8 +47,9 @@ cdef class State:
         The compiled parts; immutable, so that several descents may share them.
     stack : array of shape (n + m, k)
         The layers, `[W1; W2.T]`; copied.
-    n_threads : int
-        How many threads share the products; no bit depends on it.
+    n_threads : int, optional
+        How many threads share the products, at most as many as there are tiles for; None for all cores that there are.
+        No bit depends on it.
 
     Raises
     ------
@@ -65,13 +68,14 @@ cdef class State:
         if stack.shape[0] != n + m or stack.shape[1] < 1:
             raise ValueError(f"stack: expected a shape ({n} + {m}, k), got {stack.shape}")
         self.loss, self.rule, self.spectral = loss, rule, spectral
-        self.n_threads = as_count("n_threads", n_threads)
         self.it.n, self.it.k, self.it.m = n, stack.shape[1], m
         self.it.mu, self.it.K, self.it.hessian = loss.mu, loss.K, loss.curvature()
         self.it.K_is_local = loss.K == INFINITY
         self.looks = self.it.K_is_local or (rule.needs_tau and rule.needs_B)
         # of another quadratic loss, the decrease would be taken on trust
         self.by_motion = isinstance(loss, DiagonalQuadratic)
+        asked = available_cores() if n_threads is None else as_count("n_threads", n_threads)
+        self.n_threads = min(asked, max(most_threads(self.it.n, self.it.k, self.it.m), loss.most_threads()))
         self._find_unreached()
         count_underflow(&self.it, &self.lost)
         cdef Sizes sizes = self._sizes()

@@ -1,7 +1,7 @@
 """The Cholesky factor of a large matrix, in tiles.
 
-Strip by strip: the tile on the diagonal is factored, those right of it are solved for, and what they contribute is taken
-from all that is left. On one thread that takes as long as LAPACK's, which does the same in pieces of its own.
+Strip by strip: the tile on the diagonal is factored, those right of it are solved for, and what they contribute is
+taken from all that is left. On one thread that takes as long as LAPACK's, which does the same in pieces of its own.
 """
 
 from scipy.linalg.cython_blas cimport dgemm, dsyrk, dtrsm

@@ -58,6 +58,7 @@ cdef struct Triangle:
     blas_int row
 
 
+cdef int most_threads(blas_int n, blas_int k, blas_int m) noexcept nogil
 cdef blas_int edge(blas_int size, int strips, int i) noexcept nogil
 cdef int tile_row(int strips, int tile, int* column) noexcept nogil
 cdef void cut_product(Product product) noexcept nogil

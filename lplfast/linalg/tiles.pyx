@@ -13,6 +13,14 @@ cdef blas_int edge(blas_int size, int strips, int i) noexcept nogil:
     return size if i == strips else <blas_int> (<Py_ssize_t> size * i // strips // EDGE * EDGE)
 
 
+cdef int most_threads(blas_int n, blas_int k, blas_int m) noexcept nogil:
+    """How many threads a step with layers (n, k) and (k, m) can use."""
+    cdef double work = <double> n * k * m
+    if work < CUT:
+        return 2 if work >= PAIR else 1
+    return max(2, <int> max(n, m) // STRIP)
+
+
 cdef void fill(const Product* product, blas_int first, blas_int last, blas_int left, blas_int right) noexcept nogil:
     """C[first:last, left:right] of a product."""
     cdef blas_int n = product.n, k = product.k, m = product.m, rows = last - first, columns = right - left
@@ -98,5 +106,5 @@ cdef void cut_gram(blas_int n, blas_int k, const double* A, bint columns, double
     cdef Triangle triangle
     triangle.strips = max(2, <int> n // (2 * STRIP))
     triangle.n, triangle.k, triangle.A, triangle.C = n, k, A, C
-    triangle.step, triangle.row = (1, n) if columns else (k, k)
+    triangle.step, triangle.row = 1 if columns else k, n if columns else k
     share(triangle.strips * (triangle.strips + 1) // 2, tile_of_gram, &triangle)

@@ -83,6 +83,8 @@ cdef class Loss:
     # The Hessian of a loss that is quadratic, row by row: the (n,) positive factors of the rows of W, the same at every
     # W, exact to a few u, mu and K their extremes or beyond. NULL: not quadratic.
     cdef const double* curvature(self) noexcept nogil
+    # How many threads of a team `evaluate` can use: 1.
+    cdef int most_threads(self) noexcept nogil
     # Whether this is a squared loss without ridge; if so, fill `target`: False.
     cdef bint target(self, TargetSummary* target) noexcept nogil
     # l(W_old) - l(W), given both values (or gaps) as `evaluate` has them; `terms` receives the sum of the absolute

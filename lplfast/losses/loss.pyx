@@ -167,6 +167,10 @@ cdef class Loss:
         """How many doubles `evaluate` wants to work in."""
         return 0
 
+    cdef int most_threads(self) noexcept nogil:
+        """How many threads `evaluate` can use."""
+        return 1
+
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         """Fill `value`, and unless it is NULL G; what a loss does not know it leaves."""
         pass

@@ -23,8 +23,9 @@ class Crowd:
     more than wait for that one, by a primitive lock: the conditions that pools wait by are not safe from interrupts.
     """
 
-    def __init__(self, plans, folder, callback, callback_every):
+    def __init__(self, plans, folder, callback, callback_every, threads_each):
         self.plans, self.folder = plans, folder
+        self.threads_each = threads_each
         self.callback, self.callback_every = callback, callback_every
         self.runs = [None] * len(plans)
         self.begun = self.cancelled = self.ended = False
@@ -112,4 +113,4 @@ class Crowd:
                 plan = plan.taken_up(run)
         callback = None if self.callback is None else functools.partial(self.callback, i)
         return carry_out(plan, checkpoint=checkpoint, callback=callback, callback_every=self.callback_every,
-                         cancelled=lambda: self.cancelled)
+                         n_threads=self.threads_each, cancelled=lambda: self.cancelled)

@@ -27,9 +27,9 @@ class RunDriver:
     assignment or one call of what is compiled, and `result` changes nothing.
     """
 
-    def __init__(self, plan):
+    def __init__(self, plan, n_threads=1):
         self.status = None      # how the run has ended, when it has
-        self.plan = plan
+        self.plan, self.n_threads = plan, n_threads
         if plan.run is None:
             self._begin()
         else:
@@ -73,7 +73,8 @@ class RunDriver:
                              f"{run.continuation.loss!r} where the run ends, got {loss!r} there")
 
     def _descent(self, stack):
-        return Descent(self.plan.trained.kernel, self.plan.options.rule, self.plan.options.spectral, stack)
+        return Descent(self.plan.trained.kernel, self.plan.options.rule, self.plan.options.spectral, stack,
+                       n_threads=self.n_threads)
 
     def so_far(self, status):
         """Return the run so far, as ended by `status` unless it has ended by itself."""

@@ -10,7 +10,7 @@ from .run import Interrupted
 __all__ = ["attach", "carry_out"]
 
 
-def carry_out(plan, *, checkpoint=None, bar=None, **hooks):
+def carry_out(plan, *, checkpoint=None, bar=None, n_threads=1, **hooks):
     """Return the run of a plan. Nothing that was computed is lost, wherever an exception comes.
 
     Parameters
@@ -21,6 +21,8 @@ def carry_out(plan, *, checkpoint=None, bar=None, **hooks):
         What the run so far is written to, and at last the run, however it ended.
     bar : context manager, optional
         Gives a function to call with the number of steps just taken.
+    n_threads : int, optional
+        How many threads share its products; None for as many as pay.
     **hooks
         Those of `RunDriver.run_until_stopped`.
 
@@ -34,7 +36,7 @@ def carry_out(plan, *, checkpoint=None, bar=None, **hooks):
     driver = None
     try:
         with single_threaded_blas(), bar or contextlib.nullcontext() as advanced:
-            driver = RunDriver(plan)
+            driver = RunDriver(plan, n_threads)
             if checkpoint is not None:
                 checkpoint.begin(driver)
             run = driver.run_until_stopped(checkpoint=checkpoint, advanced=advanced, **hooks)

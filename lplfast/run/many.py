@@ -1,9 +1,9 @@
 """Many runs at once, on threads."""
 
-import os
 from collections.abc import Callable, Sequence
 
 from ..annotations import FilePath, Mode
+from ..cores import available_cores
 from ..losses.problems import Problem
 from ..network import Network
 from ..rules.registry import StepSize
@@ -41,7 +41,8 @@ def train_many(problems: Problem | Sequence[Problem], networks: Network | Run | 
     step_sizes : str, float, Rule, or list of these, optional
         The step size rules.
     n_threads : int, optional
-        How many runs are under way at once; the number of cores that this process may use. No result depends on it.
+        How many cores to use in all; those that this process may use. As many runs are under way at once, and of fewer
+        runs each has as many threads as there are cores for it. No result depends on it.
     max_iter, tol, grad_tol, max_growth, max_time, constants, compress, layer_scales, record, record_every
         As in `train`, the same for all; `max_time` is that of each run.
     callback : callable, optional
@@ -90,14 +91,15 @@ def train_many(problems: Problem | Sequence[Problem], networks: Network | Run | 
                                         record=record, record_every=record_every))
         except (TypeError, ValueError) as error:
             raise type(error)(f"run {i}: {error}") from None
-    n_threads = _cores() if n_threads is None else as_count("n_threads", n_threads)
+    n_threads = available_cores() if n_threads is None else as_count("n_threads", n_threads)
     callback_every = as_count("callback_every", callback_every)
     if callback is not None:
         as_callable("callback", callback)
     checkpoint_every = as_number("checkpoint_every", checkpoint_every, positive=True)
     folder = None if checkpoint is None else CheckpointFolder(checkpoint, checkpoint_every)
-    crowd = Crowd(plans, folder, callback, callback_every)
-    return crowd.carried_out(n_threads, progress_bar(progress, len(plans), "run"))
+    at_once = max(1, min(n_threads, len(plans)))
+    crowd = Crowd(plans, folder, callback, callback_every, n_threads // at_once)
+    return crowd.carried_out(at_once, progress_bar(progress, len(plans), "run"))
 
 
 def _together(**arguments):
@@ -113,7 +115,3 @@ def _together(**arguments):
 def _is_list(value):
     """Whether this has a length: no problem, network, run or rule does; a name does, but is one value."""
     return hasattr(type(value), "__len__") and not isinstance(value, str) and getattr(value, "shape", None) != ()
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -19,8 +19,8 @@ __all__ = ["progress_bar", "train"]
 
 def train(problem: Problem, network: Network | Run, step_size: StepSize | None = None, *, max_iter: int = 1000,
           tol: float | None = None, grad_tol: float | None = None, max_growth: float | None = None,
-          max_time: float | None = None, constants: Mode | Spectral | None = None, compress: bool | None = None,
-          layer_scales: tuple[float, float] | None = None, record: Record | None = None,
+          max_time: float | None = None, n_threads: int | None = 1, constants: Mode | Spectral | None = None,
+          compress: bool | None = None, layer_scales: tuple[float, float] | None = None, record: Record | None = None,
           record_every: int | None = None, callback: Callable[[Run], object] | None = None, callback_every: int = 1,
           checkpoint: FilePath | None = None, checkpoint_every: float = 60.0, progress: bool = False) -> Run:
     """Train `network` on `problem` by gradient descent, `W1 <- W1 - eta G W2.T`, `W2 <- W2 - eta W1.T G`.
@@ -54,6 +54,11 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
         float64 in some ten steps, which ends the run as `"overflow"`. Without l* there is no gap to be looked at.
     max_time : float, optional
         How many seconds at most, from this call on; looked at after each step.
+    n_threads : int, optional
+        How many threads share the products of the run, on as many cores; None for as many as pay by its shape, of those
+        that this process may use. No bit of the result depends on it. Two are worth it from about n = m = 256 on;
+        smaller runs take no more than pay, whatever is asked. They are there while the compiled loop runs, and BLAS
+        itself stays at one.
     constants : {"certified", "exact", "power"}, optional
         How singular values are found: by `"certified"`, the default, brackets that contain the truth; by LAPACK at
         every step; by power and inverse iteration, an estimate without a guarantee. A continued run keeps its own, as
@@ -112,14 +117,15 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     plan = Plan.validated(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
                           max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
                           layer_scales=layer_scales, record=record, record_every=record_every)
+    n_threads = None if n_threads is None else as_count("n_threads", n_threads)
     callback_every = as_count("callback_every", callback_every)
     if callback is not None:
         as_callable("callback", callback)
     checkpoint_every = as_number("checkpoint_every", checkpoint_every, positive=True)
     file = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every)
 
-    return carry_out(plan, checkpoint=file, bar=progress_bar(progress, plan.max_iter), callback=callback,
-                     callback_every=callback_every)
+    return carry_out(plan, checkpoint=file, bar=progress_bar(progress, plan.max_iter), n_threads=n_threads,
+                     callback=callback, callback_every=callback_every)
 
 
 def progress_bar(progress, total, unit="step"):

@@ -244,6 +244,7 @@ def trained(draw):
                     max_iter=draw.pick([0, 3, 12]), **options, documents=(train_many, Network.stack))
     options.update(draw.options(
         callback=lambda: draw.pick([lambda run: run.verdict, lambda run: run.iterations > 2, repr]),
+        n_threads=lambda: draw.pick([None, 1, 2]),
         callback_every=lambda: 2, checkpoint=lambda: "run.npz", checkpoint_every=lambda: 1e-3))
     return call(train, draw.some(problem), draw.some(start), step_size,
                 max_iter=draw.pick([0, 3, 12, 12, draw.some(5)]), **options, documents=(train, Network.stack))

@@ -195,8 +195,9 @@ def trained(problem: Problem, network: Network, folder: str) -> Run:
     """Train in every way."""
     path = os.path.join(folder, "run.npz")
     run = train(problem, network, "sharp", max_iter=5, tol=1e-8, grad_tol=1e-9, max_growth=1e3, max_time=10.0,
-                constants=Certified(tolerance=0.05), compress=True, layer_scales=(2.0, 0.5), record="all",
-                record_every=1, callback=stop, callback_every=2, checkpoint=path, checkpoint_every=30.0, progress=False)
+                n_threads=None, constants=Certified(tolerance=0.05), compress=True, layer_scales=(2.0, 0.5),
+                record="all", record_every=1, callback=stop, callback_every=2, checkpoint=path, checkpoint_every=30.0,
+                progress=False)
     run = train(problem, run, chosen, max_iter=8)
     many = train_many(problem, [network, network], [0.01, "local"], n_threads=2, max_iter=3, constants="exact",
                       callback=lambda i, run: i > 5, record=["iteration", "gap"])
