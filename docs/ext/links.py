@@ -31,7 +31,9 @@ def resolve(app, doctree, name):
         if not within(literal, nodes.reference, nodes.title):
             target = target_of(app, literal.astext(), name)
             if target:
-                literal.replace_self(link(app, name, target, literal.deepcopy()))
+                # of a test, its name will do
+                shown = nodes.literal("", literal.astext().rpartition("::")[2], classes=literal["classes"])
+                literal.replace_self(link(app, name, target, shown))
     headings = sections(app)
     pattern = HERE if name == THEORY else ELSEWHERE
     for text in list(doctree.findall(nodes.Text)):
@@ -58,7 +60,10 @@ def link(app, name, target, inside):
 def target_of(app, text, name):
     """Return the page and the anchor that a text in code font stands for, or None."""
     called, _, attribute = re.sub(r"\(.*\)$", "", text).removeprefix("lplfast.").partition(".")
-    entry = reference(app).get(".".join(filter(None, (CALLED.get(called, called) if attribute else called, attribute))))
+    called = CALLED.get(called, called) if attribute else called
+    known = reference(app)
+    # what a class has, but no entry of its own, stands with the class
+    entry = known.get(f"{called}.{attribute}" if attribute else called) or (attribute and known.get(called))
     if entry:
         return None if entry[0] == name else entry
     found = re.fullmatch(r"([\w/]+\.(?:py|pyx|pxd|h))(?:::(\w+))?", text)

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 LEXERS = {".py": "python", ".pyx": "cython", ".pxd": "cython", ".pyi": "python", ".h": "c"}
 # not the methods of classes: their names are common words
 DEFINED = re.compile(r"^(?:def|cdef|cpdef|static)\b.*?\b(\w+)\(", flags=re.MULTILINE)
+INLINE = re.compile(r"^cdef inline\b.*?\b(\w+)\(", flags=re.MULTILINE)
 
 
 @cache
@@ -37,15 +38,15 @@ def definitions():
     found = {}
     for path in files():
         inside = path.relative_to(ROOT).parts
-        if inside[0] == "lplfast" and inside[1] != "reference" and not declares(path):
-            for name in DEFINED.findall(path.read_text(encoding="utf-8")):
+        if inside[0] == "lplfast" and inside[1] != "reference" and path.suffix != ".pyi":
+            for name in (INLINE if declares(path) else DEFINED).findall(path.read_text(encoding="utf-8")):
                 found.setdefault(name, set()).add(path)
     return {name: paths.pop() for name, paths in found.items() if len(paths) == 1}
 
 
 def declares(path):
-    """Return whether a file only says what another one defines."""
-    return path.suffix in (".pxd", ".pyi") and path.with_suffix(".pyx").exists()
+    """Return whether a file says what another one defines, its inline functions apart."""
+    return path.suffix == ".pxd" and path.with_suffix(".pyx").exists()
 
 
 def address(path, name=None):
