@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 import sys
 
 import lplfast
@@ -18,6 +17,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "pages",
     "links",
     "sphinx_gallery.gen_gallery",
 ]
@@ -35,18 +35,6 @@ html_css_files = ["lplfast.css"]
 # formulas of the short path; a copy on disk in place of the default address: for machines without a network
 if "LPLFAST_MATHJAX" in os.environ:
     mathjax_path = os.environ["LPLFAST_MATHJAX"]
-
-
-
-def setup(app):
-    """Let links that lead from docs/ to the root of the repository lead to the pages that stand for it here."""
-    app.connect("source-read", to_pages)
-
-
-def to_pages(app, page, source):
-    """Change the text of a page in place, before it is read."""
-    source[0] = source[0].replace("](../CONTRIBUTING.md", "](contributing.md")
-    source[0] = re.sub(r"\]\(((?:\.\./)?)gallery/README\.rst", r"](\1generated/gallery/index.rst", source[0])
 
 
 myst_enable_extensions = ["dollarmath"]

@@ -26,10 +26,11 @@ WITH_EXAMPLES = {"lplfast.cli.parser", "lplfast.data", "lplfast.guarantees.bound
                  "lplfast.losses.quadratic", "lplfast.losses.robust", "lplfast.network",
                  "lplfast.observer",
                  "lplfast.rules.classical", "lplfast.rules.formulas", "lplfast.rules.guaranteed",
-                 "lplfast.rules.planned", "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.schedule",
+                 "lplfast.rules.planned", "lplfast.rules.published", "lplfast.rules.registry", "lplfast.rules.rule",
+                 "lplfast.rules.schedule",
                  "lplfast.rules.search",
                  "lplfast.rules.signature", "lplfast.run.comparison", "lplfast.run.many", "lplfast.run.plan",
-                 "lplfast.run.training", "lplfast.spectral.certified",
+                 "lplfast.run.run", "lplfast.run.training", "lplfast.spectral.certified",
                  "lplfast.spectral.exact", "lplfast.spectral.modes", "lplfast.spectral.power",
                  "lplfast.studies.sweep"}
 
@@ -139,6 +140,12 @@ def test_every_relative_link_leads_somewhere():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_no_cell_of_a_table_is_cut_by_a_norm():
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        rows = re.findall(r"^\|.*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert [row for row in rows if re.search(r"`[^`|]+\|\||\|\|[^`|]+`", row)] == [], path.name
 
 
 def test_everything_public_is_in_the_reference():

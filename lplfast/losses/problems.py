@@ -67,6 +67,14 @@ class Problem(ByRank):
     basis : (n, r) array or None
         Orthonormal columns; None stands for the identity.
 
+    Examples
+    --------
+    >>> problem = MatrixFactorization([[3.0, 0.0], [0.0, 1.0]])
+    >>> problem.shape, problem.mu, problem.K, problem.minimum
+    ((2, 2), 1.0, 1.0, 0.0)
+    >>> problem.gap([[3.0, 0.0], [0.0, 0.0]])
+    0.5
+
     """
 
     mu_kind: str = "strong"

@@ -32,6 +32,18 @@ cdef class Rule:
         Whether it looks at `tau` and `B`, of the ray `W - eta tau + eta^2 B` that the product moves on.
     needs_previous : bool
         Whether it looks at the gradients of one step ago.
+
+    Examples
+    --------
+    >>> class Damped(Rule):
+    ...     def __init__(self, factor=0.5):
+    ...         self.factor = factor
+    ...     def choose(self, iterate):
+    ...         return self.factor / iterate.K_t_sharp(0.0)
+    >>> from lplfast import MatrixFactorization, Network, train
+    >>> run = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]), Damped(0.8))
+    >>> run.status, run.facts.rule
+    ('converged', 'Damped(factor=0.8)')
     """
 
     needs = ()

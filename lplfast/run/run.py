@@ -146,6 +146,15 @@ class Run:
     guarantee : InitialGuarantee
         What the initialization guarantees: bounds, and a rate if a theorem speaks of the rule.
 
+    Examples
+    --------
+    >>> from lplfast import MatrixFactorization, Network, train
+    >>> run = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]))
+    >>> run.status, run.violations
+    ('converged', 0)
+    >>> bool((run.history["gap"] <= run.history["gap_bound"]).all())
+    True
+
     """
 
     def __init__(self, *, history: dict[str, Array], status: str, message: str, network: Network, iterations: int,
