@@ -4,11 +4,12 @@ import argparse
 import json
 import time
 
-from . import calls, environment, losses, many, products, rivals, scaling, tolerance
+from . import calls, environment, losses, many, products, rivals, scaling, studies, tolerance
 from .compiled import compiled
 
 BENCHMARKS = {"bare": products.tables, "rivals": rivals.tables, "calls": calls.tables, "scaling": scaling.tables,
-              "losses": losses.tables, "tolerance": tolerance.tables, "many": many.tables}
+              "losses": losses.tables, "tolerance": tolerance.tables, "many": many.tables,
+              "studies": studies.tables}
 
 
 def main():

@@ -11,6 +11,10 @@ __all__ = ["Cluster"]
 # Seconds: Dask does not start a worker again that ends in the moment when it has begun.
 SETTLING = 0.5
 
+# A cluster of this process closes a worker for good which is not there some seconds after it has ended: if it has ended
+# once more, that is while it begins anew. A sweep may end one again and again, and waits for it.
+PATIENT = {"distributed.deploy.lost-worker-timeout": "1 day"}
+
 
 class Cluster:
     """The workers of the client that is open. They may come and go, and none need be there yet.
@@ -41,9 +45,11 @@ class Cluster:
         width : int or None
             How many may be in flight.
         """
+        import dask
         from distributed import KilledWorker, as_completed
 
-        flying, ended = {}, as_completed(with_results=True, raise_errors=False)
+        # without their results: where those are lost with a worker, it would wait forever for what has ended
+        flying, ended = {}, as_completed()
 
         def submit():
             for task in itertools.islice(tasks, max(0, (width or 2 * self.workers()) - len(flying))):
@@ -52,16 +58,16 @@ class Cluster:
                 ended.add(future)
 
         try:
-            submit()
-            for future, result in ended:
-                task = flying.pop(future)
-                if future.status == "finished":
-                    yield task, result, None
-                elif isinstance(result[1], KilledWorker):
-                    yield task, None, result[1]
-                else:
-                    raise result[1]
+            with dask.config.set(PATIENT):
                 submit()
+                for future in ended:
+                    shard = error = None
+                    try:
+                        shard = future.result()
+                    except KilledWorker as failure:
+                        error = failure
+                    yield flying.pop(future), shard, error
+                    submit()
         finally:
             self.client.cancel(list(flying))
 

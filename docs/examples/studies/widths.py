@@ -48,10 +48,9 @@ def figure(found):
         low, median, high = (reached.quantile(q, "seed", method="nearest") for q in (0.25, 0.5, 0.75))
         for row, loss in zip(axes, found.loss.values, strict=True):
             for ax, std in zip(row, found["std"].values, strict=True):
-                lines = []
                 for color, rule in zip(PALETTE, found.rule.values, strict=False):
                     cell = {"loss": loss, "std": std, "rule": rule}
-                    lines += ax.loglog(found.width, median.sel(cell), color=color, marker="o", ms=2)
+                    ax.loglog(found.width, median.sel(cell), color=color, marker="o", ms=2)
                     ax.fill_between(found.width, low.sel(cell), high.sel(cell), color=color, alpha=0.15, lw=0)
                 ax.tick_params(which="minor", length=0)
             row[0].set_ylabel(f"{TITLES[loss]}\niterations to $10^{{-8}}$")
@@ -59,9 +58,11 @@ def figure(found):
             ax.set_title(f"deviation of the entries: {std:g}" + r"$\,h^{-1/4}$")
         for ax in axes[-1]:
             ax.set_xlabel("width $h$")
-        for row in axes:
-            # one panel of a row is labelled: colours are the same in all
-            label_curves(row[-1], row[-1].get_lines(), list(found.rule.values))
+        rules = list(found.rule.values)
+        # colours are the same in all panels: above, where curves meet, a list has room; below, one panel is labelled
+        axes[0, 0].legend(axes[0, 0].get_lines(), rules, ncols=2, frameon=False, handlelength=1.2, columnspacing=1.0,
+                          fontsize="small", loc="upper right")
+        label_curves(axes[-1, -1], axes[-1, -1].get_lines(), rules)
     return drawn
 
 
