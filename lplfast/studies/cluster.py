@@ -44,9 +44,15 @@ class Cluster:
         tasks : iterator of Task
         width : int or None
             How many may be in flight.
+
+        Raises
+        ------
+        ConnectionError
+            If the scheduler is gone.
         """
         import dask
         from distributed import KilledWorker, as_completed
+        from distributed.client import FutureCancelledError
 
         # without their results: where those are lost with a worker, it would wait forever for what has ended
         flying, ended = {}, as_completed()
@@ -66,10 +72,14 @@ class Cluster:
                         shard = future.result()
                     except KilledWorker as failure:
                         error = failure
+                    except FutureCancelledError as failure:
+                        raise ConnectionError(f"backend: expected Dask to carry out its tasks, got {failure}. What is "
+                                              "in the store stays, and the same call goes on with the rest") from None
                     yield flying.pop(future), shard, error
                     submit()
         finally:
-            self.client.cancel(list(flying))
+            if self.client.status == "running":
+                self.client.cancel(list(flying))
 
 
 def run_on_worker(task):

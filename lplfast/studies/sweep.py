@@ -87,7 +87,7 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
     ImportError
         If the extra "sweep" is not installed.
     OSError
-        If the store cannot be written.
+        If the store cannot be written. A ConnectionError, if the scheduler of Dask is gone.
     RuntimeError
         If a worker of Dask has other versions.
     BrokenProcessPool, KilledWorker
