@@ -23,7 +23,7 @@ class Page(HTMLParser):
 
 folder = pathlib.Path(sys.argv[1]).resolve()
 pages = {path: Page(path) for path in folder.rglob("*.html") if "_static" not in path.parts}
-count, broken = 0, []
+count, broken = 0, [] if pages else ["no pages"]
 for path, page in pages.items():
     for link in page.links:
         parts = urlsplit(link)
