@@ -14,7 +14,7 @@ TREE = {
     "guide/own": ["../examples/cython_loss/README", "../extending"],
     "theory-in-ten-minutes": ["theory"],
     "reference": ["api", "rules", "history", "files", "command-line"],
-    "project": ["architecture", "experiments", "benchmarks", "contributing", "changelog"],
+    "project": ["architecture", "experiments", "benchmarks", "contributing", "releasing", "changelog"],
 }
 
 # what is in the root of the repository -> the page that includes it

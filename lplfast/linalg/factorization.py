@@ -237,7 +237,9 @@ def _basic_columns(R, scale, rank, values, small):
         lengths_sq[chosen] = 0.0
     order = np.array(chosen + sorted(set(range(R.shape[1])) - set(chosen)), dtype=int)
     triangle = np.linalg.qr(R[:, order], mode="r")
-    C = scipy.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:])
+    C = triangle[:rank, rank:]
+    if C.size:      # SciPy 1.11 refuses a triangle with nothing to solve for
+        C = scipy.linalg.solve_triangular(triangle[:rank, :rank], C)
     noise = small * values[0] / values[rank - 1]
     return order, _without_noise(triangle[:rank, :rank], triangle[:rank, rank:], C, noise, small)
 
@@ -251,7 +253,7 @@ def _without_noise(basic, others, C, noise, small):
     allowed = 8 * small * np.linalg.norm(others, axis=0)
     for j in np.flatnonzero(np.linalg.norm(basic @ (found - C), axis=0) > allowed):
         kept = np.flatnonzero(found[:, j])
-        found[kept, j] = np.linalg.lstsq(basic[:, kept], others[:, j])[0]
+        found[kept, j] = np.linalg.lstsq(basic[:, kept], others[:, j], rcond=None)[0]
         if np.linalg.norm(basic @ found[:, j] - others[:, j]) > allowed[j]:
             found[:, j] = C[:, j]
     return found

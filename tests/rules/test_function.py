@@ -114,6 +114,7 @@ def test_a_function_that_failed_once_is_asked_again():
     assert run.checks["pl"]["steps"] == 8
 
 
+@pytest.mark.filterwarnings("ignore:Setting the:DeprecationWarning")  # NumPy 2.5 says so, and still does it
 @pytest.mark.parametrize("change", [
     lambda memory: setattr(memory.flags, "writeable", False), lambda memory: setattr(memory, "shape", (2, 4)),
     lambda memory: setattr(memory, "dtype", ">f8"),
@@ -133,6 +134,7 @@ def test_the_view_is_gone_whatever_was_done_to_its_memory(change):
             view.W1     # noqa: B018
 
 
+@pytest.mark.filterwarnings("ignore:Setting the:DeprecationWarning")  # NumPy 2.5 says so, and still does it
 def test_a_memory_of_another_size_is_an_error():
     _, problem, network = start()
     kept = []
