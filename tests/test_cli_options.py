@@ -241,3 +241,12 @@ def test_the_embedded_problem_takes_an_intercept(lplfast):
     X, _ = default_data()
     assert with_intercept(X).shape == (20, 21)
     assert lplfast("train", "--intercept", "--standardize", "--max-iter", 3)[0] == 0
+
+
+def test_means_that_centred_columns_cannot_fit_are_told(lplfast, data, tmp_path):
+    said = "of the targets' squares are their means, which columns of mean 0 cannot fit: --intercept adds"
+    np.save(tmp_path / "y.npy", data[1] - data[1].mean(axis=0))
+    assert said not in " ".join(lplfast(*FILES, "--standardize", "--max-iter", 1)[1].split())
+    np.save(tmp_path / "y.npy", data[1] + 5.0)
+    for more, told in ((["--standardize"], True), ([], False), (["--standardize", "--intercept"], False)):
+        assert (said in " ".join(lplfast(*FILES, *more, "--max-iter", 1)[1].split())) == told, more

@@ -16,6 +16,9 @@ LOSSES = {
     "softmax": (lambda X, Y, l2: SoftmaxLoss(X, Y, l2=l2), 1e-2),
 }
 
+# A part of the targets' squares that is worth a sentence, where their means are that.
+FITTED_BY_INTERCEPT = 0.01
+
 # what --header and --index may be -> of x, of y
 ANSWERS = {"yes": (True, True), "no": (False, False), "x": (True, False), "y": (False, True)}
 
@@ -60,6 +63,8 @@ def problem_from(arguments):
             said.append(f"Constant columns of X, counted from 0, which are now 0: {shown}.")
     make, l2 = LOSSES[arguments.loss]
     l2 = l2 if arguments.l2 is None else arguments.l2
+    if arguments.standardize and not arguments.intercept and arguments.loss == "squared":
+        said += _unfit_means(one_hot(Y))
     if arguments.intercept:
         X = with_intercept(X)
         said.append("The last column of X is ones, for an intercept"
@@ -72,6 +77,14 @@ def problem_from(arguments):
           f"l* = {problem.minimum:.6g}")
     entry("", problem.conditioning)
     return problem
+
+
+def _unfit_means(Y):
+    """Return a sentence about the means of the targets, which centred columns cannot fit; none where they are small."""
+    total = float((Y * Y).sum())
+    part = len(Y) * float((Y.mean(axis=0) ** 2).sum()) / total if 0.0 < total < np.inf else 0.0
+    return [f"{part:.0%} of the targets' squares are their means, which columns of mean 0 cannot fit: --intercept adds "
+            "a column that can."] if part >= FITTED_BY_INTERCEPT else []
 
 
 def _data(arguments):

@@ -51,8 +51,8 @@ class GuaranteedRate:
     B: float
     vacuous: bool
     message: str
-    gaps: tuple[float, ...] = ()
-    drifts: tuple[float, ...] = ()
+    gaps: tuple[float, ...] = dataclasses.field(default=(), repr=False)     # thousands, which a message would drown in
+    drifts: tuple[float, ...] = dataclasses.field(default=(), repr=False)
     tail_contraction: float = 0.0
     drift_limit: float = math.inf
 

@@ -198,6 +198,14 @@ def test_a_power_that_is_met_exactly_is_not_rounded_past():
     assert GuaranteedRate(1.0, 1e-320, None, 0, 0, 0, 0, False, "", (1.0,), (0.0,), 1e-320).iterations_to(0.5) == np.inf
 
 
+def test_what_is_printed_says_it_and_leaves_out_the_curve():
+    W = np.diag([2.0, 1.0])
+    found = guaranteed_rate(MatrixFactorization(W), Network.balanced(W + 0.1, 6))
+    assert len(found.gaps) > 10
+    assert found.message in repr(found)
+    assert len(repr(found)) < 1000
+
+
 def test_estimates_promise_nothing_but_steps_that_are_fixed_beforehand():
     problem, network = MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]])
     found = guaranteed_rate(problem, network, constants="power")
