@@ -28,8 +28,11 @@ def versions():
 
 def source_of(experiment):
     """Return the text of a function; None where it cannot be read."""
+    function = inspect.unwrap(experiment)
+    if getattr(getattr(function, "__code__", None), "co_filename", "") == "<string>":
+        return None     # made by exec: Python 3.13 reads the text of `python -c` in its place
     try:
-        return textwrap.dedent(inspect.getsource(inspect.unwrap(experiment)))
+        return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError, ValueError):
         return None
 
