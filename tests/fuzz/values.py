@@ -57,7 +57,7 @@ SCALARS = [
     -1.5, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e-200, 1e200, 1j, complex("nan"), "", "x", "local", "all",
     "0.1", "é\0", b"", b"1", "certified", np.float32(0.1), np.float16("inf"), np.longdouble("1e4000"), np.int8(3),
     np.uint64(2**64 - 1),
-    np.bool_(True), np.str_("local"), np.datetime64("NaT"), np.timedelta64(1, "s"), np.ma.masked, np.complex64(1),
+    np.bool_(True), np.str_("local"), np.datetime64("NaT", "s"), np.timedelta64(1, "s"), np.ma.masked, np.complex64(1),
     decimal.Decimal("0.1"), decimal.Decimal("sNaN"), fractions.Fraction(1, 3), fractions.Fraction(10**400, 3),
     datetime.date(2020, 1, 1), Ellipsis, NotImplemented, slice(None), object, object(), int, len, types, np.ndarray,
     lambda *arguments: 0.1, lambda: None, Exploding(), Exploding, Lying(), DeliberateError("value")]
