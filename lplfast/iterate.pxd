@@ -49,14 +49,15 @@ cdef struct LayerExtremes:
     TrackedExtreme max_sq
 
 
-# The extreme eigenvalues of the tangent kernel of a quadratic loss, at the last computation: below the least, above the
-# greatest, and below the greatest; how far the Gram matrices of both layers have moved since, and what they were safely
-# above then.
+# The extreme eigenvalues of the tangent kernel of a quadratic loss, each at its last computation: below the least,
+# above the greatest, and below the greatest; how far the Gram matrices of both layers have moved since, and what they
+# were safely above then.
 cdef struct Tangent:
     double lo
     double hi
     double hi_from_below
-    double gram_drift
+    double lower_drift  # since `lo` was computed
+    double upper_drift  # since `hi` and `hi_from_below` were
     double least        # s_n(W1)^2 + p, the p of W2.T W2 that `lo` was computed with: its smallest
     double most         # likewise, the p of `hi`: its largest
 

@@ -135,20 +135,30 @@ def symmetric_times(double[:, ::1] A, double[::1] x):
     return np.asarray(y)
 
 
+cdef double[::1] _factor(double[:, ::1] A):
+    """The factor where `cholesky` leaves it, or None; what is beside it was no number before."""
+    cdef int n = A.shape[0]
+    cdef double[::1] F = room(factors.factor_size(n))
+    factors.shifted(n, 1.0, 0.0, &A[0, 0], &F[0])
+    return None if factors.cholesky(n, &F[0]) else F
+
+
 def cholesky(A):
     """L with A = L @ L.T; None if there is none."""
-    cdef double[:, ::1] L = _copy(A)
-    if factors.cholesky(<int> L.shape[0], &L[0, 0]):
+    cdef double[:, ::1] M = _copy(A)
+    cdef int n = M.shape[0], length = factors.apart(n)
+    factor = _factor(M)
+    if factor is None:
         return None
-    return np.tril(L) if L.shape[0] < FEW_ROWS else np.triu(L).T
+    rows = np.lib.stride_tricks.sliding_window_view(np.asarray(factor), n)[::length][:n]
+    return np.tril(rows) if n < FEW_ROWS else np.triu(rows).T
 
 
 def cholesky_solve(A, b):
     """A^-1 @ b"""
-    cdef double[:, ::1] L = _copy(A)
-    cdef double[::1] x = _copy(b)
-    assert not factors.cholesky(<int> L.shape[0], &L[0, 0])
-    factors.cholesky_solve(<int> L.shape[0], &L[0, 0], &x[0])
+    cdef double[:, ::1] M = _copy(A)
+    cdef double[::1] x = _copy(b), L = _factor(M)
+    factors.cholesky_solve(<int> x.shape[0], &L[0], &x[0])
     return np.asarray(x)
 
 
@@ -238,7 +248,7 @@ cdef eigenvalues.Matrix _matrix(double[:, ::1] A):
 def cholesky_excess(double sign, double[:, ::1] M, double shift):
     """The bound, and the matrix that the factorization was tried on, as stored."""
     cdef int p = M.shape[0]
-    cdef double[::1] work = room(p * p), direction = room(p)
+    cdef double[::1] work = room(factors.factor_size(p)), direction = room(p)
     excess = eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &direction[0], &work[0])
     stored = sign * np.asarray(M)
     stored[np.diag_indices(p)] = [sign * (M[i, i] - shift) for i in range(p)]
@@ -248,7 +258,7 @@ def cholesky_excess(double sign, double[:, ::1] M, double shift):
 def breakdown(double sign, double[:, ::1] M, double shift):
     """The direction that a factorization leaves that does not complete."""
     cdef int p = M.shape[0]
-    cdef double[::1] work = room(p * p), direction = room(p)
+    cdef double[::1] work = room(factors.factor_size(p)), direction = room(p)
     assert eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &direction[0], &work[0]) == float("inf")
     return np.asarray(direction)
 
@@ -263,7 +273,7 @@ def rayleigh_cg(double sign, double[:, ::1] M, v, double accuracy):
 def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accuracy):
     """(lo, hi) and the last direction; None in place of the former where it breaks down."""
     cdef int p = M.shape[0]
-    cdef double[::1] x = _copy(v), work = room(2 * p * p + 4 * p)
+    cdef double[::1] x = _copy(v), work = room(factors.factor_size(p) + 4 * p)
     cdef Bracket found
     cdef eigenvalues.Gram gram
     gram.rows, gram.inner, gram.entries, gram.size = p, q, &M[0, 0], F_sq
@@ -290,7 +300,7 @@ def iterate_power(double[:, ::1] M, v, double accuracy):
 
 def iterate_inverse(double[:, ::1] M, v, double accuracy):
     cdef int p = M.shape[0]
-    cdef double[::1] x = _copy(v), w = room(p), factor = room(p * p)
+    cdef double[::1] x = _copy(v), w = room(p), factor = room(factors.factor_size(p))
     return eigenvalues.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
 
 
@@ -418,7 +428,7 @@ cdef class Point:
     def renew_tangent(self, bint by_lapack, double tolerance):
         cdef int n = self.it.n
         cdef double[::1] direction = np.cos(np.arange(2.0 * n)), scratch = room(4 * n * n + 200 * n)
-        tangent.renew_tangent(&self.it, by_lapack, tolerance, &direction[0], &scratch[0])
+        tangent.renew_tangent(&self.it, True, True, by_lapack, tolerance, NULL, &direction[0], &scratch[0])
 
     def second_order(self):
         return tangent.second_order(&self.it)

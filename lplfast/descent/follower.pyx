@@ -19,6 +19,7 @@ from ..spectral.brackets cimport drift_end, largest_moved, widen_layers
 from ..spectral.budget cimport LEAST_STEP
 from ..spectral.eigenvalues cimport TINY
 from ..spectral.spectral cimport widest
+from ..spectral.tangent cimport drift_tangent
 from .checks cimport SHARP, Inequality, count_check, pl_inequality
 from .descent cimport Descent, Step
 from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients
@@ -29,7 +30,7 @@ from .underflow cimport count_underflow
 
 cdef extern from *:
     """
-    #define LPL_PART 0.1
+    #define LPL_PART 0.05
     #define LPL_AHEAD 30.0
     """
     # the part of the gradient steps' multiplications that brackets may be computed anew with, and that of how many
@@ -224,7 +225,7 @@ cdef class Follower(Descent):
         drift_layer_by(&memory.layer2, gram2, moved2)
         gram1 = (gram1 + gram2) * (1.0 + 2.0 * U)
         self.it.gram_step += gram1
-        memory.tangent.gram_drift = (memory.tangent.gram_drift + gram1) * (1.0 + 2.0 * U)
+        drift_tangent(&memory.tangent, gram1)
         memory.imbalance.drift = (memory.imbalance.drift + gram1) * (1.0 + 2.0 * U)
 
     cdef void _take(self, const Departure* went) noexcept nogil:

@@ -55,7 +55,8 @@ cdef void subtract_tile(void* job, int tile) noexcept nogil:
 
 
 cdef int factor_in_tiles(blas_int n, double* A) noexcept nogil:
-    """The factor of A = R.T @ R, over the row-major upper triangle of A; nonzero if there is none."""
+    """The factor of A = R.T @ R, over the row-major upper triangle of A; else, one more than the row at which there is
+    none: those above it are complete."""
     cdef Rest rest
     cdef blas_int rows, info = 0
     cdef double* diagonal
@@ -65,7 +66,7 @@ cdef int factor_in_tiles(blas_int n, double* A) noexcept nogil:
         diagonal = tile_at(&rest, rest.done, rest.done, &rows, &rows)
         dpotrf(b"l", &rows, diagonal, &n, &info)
         if info:
-            return 1
+            return <int> (edge(n, STRIPS, rest.done) + info)
         others = STRIPS - rest.done - 1
         share(others, solve_tile, &rest)
         share(others * (others + 1) // 2, subtract_tile, &rest)

@@ -16,8 +16,8 @@ cdef extern from *:
     #define LPL_FUTILE 1e-2
     #define LPL_SEVERAL 32.0
     #define LPL_SHARE 0.05
-    #define LPL_HEADSTART 600.0
-    #define LPL_LEAST_STEP 2e5
+    #define LPL_HEADSTART 200.0
+    #define LPL_LEAST_STEP 4e5
     #define LPL_PROOF_FROM 2
     #define LPL_PROOF_WIDTH 0.125
     #define LPL_FRESH_WIDTH 1e-3
@@ -31,7 +31,7 @@ cdef extern from *:
     const double W_PART "LPL_W_PART"
     # of s_max(W) beside its own upper end: it bounds how far the layers move; `upper_widths` promises this, too
     const double W_WIDTH "LPL_W_WIDTH"
-    # of the tangent kernel (section 9): it is in the rates only, and costs as much as all else together
+    # of the lower bound on the tangent kernel (section 9): it is in the rates only
     const double TANGENT_FACTOR "LPL_TANGENT_FACTOR"
     # a step is long from this eta K s_max(T)^2 on: those of `Local` and its like stay below 1
     const double LONG "LPL_LONG"
@@ -55,7 +55,7 @@ cdef extern from *:
     # How a bracket is renewed (6.2)
     # by proof from this many rows on: 1.2 times as fast as LAPACK at 4 rows, 2.4 at 20; a single row needs neither
     const int PROOF_FROM "LPL_PROOF_FROM"
-    # of a bracket that has just been proved: the rest of the tolerance is left for drift
+    # of a bracket that has just been proved: the rest of what is allowed is left for drift
     const double PROOF_WIDTH "LPL_PROOF_WIDTH"
     # of s_min^2 from LAPACK's Gram matrix, else an SVD is taken: that costs more, but is exact
     const double FRESH_WIDTH "LPL_FRESH_WIDTH"

@@ -16,11 +16,11 @@ from .budget cimport (
     TANGENT_FACTOR, W_PART, W_WIDTH,
 )
 from .eigenvalues cimport (
-    HUGE, NEGLIGIBLE, TINY, Gram, Matrix, bracket_greatest, bracket_least, quotient, smaller_gram, width,
+    HUGE, NEGLIGIBLE, TINY, Gram, Matrix, bracket_extreme, bracket_greatest, quotient, smaller_gram, width,
 )
 from .imbalance cimport drift_imbalance, find_imbalance
 from .spectral cimport Spectral
-from .tangent cimport publish_tangent, renew_tangent, tangent_is_narrow
+from .tangent cimport drift_tangent, lower_is_narrow, publish_tangent, renew_tangent, upper_is_narrow
 
 from .spectral import ROUNDING
 
@@ -30,32 +30,46 @@ cdef inline int compressed(Iterate* it) noexcept nogil:
     return min(it.k, it.n + it.m)
 
 
-cdef inline double cost(int n, int k) noexcept nogil:
-    """About how many multiplications a renewal takes: a Gram matrix, a factorization, some products with vectors."""
+cdef inline Layer layer_of(const Matrix A, LayerExtremes* extremes, double* directions) noexcept nogil:
+    cdef Layer layer
+    layer.A, layer.extremes, layer.directions = A, extremes, directions
+    layer.gram.rows = layer.gram.inner = 0
+    layer.gram.entries, layer.gram.size = NULL, 0.0
+    return layer
+
+
+cdef inline double product_cost(int n, int k) noexcept nogil:
+    """About how many multiplications a Gram matrix takes: of a symmetric one, half."""
     cdef double p = min(n, k), q = max(n, k)
-    return p * p * (q + p / 3.0 + 10.0)
+    return 0.5 * p * p * q
 
 
-cdef bint prove(const Matrix* A, bint greatest, double tolerance, double* direction, Bracket* found,
-                double* scratch) noexcept nogil:
-    """Bracket the greatest, or the least, eigenvalue of the smaller of A A.T and A.T A without an eigenvalue problem;
-    False if that did not work out."""
+cdef inline double proof_cost(double p) noexcept nogil:
+    """About how many a proof takes after that: a factorization, and some products with vectors."""
+    return p * p * (0.25 * p + 10.0)
+
+
+cdef bint form(Layer* layer, Iterate* it, double* scratch) noexcept nogil:
+    """Compute the Gram matrix of a layer into `scratch`, unless it is there; False if nothing can be proved by it."""
+    cdef const Matrix* A = &layer.A
+    if layer.gram.rows:
+        return True
+    if min(A.rows, A.columns) < PROOF_FROM or not TINY < A.norm * A.norm < HUGE:
+        return False
+    it.memory.spent += product_cost(A.rows, min(A.columns, compressed(it)))
+    layer.gram = smaller_gram(A, scratch)
+    return True
+
+
+cdef bint prove_largest(const Matrix* A, double room, TrackedExtreme* largest, double* direction,
+                        double* scratch) noexcept nogil:
+    """Renew the largest singular value of W or G without an eigenvalue problem; False if that did not work out."""
     cdef Gram gram
-    cdef double* work
+    cdef Bracket greatest
     if min(A.rows, A.columns) < PROOF_FROM or not TINY < A.norm * A.norm < HUGE:
         return False
     gram = smaller_gram(A, scratch)
-    work = scratch + <Py_ssize_t> gram.rows * gram.rows
-    if greatest:
-        return bracket_greatest(&gram, direction, PROOF_WIDTH * tolerance, found, work)
-    return bracket_least(&gram, direction, PROOF_WIDTH * tolerance, found, work)
-
-
-cdef bint prove_largest(const Matrix* A, double tolerance, TrackedExtreme* largest, double* direction,
-                        double* scratch) noexcept nogil:
-    """Renew the largest singular value of W or G without an eigenvalue problem; False if that did not work out."""
-    cdef Bracket greatest
-    if not prove(A, True, tolerance, direction, &greatest, scratch):
+    if not bracket_greatest(&gram, direction, room, &greatest, scratch + <Py_ssize_t> gram.rows * gram.rows):
         return False
     renew(largest, sqrt(greatest.lo) * (1.0 - 2.0 * U), sqrt(greatest.hi) * (1.0 + 2.0 * U))
     return True
@@ -128,7 +142,7 @@ cdef class Certified(Spectral):
         cdef double two = sqrt(memory.layer2.max_sq.now.hi) * (1.0 + 2.0 * U)
         moved = drift_layer(&memory.layer1, it, &W1, &W2t, two, it.g1_norm, &e1)
         moved += drift_layer(&memory.layer2, it, &W2t, &W1, one, it.g2_norm, &e2)
-        memory.tangent.gram_drift = (memory.tangent.gram_drift + moved) * (1.0 + 2.0 * U)
+        drift_tangent(&memory.tangent, moved)
         it.gram_step = moved
         it.product_step = (e1 * two + one * e2 + e1 * e2) * (1.0 + 8.0 * U) + it.eps_W
         drift_imbalance(it, one, two)
@@ -153,96 +167,113 @@ cdef class Certified(Spectral):
 
     cdef void _renew(self, Iterate* it, double* scratch) noexcept nogil:
         """Renew what has become too wide, publish the brackets, and count."""
-        cdef double tolerance = self._affordable(it), closest = INFINITY
-        cdef double greatest = it.memory.layer1.max_sq.now.lo + it.memory.layer2.max_sq.now.lo
-        if it.memory.eta * it.K * greatest > LONG:
-            closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.gram_step)
-        self._renew_greatest(it, min(tolerance, CLOSE * self.tolerance), closest, scratch)
-        self._renew_least(it, tolerance, scratch)
+        cdef Memory* memory = it.memory
+        cdef Directions at = directions_of(it)
+        # W1 comes last: the tangent kernel needs its Gram matrix
+        cdef Layer one = layer_of(first_layer(it), &memory.layer1, at.one)
+        cdef Layer two = layer_of(second_layer(it), &memory.layer2, at.two)
+        cdef double greatest = memory.layer1.max_sq.now.lo + memory.layer2.max_sq.now.lo, least
+        cdef Widths widths
+        widths.least = self._affordable(it)
+        widths.greatest, widths.closest = min(widths.least, CLOSE * self.tolerance), INFINITY
+        if memory.eta * it.K * greatest > LONG:
+            widths.closest = max(CLOSEST * self.tolerance * greatest, SEVERAL * it.gram_step)
+        self._renew_beside(it, &widths, scratch)
+        least = self._least_width(it, &widths, scratch)
+        greatest = 0.5 * min(widths.greatest * greatest, widths.closest)
+        self._keep_narrow(it, &two, True, &widths, greatest, scratch)
+        self._keep_narrow(it, &two, False, &widths, least, scratch)
+        self._keep_narrow(it, &one, True, &widths, greatest, scratch)
+        self._keep_narrow(it, &one, False, &widths, least, scratch)
         self.publish(it)
         if it.hessian != NULL:
-            self._renew_tangent(it, tolerance, closest, scratch)
+            self._renew_tangent(it, &one, &widths, scratch)
         self._count(it)
 
-    cdef void _renew_greatest(self, Iterate* it, double close, double closest, double* scratch) noexcept nogil:
-        """Keep s_max(T)^2 to the relative width `close` and the absolute one `closest`, ||G||_2 and s_max(W) to what
-        matters beside it."""
+    cdef void _renew_beside(self, Iterate* it, const Widths* widths, double* scratch) noexcept nogil:
+        """Keep ||G||_2 and s_max(W) to what matters beside s_max(T)^2."""
         cdef Memory* memory = it.memory
-        cdef LayerExtremes* one = &memory.layer1
-        cdef LayerExtremes* two = &memory.layer2
-        cdef Matrix W1 = first_layer(it), W2t = second_layer(it), W, G
-        cdef Directions at = directions_of(it)
-        cdef double greatest = one.max_sq.now.lo + two.max_sq.now.lo
-        cdef double wanted = 0.5 * min(close * greatest, closest)
-        self._keep_narrow(it, &W1, one, True, wanted, at.one, scratch)
-        self._keep_narrow(it, &W2t, two, True, wanted, at.two, scratch)
-        greatest = one.max_sq.now.lo + two.max_sq.now.lo
+        cdef Bracket* G_max = &memory.G_max.now
+        cdef Bracket* W_max = &memory.W_max.now
+        cdef double greatest = memory.layer1.max_sq.now.lo + memory.layer2.max_sq.now.lo
+        cdef Matrix W, G
         # ||G||_2 matters only beside K s_max(T)^2
-        if not width(&memory.G_max.now) <= close * (it.K * greatest + memory.G_max.now.lo):
+        if not width(G_max) <= widths.greatest * (it.K * greatest + G_max.lo):
             G = gradient(it)
-            self._renew_largest(it, &G, &memory.G_max, at.G, scratch)
+            self._renew_largest(it, &G, &memory.G_max, directions_of(it).G, scratch)
         # the share is that of one step ago
-        if not (width(&memory.W_max.now) * it.K_t_share_of_sigma_max_W <= W_PART * close
-                and width(&memory.W_max.now) <= W_WIDTH * memory.W_max.now.hi):
+        if not (width(W_max) * it.K_t_share_of_sigma_max_W <= W_PART * widths.greatest
+                and width(W_max) <= W_WIDTH * W_max.hi):
             W = product(it)
-            self._renew_largest(it, &W, &memory.W_max, at.W, scratch)
+            self._renew_largest(it, &W, &memory.W_max, directions_of(it).W, scratch)
 
-    cdef void _renew_least(self, Iterate* it, double tolerance, double* scratch) noexcept nogil:
-        """Keep s_min(T)^2 to the relative width `tolerance`, or leave it to the imbalance."""
+    cdef double _least_width(self, Iterate* it, const Widths* widths, double* scratch) noexcept nogil:
+        """How wide the bracket of a layer's least value may be: half of what that of s_min(T)^2 may, or INFINITY where
+        that is left to the imbalance."""
         cdef Memory* memory = it.memory
         cdef LayerExtremes* one = &memory.layer1
         cdef LayerExtremes* two = &memory.layer2
-        cdef Matrix W1, W2t
-        cdef Directions at
         cdef double greatest = one.max_sq.now.lo + two.max_sq.now.lo
-        cdef double wanted = 0.5 * tolerance * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
         if (one.min_sq.upper.bound + two.min_sq.upper.bound > FUTILE * it.gram_step
                 or min(one.min_sq.lower.gram_drift, two.min_sq.lower.gram_drift) > SEVERAL * it.gram_step):
-            W1, W2t, at = first_layer(it), second_layer(it), directions_of(it)
-            self._keep_narrow(it, &W1, one, False, wanted, at.one + it.n, scratch)
-            self._keep_narrow(it, &W2t, two, False, wanted, at.two + it.m, scratch)
-        elif not memory.imbalance.found:
-            if find_imbalance(it, scratch):
-                memory.eigenproblems += 1
-                memory.spent += cost(it.k, it.k)
+            return 0.5 * widths.least * max(one.min_sq.now.lo + two.min_sq.now.lo, NEGLIGIBLE * greatest)
+        if not memory.imbalance.found and find_imbalance(it, scratch):
+            memory.eigenproblems += 1
+            memory.spent += product_cost(it.k, it.k) + proof_cost(it.k)
+        return INFINITY
 
-    cdef void _renew_tangent(self, Iterate* it, double tolerance, double closest, double* scratch) noexcept nogil:
+    cdef void _renew_tangent(self, Iterate* it, Layer* one, const Widths* widths, double* scratch) noexcept nogil:
         """Keep the tangent kernel, which is made of what has just been published, to a wider tolerance."""
-        if tangent_is_narrow(it, TANGENT_FACTOR * tolerance, closest):
+        cdef bint lower = not lower_is_narrow(it, TANGENT_FACTOR * widths.least, widths.closest)
+        cdef bint upper = not upper_is_narrow(it, widths.greatest, widths.closest)
+        cdef const double* known = NULL
+        if not lower and not upper:
             return
-        it.memory.renewals += 1
-        it.memory.spent += 2.0 * cost(it.n, compressed(it))
-        renew_tangent(it, False, PROOF_WIDTH * self.tolerance, directions_of(it).tangent, scratch)
+        if one.gram.rows and it.n <= it.k and it.turn == NULL:
+            known = one.gram.entries
+            scratch += <Py_ssize_t> it.n * it.n
+        else:
+            it.memory.spent += 0.5 * it.n * it.n * compressed(it)
+        it.memory.renewals += lower + upper
+        it.memory.spent += (lower + upper) * proof_cost(it.n)
+        renew_tangent(it, lower, upper, False, PROOF_WIDTH * self.tolerance, known, directions_of(it).tangent, scratch)
         publish_tangent(it)
 
-    cdef void _keep_narrow(self, Iterate* it, const Matrix* A, LayerExtremes* layer, bint greatest, double wanted,
-                           double* direction, double* scratch) noexcept nogil:
+    cdef void _keep_narrow(self, Iterate* it, Layer* layer, bint greatest, const Widths* widths, double wanted,
+                           double* scratch) noexcept nogil:
         """Sharpen one bracket of a layer that has become wider than `wanted` from inside; if that is not enough, renew
         it."""
-        cdef TrackedExtreme* side = &layer.max_sq if greatest else &layer.min_sq
-        cdef double part = CLOSEST if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG else 1.0
+        cdef const Matrix* A = &layer.A
+        cdef TrackedExtreme* side = &layer.extremes.max_sq if greatest else &layer.extremes.min_sq
+        cdef double* direction = layer.directions if greatest else layer.directions + A.rows
+        cdef double* work = scratch + <Py_ssize_t> min(A.rows, A.columns) * min(A.rows, A.columns)
+        cdef double relative = widths.greatest if greatest else widths.least, part = 1.0
         cdef Bracket found
         if width(&side.now) <= wanted:
             return
         if A.rows <= A.columns:
-            sharpen(A, side, greatest, direction, scratch)
+            sharpen(A, side, greatest, direction, work)
             if width(&side.now) <= wanted:
                 return
+        if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG:
+            part = CLOSEST
         it.memory.renewals += 1
-        it.memory.spent += cost(A.rows, min(A.columns, compressed(it)))
+        it.memory.spent += proof_cost(min(A.rows, A.columns))
         # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
-        if (prove(A, greatest, part * self.tolerance, direction, &found, scratch)
-                and width(&found) <= 0.5 * fmax(wanted, self.tolerance * found.lo)):
+        if form(layer, it, scratch) and bracket_extreme(
+                &layer.gram, greatest, direction, PROOF_WIDTH * part * relative, &found, work) and width(
+                &found) <= 0.5 * fmax(wanted, relative * found.lo):
             renew(side, found.lo, found.hi)
-        else:
-            it.memory.eigenproblems += 1
-            renew_layer(A, FRESH_WIDTH * self.tolerance, layer, scratch)
+            return
+        it.memory.eigenproblems += 1
+        layer.gram.rows = 0
+        renew_layer(A, FRESH_WIDTH * self.tolerance, layer.extremes, scratch)
 
     cdef void _renew_largest(self, Iterate* it, const Matrix* A, TrackedExtreme* largest, double* direction,
                              double* scratch) noexcept nogil:
         """Renew the largest singular value of W or G."""
         it.memory.renewals += 1
-        it.memory.spent += cost(it.n, it.m)
-        if not prove_largest(A, self.tolerance, largest, direction, scratch):
+        it.memory.spent += product_cost(it.n, it.m) + proof_cost(min(it.n, it.m))
+        if not prove_largest(A, PROOF_WIDTH * self.tolerance, largest, direction, scratch):
             it.memory.eigenproblems += 1
             renew_largest(A, largest, scratch)

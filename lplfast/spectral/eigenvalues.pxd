@@ -101,3 +101,10 @@ cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bra
                            double* work) noexcept nogil
 cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracket* least, double* work) noexcept nogil
 cdef Bracket quotient(const Matrix* A, const double* x, double* w) noexcept nogil
+
+
+cdef inline bint bracket_extreme(const Gram* gram, bint greatest, double* direction, double room, Bracket* found,
+                                 double* work) noexcept nogil:
+    if greatest:
+        return bracket_greatest(gram, direction, room, found, work)
+    return bracket_least(gram, direction, room, found, work)

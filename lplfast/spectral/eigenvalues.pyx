@@ -10,7 +10,7 @@ from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
 from ..linalg.blas cimport FEW_ROWS, dot, matvec_t, norm, symmetric_times
 from ..linalg.blas_int cimport blas_int
-from ..linalg.cholesky cimport cholesky, cholesky_solve
+from ..linalg.cholesky cimport apart, cholesky, cholesky_solve, shifted
 from ..iterate cimport Bracket
 from ..linalg.rounding cimport U
 
@@ -159,7 +159,7 @@ cdef double inverse_iterate(int p, const double* gram, double* v, double* w, dou
     cdef double size = norm(p, v), quotient = INFINITY, before
     cdef int _step
     cdef Py_ssize_t i
-    memcpy(factor, gram, <Py_ssize_t> p * p * sizeof(double))
+    shifted(p, 1.0, 0.0, gram, factor)
     if cholesky(p, factor):
         return INFINITY
     for _step in range(INVERSE_STEPS):
@@ -251,15 +251,13 @@ cdef double cholesky_excess(int p, double sign, const double* gram, double shift
     """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it. The
     allowance is a theorem, whatever the order of operations. If it does not complete, INFINITY, and `direction` is one
     in which that matrix is not positive."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, length = apart(p)
     cdef double trace = 0.0, largest = 0.0, gamma = (p + 3) * U / (1.0 - (p + 3) * U)
     cdef int stopped
+    shifted(p, sign, shift, gram, work)
     for i in range(p):
-        for j in range(0 if p < FEW_ROWS else i, p):
-            work[i * p + j] = sign * gram[i * p + j]
-        work[i * p + i] = sign * (gram[i * p + i] - shift)
-        trace += work[i * p + i]
-        largest = fmax(largest, fabs(work[i * p + i]))
+        trace += work[i * length + i]
+        largest = fmax(largest, fabs(work[i * length + i]))
     stopped = cholesky(p, work)
     if stopped > 0:
         breakdown(p, stopped - 1, work, direction)
@@ -271,7 +269,7 @@ cdef double cholesky_excess(int p, double sign, const double* gram, double shift
 cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil:
     """A direction x with x.T H x <= 0, of the matrix H that `cholesky` has stopped on at row `at`; and a little of all
     others, as it may be an eigenvector, which an iteration cannot leave."""
-    cdef Py_ssize_t over = 1 if p < FEW_ROWS else p, down = p if p < FEW_ROWS else 1, i, j
+    cdef Py_ssize_t over = 1 if p < FEW_ROWS else apart(p), down = p if p < FEW_ROWS else 1, i, j
     cdef double sum, size
     # with L the factor so far and l the row that follows: x = [-(L.T)^-1 l, 1, 0, ...]
     for i in range(at - 1, -1, -1):
@@ -316,8 +314,8 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
     cdef int attempt
     for attempt in range(ATTEMPTS):
         found = quotient_at(p, gram.entries, direction, work)
-        if attempt == 0 and found > ILL_CONDITIONED * F_sq / p:
-            found = rayleigh_cg(p, -1.0, gram.entries, direction, work, room)
+        if attempt < 2 and found > ILL_CONDITIONED * F_sq / p:
+            found = rayleigh_cg(p, -1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
         else:
             found = inverse_iterate(p, gram.entries, direction, work, work + p, room if attempt == 0 else 0.1 * room)
         if not found < INFINITY:

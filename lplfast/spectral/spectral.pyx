@@ -30,9 +30,10 @@ and `G_max`, and whatever is renewed. `publish`: the brackets of the `Iterate`, 
 `K_t_share_of_sigma_max_W`. Nothing else writes these, but `Descent` on underflow.
 
 What it costs. Drift takes some forty multiplications and four roots for each layer, and the norm of W_new - W, which
-the loop has. A Rayleigh quotient takes one product with a vector. A renewal takes a Gram matrix, a few products with it
-and a Cholesky factorization: about as much as a step of a square problem. So the renewals have a budget, a twentieth of
-the multiplications of the steps; where it is overspent, tolerances grow (budget.pxd).
+the loop has. A Rayleigh quotient takes one product with a vector. A renewal takes a few products with a Gram matrix and
+a Cholesky factorization of it, and the matrix, once for all that is renewed of a layer: if all is, nearly as much as a
+step of a square problem. So the renewals have a budget, a twentieth of the multiplications of the steps; where it is
+overspent, tolerances grow (budget.pxd).
 
 `Exact` renews everything at every step and needs no drift. `Power` estimates at every step, and its brackets are
 points that contain nothing. docs/theory.md, section 6, derives every allowance.
@@ -42,8 +43,9 @@ from libc.math cimport fmax, sqrt
 
 from ..validation import as_fraction
 from ..iterate cimport gap_above
+from ..linalg.cholesky cimport factor_size
 from ..linalg.rounding cimport U
-from .brackets cimport first_layer, gradient, product, renew_largest, renew_layer, second_layer
+from .brackets cimport directions_of, first_layer, gradient, product, renew_largest, renew_layer, second_layer
 from .eigenvalues cimport TINY, Matrix, lapack_work, positive_part, square
 from .imbalance cimport imbalance_bound, imbalance_work
 from .tangent cimport publish_tangent, renew_tangent
@@ -117,7 +119,7 @@ cdef class Spectral:
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil:
         """How many doubles the other methods work in."""
         cdef Py_ssize_t rows = max(n, m)
-        return (2 * rows + max(2 * rows * rows, rows * k)
+        return (4 * rows + max(2 * rows * rows + factor_size(<int> rows), rows * k)
                 + max(lapack_work(n, k), lapack_work(m, k), lapack_work(n, m), lapack_work(n, n))
                 + imbalance_work(n, k, m))
 
@@ -127,8 +129,8 @@ cdef class Spectral:
         renew_all(it, wanted, scratch)
         self.publish(it)
         if it.hessian != NULL:
-            it.memory.renewals += 1
-            renew_tangent(it, True, self.tolerance, NULL, scratch)
+            it.memory.renewals += 2
+            renew_tangent(it, True, True, True, self.tolerance, NULL, directions_of(it).tangent, scratch)
             publish_tangent(it)
         self._count(it)
 

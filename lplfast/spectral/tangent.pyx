@@ -9,105 +9,117 @@ from libc.math cimport NAN, fmin, sqrt
 
 from ..linalg.blas cimport FEW_ROWS, gram_rows, matmul_tn, norm
 from .eigenvalues cimport (
-    HUGE, NEGLIGIBLE, TINY, Gram, bracket_greatest, bracket_least, lapack_work, positive_part, symmetric_extremes,
+    HUGE, NEGLIGIBLE, TINY, Gram, bracket_extreme, lapack_work, positive_part, symmetric_extremes,
 )
 from ..iterate cimport Bracket, Iterate, Tangent, turn_units
 from ..linalg.rounding cimport U
 from ..linalg.passes cimport weighted_square
 
 
-cdef inline bint chased(Tangent* tangent) noexcept nogil:
-    """Whether the least eigenvalue is worth a computation."""
-    return tangent.least > NEGLIGIBLE * tangent.most
-
-
 cdef double tangent_size(Iterate* it, double p) noexcept nogil:
     return (it.K * (it.W1_norm * it.W1_norm) + p * norm(it.n, it.hessian)) * (1.0 + (it.n * it.k + it.n + 16) * U)
 
 
-cdef Gram tangent_gram(Iterate* it, double p, double* gram, double* roots) noexcept nogil:
-    """H^(1/2) (W1 @ W1.T + p I) H^(1/2), computed into `gram`, and an upper bound on its size. It is within (k + 10) u
-    times that of the exact one: the product, two roots, two scalings, and the sums on the diagonal."""
+cdef Gram tangent_gram(Iterate* it, double p, const double* product, double* gram, double* roots) noexcept nogil:
+    """H^(1/2) (W1 @ W1.T + p I) H^(1/2), computed into `gram` from the first product, and an upper bound on its size.
+    It is within (k + 10) u times that of the exact one: the product, two roots, two scalings, and the sums on the
+    diagonal."""
     cdef Gram formed
     cdef const double* d = it.hessian
     cdef Py_ssize_t n = it.n, i, j
-    cdef double own
-    if it.turn == NULL:
-        gram_rows(it.n, it.k, it.W1, gram)
-    else:
-        # (turn.T @ W1) @ (turn.T @ W1).T
-        matmul_tn(it.n, it.n, it.k, it.turn, it.W1, it.turned)
-        gram_rows(it.n, it.k, it.turned, gram)
     for i in range(n):
         roots[i] = sqrt(d[i])
     for i in range(n):
-        own = d[i] * (gram[i * n + i] + p)
         for j in range(0 if n < FEW_ROWS else i + 1, n):
-            gram[i * n + j] *= roots[i] * roots[j]
-        gram[i * n + i] = own
+            gram[i * n + j] = product[i * n + j] * (roots[i] * roots[j])
+        gram[i * n + i] = d[i] * (product[i * n + i] + p)
     formed.rows, formed.entries, formed.size = it.n, gram, tangent_size(it, p)
     formed.inner = it.k + 10 + <int> (2.0 * turn_units(it))
     return formed
 
 
-cdef void renew_tangent(Iterate* it, bint by_lapack, double tolerance, double* direction,
-                        double* scratch) noexcept nogil:
-    """Compute both extremes anew, at the brackets of the layers as they are; `direction` has room for two vectors.
+cdef bint renew_side(Iterate* it, const Gram* gram, bint greatest, bint by_lapack, double room, double* direction,
+                     Bracket* found, double* work) noexcept nogil:
+    """Bracket the least, or the greatest, eigenvalue of `gram`: by proof, or by LAPACK, which destroys it."""
+    cdef Bracket unused
+    if not by_lapack and TINY < gram.size < HUGE and bracket_extreme(gram, greatest, direction, room, found, work):
+        return True
+    it.memory.eigenproblems += 1
+    if greatest:
+        return symmetric_extremes(gram, <int> lapack_work(it.n, it.n), &unused, found, work)
+    return symmetric_extremes(gram, <int> lapack_work(it.n, it.n), found, &unused, work)
 
-    Where nothing can be computed, the bounds are those of the layers alone: mu s_min(T)^2 and K s_max(T)^2.
-    """
+
+cdef void renew_lower(Iterate* it, bint by_lapack, double room, const double* product, double* direction,
+                      double* scratch) noexcept nogil:
+    """Compute the lower bound anew. Where that cannot be done, or the least value is negligible, it is 0: what is left
+    is that of the layers, mu s_min(T)^2."""
     cdef Tangent* tangent = &it.memory.tangent
-    cdef Bracket* one = &it.memory.layer1.min_sq.now
-    cdef double p_lo = it.memory.layer2.min_sq.now.lo, p_hi = it.memory.layer2.max_sq.now.hi
-    cdef Bracket least, greatest, unused
+    cdef double one = it.memory.layer1.min_sq.now.lo, p = it.memory.layer2.min_sq.now.lo
+    cdef double* work = scratch + <Py_ssize_t> it.n * it.n
+    cdef Bracket found
     cdef Gram gram
-    cdef Py_ssize_t n = it.n
-    cdef double* work = scratch + n * n
-    cdef int lwork = <int> lapack_work(it.n, it.n)
-    cdef bint found, formed = False
-    cdef Py_ssize_t i
-    tangent.gram_drift = 0.0
-    tangent.least = (one.lo + p_lo) * (1.0 - U)
-    tangent.most = (one.lo + p_hi) * (1.0 - U)
-    tangent.hi_from_below = 0.0
-    tangent.lo, tangent.hi = 0.0, it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
-    if chased(tangent):
-        gram = tangent_gram(it, p_lo, scratch, work)
-        found = not by_lapack and TINY < gram.size < HUGE and bracket_least(&gram, direction, tolerance, &least, work)
-        formed = found
-        if not found:
-            it.memory.eigenproblems += 1
-            found = symmetric_extremes(&gram, lwork, &least, &unused, work)
-        if found:
-            tangent.lo = least.lo
-    if formed:
-        # the same, but for p
-        for i in range(n):
-            scratch[i * n + i] += it.hessian[i] * (p_hi - p_lo)
-        gram.size = tangent_size(it, p_hi)
-    else:
-        gram = tangent_gram(it, p_hi, scratch, work)
-    found = not by_lapack and TINY < gram.size < HUGE and bracket_greatest(&gram, direction + n, tolerance, &greatest,
-                                                                           work)
-    if not found:
-        it.memory.eigenproblems += 1
-        found = symmetric_extremes(&gram, lwork, &unused, &greatest, work)
-    if found:
-        tangent.hi = greatest.hi
+    tangent.lower_drift = tangent.lo = 0.0
+    tangent.least = (one + p) * (1.0 - U)
+    if not tangent.least > NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi):
+        return
+    gram = tangent_gram(it, p, product, scratch, work)
+    if renew_side(it, &gram, False, by_lapack, room, direction, &found, work):
+        tangent.lo = found.lo
+
+
+cdef void renew_upper(Iterate* it, bint by_lapack, double room, const double* product, double* direction,
+                      double* scratch) noexcept nogil:
+    """Compute the upper bound anew. Where that cannot be done, it is that of the layers, K s_max(T)^2."""
+    cdef Tangent* tangent = &it.memory.tangent
+    cdef double p = it.memory.layer2.max_sq.now.hi
+    cdef double* work = scratch + <Py_ssize_t> it.n * it.n
+    cdef Bracket found
+    cdef Gram gram = tangent_gram(it, p, product, scratch, work)
+    tangent.upper_drift = tangent.hi_from_below = 0.0
+    tangent.most = (it.memory.layer1.min_sq.now.lo + p) * (1.0 - U)
+    tangent.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
+    if renew_side(it, &gram, True, by_lapack, room, direction, &found, work):
+        tangent.hi = found.hi
         # the true p may be that much smaller, and the greatest eigenvalue then by K times as much
         tangent.hi_from_below = positive_part(
-            greatest.lo - it.K * (p_hi - it.memory.layer2.max_sq.now.lo) * (1.0 + 4.0 * U)) * (1.0 - U)
+            found.lo - it.K * (p - it.memory.layer2.max_sq.now.lo) * (1.0 + 4.0 * U)) * (1.0 - U)
 
 
-cdef bint tangent_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:
-    """Whether the drift has moved the bounds by no more than `tolerance` times the lower one and `closest`, or
-    computing them anew is not worth it: the layers' least values, as they are now, are negligible or would be gone in
-    one step."""
+cdef void renew_tangent(Iterate* it, bint lower, bint upper, bint by_lapack, double room, const double* product,
+                        double* directions, double* scratch) noexcept nogil:
+    """Compute the lower bound, the upper one, or both anew, at the brackets of the layers as they are. `product` is
+    W1 @ W1.T where that has been computed, else NULL; `directions` has room for two vectors."""
+    cdef Py_ssize_t square = <Py_ssize_t> it.n * it.n
+    if product == NULL:
+        if it.turn == NULL:
+            gram_rows(it.n, it.k, it.W1, scratch)
+        else:
+            # (turn.T @ W1) @ (turn.T @ W1).T
+            matmul_tn(it.n, it.n, it.k, it.turn, it.W1, it.turned)
+            gram_rows(it.n, it.k, it.turned, scratch)
+        product, scratch = scratch, scratch + square
+    if lower:
+        renew_lower(it, by_lapack, room, product, directions, scratch)
+    if upper:
+        renew_upper(it, by_lapack, room, product, directions + it.n, scratch)
+
+
+cdef bint lower_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:
+    """Whether the drift has lowered the lower bound by no more than the part `tolerance` and by `closest`, or computing
+    it anew is not worth it: the layers' least values, as they are now, are negligible or would be gone in one step."""
     cdef Tangent* tangent = &it.memory.tangent
     cdef double one = it.memory.layer1.min_sq.now.lo, least = one + it.memory.layer2.min_sq.now.lo
-    if tangent.gram_drift <= min(tolerance * tangent.least, closest):
+    if tangent.lower_drift <= min(tolerance * tangent.least, closest):
         return True
-    return tangent.most > 0.0 and not least > max(NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi), it.gram_step)
+    return not least > max(NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi), it.gram_step)
+
+
+cdef bint upper_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:
+    """Whether the drift has raised the upper bound by no more than the part `tolerance` of itself and by `closest`."""
+    cdef Tangent* tangent = &it.memory.tangent
+    cdef double drift = tangent.upper_drift
+    return drift <= closest and (drift <= tolerance * tangent.most or it.K * drift <= tolerance * tangent.hi)
 
 
 cdef void publish_tangent(Iterate* it) noexcept nogil:
@@ -122,14 +134,14 @@ cdef void publish_tangent(Iterate* it) noexcept nogil:
     # H is at least mu I; and the greatest eigenvalue falls by at most ||H^(1/2) E I H^(1/2)||
     it.nu_hi_from_below = max(
         it.mu * it.sigma_max_sq.lo * (1.0 - 2.0 * U),
-        positive_part(tangent.hi_from_below - it.K * tangent.gram_drift * (1.0 + 4.0 * U)) * (1.0 - U))
-    if chased(tangent):
-        it.nu.lo = max(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.gram_drift / tangent.least * (1.0 + 2.0 * U))
+        positive_part(tangent.hi_from_below - it.K * tangent.upper_drift * (1.0 + 4.0 * U)) * (1.0 - U))
+    if tangent.lo > 0.0:
+        it.nu.lo = max(it.nu.lo, tangent.lo * positive_part(1.0 - tangent.lower_drift / tangent.least * (1.0 + 2.0 * U))
                        * (1.0 - 4.0 * U))
     if tangent.most > 0.0:
-        it.nu.hi = min(it.nu.hi, tangent.hi * (1.0 + tangent.gram_drift / tangent.most * (1.0 + 2.0 * U))
+        it.nu.hi = min(it.nu.hi, tangent.hi * (1.0 + tangent.upper_drift / tangent.most * (1.0 + 2.0 * U))
                        * (1.0 + 4.0 * U))
-        it.nu.hi = min(it.nu.hi, (tangent.hi + it.K * tangent.gram_drift) * (1.0 + 4.0 * U))
+        it.nu.hi = min(it.nu.hi, (tangent.hi + it.K * tangent.upper_drift) * (1.0 + 4.0 * U))
 
 
 cdef double second_order(Iterate* it) noexcept nogil:

@@ -137,6 +137,34 @@ def test_a_small_cholesky_factor(kernels, n):
     assert call(kernels.lpl_small_cholesky, n, M.copy(), result=ctypes.c_int) == n
 
 
+def padded(M):
+    """What `lpl_cholesky` takes: an identity in the rows and columns that fill up whole lots of eight."""
+    n = len(M)
+    size = -(-n // 8) * 8
+    A = np.zeros((size, size + 8))
+    A[:n, :n], A[range(n, size), range(n, size)] = np.triu(M), 1.0
+    return A, size
+
+
+@pytest.mark.parametrize("n", [1, 8, 9, 24, 30, 31, 71])
+def test_a_cholesky_factor(kernels, n):
+    A = np.random.default_rng(n).standard_normal((n, n + 9))
+    M = A @ A.T
+    R, size = padded(M)
+    assert call(kernels.lpl_cholesky, size, size + 8, R, result=ctypes.c_int) == 0
+    assert np.array_equal(np.triu(R[:, :size])[n:, n:], np.eye(size - n))
+    R = np.triu(R[:n, :n])
+    # (n + 3) u of |R.T||R| for the factor, n u for the product here
+    assert (abs(R.T @ R - M) <= (2 * n + 4) * U * (abs(R).T @ abs(R))).all()
+    for stops in {0, n // 2, n - 1}:
+        M[stops, stops] = -1.0
+        found, _ = padded(M)
+        assert call(kernels.lpl_cholesky, size, size + 8, found, result=ctypes.c_int) == stops + 1
+        # the columns above are complete up to the one at which it stops
+        assert np.array_equal(np.triu(found[:stops, :stops]), R[:stops, :stops])
+        M = A @ A.T
+
+
 def everything(kernels, size):
     """What all the functions make of the same numbers, as bytes."""
     rng = np.random.default_rng(size)
@@ -156,6 +184,10 @@ def everything(kernels, size):
         call(getattr(kernels, f"lpl_small_{name}"), k, k, k, A, A, C)
         found.append(C)
     call(kernels.lpl_small_cholesky, k, C, result=ctypes.c_int)
+    A = rng.standard_normal((size % 61, 70))
+    factor, rows = padded(A @ A.T)
+    call(kernels.lpl_cholesky, rows, rows + 8, factor, result=ctypes.c_int)
+    found.append(np.triu(factor))
     return b"".join(np.asarray(one).tobytes() for one in (*found, motion))
 
 

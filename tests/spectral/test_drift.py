@@ -126,8 +126,8 @@ def test_a_step_moves_the_product_and_the_kernel_by_both_layers(probe):
         point.g1_norm = point.g2_norm = 0.0 if case % 3 == 0 else 1e3
         point.memory = {"layer1": {"min_sq": tracked(0.0, one), "max_sq": tracked(one, one)},
                         "layer2": {"min_sq": tracked(0.0, two), "max_sq": tracked(two, two)},
-                        "tangent": {"lo": 0.0, "hi": 0.0, "hi_from_below": 0.0, "gram_drift": 0.5, "least": 0.0,
-                                    "most": 0.0}}
+                        "tangent": {"lo": 0.0, "hi": 0.0, "hi_from_below": 0.0, "lower_drift": 0.5,
+                                    "upper_drift": 0.25, "least": 0.0, "most": 0.0}}
         point.drift(Certified())
         first, second = (point.memory[layer]["max_sq"]["upper"] for layer in ("layer1", "layer2"))
         e1, e2 = mpmath.mpf(first["matrix_path"]), mpmath.mpf(second["matrix_path"])
@@ -136,4 +136,5 @@ def test_a_step_moves_the_product_and_the_kernel_by_both_layers(probe):
         assert reach * (1 - 8 * U) <= point.product_step <= reach * (1 + 24 * U)
         moved = mpmath.mpf(first["gram_drift"]) + second["gram_drift"]
         assert moved * (1 - 8 * U) <= point.gram_step <= moved * (1 + 8 * U)
-        assert 0.5 + moved * (1 - 4 * U) <= point.memory["tangent"]["gram_drift"] <= (0.5 + moved) * (1 + 8 * U)
+        for side, before in (("lower_drift", 0.5), ("upper_drift", 0.25)):
+            assert before + moved * (1 - 4 * U) <= point.memory["tangent"][side] <= (before + moved) * (1 + 8 * U)

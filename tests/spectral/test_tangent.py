@@ -15,24 +15,25 @@ def test_bounds_on_the_tangent_kernel_that_have_drifted_are_outward(probe):
     for _ in range(DRAWS):
         lo, least, most, K, mu = sizes(rng, 5, decades=1)
         most, hi, drift = least + most, lo + sizes(rng, 1)[0], least * 10.0 ** rng.uniform(-8, 0.2)
+        upper_drift = drift * rng.uniform(0.1, 10)
         below, above = 10.0 ** rng.uniform(-6, 1), 10.0 ** rng.uniform(-1, 6)
         point = probe.Point(2, 3, 2, mu=mu, K=K, sigma_min_sq=(below, below), sigma_max_sq=(above, above),
                             hessian=[mu, K])
         under = hi * rng.uniform(0.5, 1)
-        point.memory = {"tangent": {"lo": lo, "hi": hi, "hi_from_below": under, "gram_drift": drift, "least": least,
-                                    "most": most}}
+        point.memory = {"tangent": {"lo": lo, "hi": hi, "hi_from_below": under, "lower_drift": drift,
+                                    "upper_drift": upper_drift, "least": least, "most": most}}
         point.publish_tangent()
-        drift, exact = mpmath.mpf(drift), mpmath.mpf(lo)
+        drift, exact, rise = mpmath.mpf(drift), mpmath.mpf(lo), mpmath.mpf(upper_drift)
         low = max(mpmath.mpf(mu) * below, exact * positive(1 - drift / least))
-        high = min(mpmath.mpf(K) * above, hi * (1 + drift / most), hi + K * drift)
+        high = min(mpmath.mpf(K) * above, hi * (1 + rise / most), hi + K * rise)
         found = point.bracket("nu")
         # 1 - E / least may cancel: its units are those of 1
         assert max(mpmath.mpf(mu) * below * (1 - 4 * U), exact * (positive(1 - drift / least * (1 + 4 * U)) - 8 * U)
                    ) <= found[0] <= low
         assert high <= found[1] <= high * (1 + 12 * U)
-        low = max(mpmath.mpf(mu) * above, positive(under - K * drift))
+        low = max(mpmath.mpf(mu) * above, positive(under - K * rise))
         # under - K E may cancel: its units are those of both
-        assert max(mpmath.mpf(mu) * above * (1 - 4 * U), positive(under * (1 - 4 * U) - K * drift * (1 + 8 * U))
+        assert max(mpmath.mpf(mu) * above * (1 - 4 * U), positive(under * (1 - 4 * U) - K * rise * (1 + 8 * U))
                    ) <= point.nu_hi_from_below <= low
         better += found[0] > mu * below
     assert 0.2 * DRAWS < better < DRAWS
