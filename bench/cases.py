@@ -50,10 +50,10 @@ class Case(NamedTuple):
         stack, n = Network(self.W1, self.W2).stack(), len(self.W1)
         return self._replace(W1=stack[:n], W2=stack[n:].T)
 
-    def run(self, constants, steps):
+    def run(self, constants, steps, **options):
         """Return the OursRun with the local step at the width of these layers."""
         stack = np.concatenate([self.W1, self.W2.T])
-        return OursRun(SquaredLoss(self.X, self.Y), stack, Local(), constants, steps)
+        return OursRun(SquaredLoss(self.X, self.Y), stack, Local(), constants, steps, **options)
 
 
 def _data(rng, n, m):
@@ -65,7 +65,8 @@ def _data(rng, n, m):
 class OursRun:
     """A run of the compiled loop alone at the width of its layers, any number of times: all columns, no tol."""
 
-    def __init__(self, problem, stack, rule, constants, steps):
+    def __init__(self, problem, stack, rule, constants, steps, *, n_threads=1):
+        self.n_threads = n_threads
         self.parts = problem.kernel, rule, spectral_from(constants), problem.to_kernel(stack)
         self.limit = steps
         self.rows = np.empty((steps, len(COLUMNS)))
@@ -94,7 +95,7 @@ class OursRun:
         return lambda: self._advance(loop)
 
     def _loop(self):
-        return Descent(*self.parts)
+        return Descent(*self.parts, n_threads=self.n_threads)
 
     def _advance(self, loop):
         # tol = -1: no gap is small enough; budget: one call, however long

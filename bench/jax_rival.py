@@ -1,11 +1,17 @@
-"""The same in JAX: one `lax.scan` over all steps, compiled before it is timed, on one thread."""
+"""The same in JAX: one `lax.scan` over all steps, compiled before it is timed.
+
+On one thread, unless it has its process for itself.
+"""
 
 import functools
 import os
 
-# read once, when XLA starts
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-os.environ["NPROC"] = "1"
+from .all_threads import ALONE
+
+if ALONE not in os.environ:
+    # read once, when XLA starts
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+    os.environ["NPROC"] = "1"
 
 import jax
 import jax.numpy as jnp

@@ -53,7 +53,7 @@ def summary(found, tables):
 
 def details(found, tables):
     """Return the part of docs/benchmarks.md as Markdown: everything that was compared, losses included."""
-    rest = [row for name in ("calls", "memory", "softmax", "tolerance", "many", "studies") if name in tables
+    rest = [row for name in ("calls", "memory", "softmax", "tolerance", "many", "studies", "cores") if name in tables
             for row in tables[name].rows if row.target or name == "tolerance"]
     parts = [
         "One iteration with everything that is recorded, in us, and how many times ours that is (k = min(h, n + m) is\n"

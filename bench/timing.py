@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lplfast.threads import single_threaded_blas
 
-__all__ = ["SECONDS_PER_REPEAT", "Rounds", "Work", "interleaved"]
+__all__ = ["SECONDS_PER_REPEAT", "Rounds", "Work", "interleaved", "timed_once"]
 
 SECONDS_PER_REPEAT = 5e-3
 
@@ -59,6 +59,12 @@ def interleaved(works, repeats=7):
         rounds = [{name: _time(work, calls[name]) / work.units for name, work in works.items()}
                   for _ in range(repeats)]
     return Rounds({name: [times[name] for times in rounds] for name in works})
+
+
+def timed_once(work):
+    """Return the seconds a unit of one run of a Work, on one BLAS thread."""
+    with single_threaded_blas():
+        return _time(work, 1) / work.units
 
 
 def _time(work, calls):

@@ -1,14 +1,20 @@
-"""The same in PyTorch: analytic gradients without autograd, which would only add to it, on one thread."""
+"""The same in PyTorch: analytic gradients without autograd, which would only add to it.
+
+On one thread, unless it has its process for itself.
+"""
 
 import math
+import os
 
 import torch
 
+from .all_threads import ALONE
 from .numpy_rival import GramDescent
 
 __all__ = ["TorchDescent"]
 
-torch.set_num_threads(1)
+if ALONE not in os.environ:
+    torch.set_num_threads(1)
 
 
 class TorchDescent(GramDescent):
