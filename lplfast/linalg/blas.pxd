@@ -7,7 +7,7 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
 from .blas_int cimport blas_int     # written by setup.py
-from .tiles cimport CUT, NN, NT, PAIR, TN, cut_gram, cut_product, product_of, two_products
+from .tiles cimport CUT, NN, NT, TN, cut_gram, cut_product, product_of, two_products
 
 # Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
@@ -77,7 +77,7 @@ cdef inline void add_matmul_tn(blas_int n, blas_int k, blas_int m, const double*
 cdef inline void both_gradients(blas_int n, blas_int k, blas_int m, const double* G, const double* W1,
                                 const double* W2t, double* g1, double* g2t) noexcept nogil:
     """g1 = G @ W2.T, g2.T = G.T @ W1 with W1 (n, k), W2.T (m, k), G (n, m)."""
-    if <double> n * k * m >= PAIR:
+    if <double> n * k * m >= CUT:
         two_products(product_of(NN, n, m, k, G, W2t, 0.0, g1), product_of(TN, m, n, k, G, W1, 0.0, g2t))
     else:
         matmul_nn(n, m, k, G, W2t, g1)

@@ -10,14 +10,13 @@ from .blas_int cimport blas_int
 cdef extern from *:
     """
     #define LPL_CUT 1.6e7
-    #define LPL_PAIR 1e6
     #define LPL_STRIP 256
     """
     # from so many multiplications on a product is cut, at least in two, into strips of about so many rows
     const double CUT "LPL_CUT"
     const int STRIP "LPL_STRIP"
-    # and two that do not need each other are done side by side, each cut half as often
-    const double PAIR "LPL_PAIR"
+    # and two that do not need each other are done side by side, each cut half as often. Below, 100 x 100 for one, a
+    # second thread gains less than it costs where cores are busy
 
 # A (n, k) and B (m, k); A (n, k) and B (k, m); A (k, n) and B (k, m)
 cdef enum Kind:

@@ -16,9 +16,7 @@ cdef blas_int edge(blas_int size, int strips, int i) noexcept nogil:
 cdef int most_threads(blas_int n, blas_int k, blas_int m) noexcept nogil:
     """How many threads a step with layers (n, k) and (k, m) can use."""
     cdef double work = <double> n * k * m
-    if work < CUT:
-        return 2 if work >= PAIR else 1
-    return max(2, <int> max(n, m) // STRIP)
+    return 1 if work < CUT else max(2, <int> max(n, m) // STRIP)
 
 
 cdef void fill(const Product* product, blas_int first, blas_int last, blas_int left, blas_int right) noexcept nogil:
