@@ -237,9 +237,7 @@ def _basic_columns(R, scale, rank, values, small):
         lengths_sq[chosen] = 0.0
     order = np.array(chosen + sorted(set(range(R.shape[1])) - set(chosen)), dtype=int)
     triangle = np.linalg.qr(R[:, order], mode="r")
-    C = triangle[:rank, rank:]
-    if C.size:      # SciPy 1.11 refuses a triangle with nothing to solve for
-        C = scipy.linalg.solve_triangular(triangle[:rank, :rank], C)
+    C = scipy.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:])
     noise = small * values[0] / values[rank - 1]
     return order, _without_noise(triangle[:rank, :rank], triangle[:rank, rank:], C, noise, small)
 
