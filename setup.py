@@ -19,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 SHARED = "lplfast._cython"
 # Whose names the kernels call BLAS by.
 BLAS = "scipy.linalg.cython_blas"
+HEADERS = sorted(path.as_posix() for path in pathlib.Path("lplfast").rglob("*.h"))
 MODULES = sorted(path.with_suffix("").as_posix() for path in pathlib.Path("lplfast").rglob("*.pyx"))
 
 
@@ -78,6 +79,7 @@ class build_modules(build_ext):
         msvc = self.compiler.compiler_type == "msvc"
         for extension, made in zip(self.extensions, translated, strict=True):
             extension.sources = made.sources
+            extension.depends = HEADERS     # what they include of each other, nobody else looks up
             extension.extra_compile_args = FLAGS["msvc" if msvc else "unix"]
             if not msvc:        # named, or the linker takes the oldest exp that there is, whose wrapper costs a third
                 extension.libraries = ["m", "pthread"]

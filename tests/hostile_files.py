@@ -223,7 +223,7 @@ def texts(rng):
     return Case("texts", ".npz", packed(rng.choice([
         "", "{", "[1]", "null", "1" * 5000, "[" * 100_000, '{"a":' * 50_000, "\udc00", "{}", text + "}", text[:-2],
         text.replace("6", "1e999"), text.replace(":", ":-"), text.replace("null", "NaN"), text.replace('"', "'"),
-        '{"format": 5, "status": ' + "[" * 900 + "]" * 900 + "}", "[" + "[]," * 20_000 + "[]]",
+        '{"format": 6, "status": ' + "[" * 900 + "]" * 900 + "}", "[" + "[]," * 20_000 + "[]]",
         json.dumps(about, indent=4), text[:-1] + ', "status": "floor"}',
         json.dumps({**about, "format": rng.choice([1, 2, FORMAT + 1, "3", 3.0, True, None, [], 10**30])}),
         json.dumps({**about, "format": 1,

@@ -22,9 +22,9 @@ ORDER = ["annotations", "markup", "figure", "validation", "clock", "interrupts",
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "phases", "planned", "published", "rules", "descent"],
-    "linalg": ["rounding", "blas_int", "team", "tiles", "blas", "blocks", "cholesky", "passes", "quartic", "compress",
-               "factorization"],
-    "losses": ["loss", "low_rank", "quadratic", "convexity", "displacement", "rowwise", "cross_entropy",
+    "linalg": ["rounding", "elementary", "blas_int", "team", "tiles", "blas", "blocks", "cholesky", "passes", "quartic",
+               "compress", "factorization"],
+    "losses": ["loss", "low_rank", "quadratic", "convexity", "rows", "rowwise", "cross_entropy",
                "pseudo_huber", "function", "labels", "proof", "curvature", "least_squares", "conditioning",
                "problems", "newton", "concordance", "row_loss", "classification", "robust", "custom", "scaled",
                "catalogue", "checking"],

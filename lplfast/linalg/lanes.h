@@ -9,21 +9,37 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(LPL_ONE_LANE)
   #define LPL_LANES 8
+  #ifndef __clang__
+    /* how lanes are passed from function to function: here they are not, all that take some are inlined */
+    #pragma GCC diagnostic ignored "-Wpsabi"
+  #endif
   #define LPL_ZERO {0}
   typedef double lpl_lanes __attribute__((vector_size(64), aligned(8), may_alias));
-  typedef long long lpl_bits __attribute__((vector_size(64), aligned(8), may_alias));
-  #define LPL_MAGNITUDE(x) ((lpl_lanes) ((lpl_bits) (x) & 0x7fffffffffffffffLL))
+  typedef unsigned long long lpl_bits __attribute__((vector_size(64), aligned(8), may_alias));
+  #define LPL_INLINE static inline __attribute__((always_inline, unused))
+  #define LPL_BITS(x) ((lpl_bits) (x))
+  #define LPL_DOUBLES(bits) ((lpl_lanes) (bits))
+  #define LPL_WHERE(condition) ((lpl_bits) (condition))
   #define LPL_ADD_UP(s) ((((s)[0] + (s)[4]) + ((s)[2] + (s)[6])) + (((s)[1] + (s)[5]) + ((s)[3] + (s)[7])))
 #else
   #define LPL_LANES 1
   #define LPL_ZERO 0
   typedef double lpl_lanes;
-  #define LPL_MAGNITUDE(x) fabs(x)
+  typedef unsigned long long lpl_bits;
+  #define LPL_INLINE static inline
+  LPL_INLINE lpl_bits LPL_BITS(double x) { lpl_bits bits; memcpy(&bits, &x, sizeof bits); return bits; }
+  LPL_INLINE double LPL_DOUBLES(lpl_bits bits) { double x; memcpy(&x, &bits, sizeof x); return x; }
+  #define LPL_WHERE(condition) (0 - (lpl_bits) (condition))
   #define LPL_ADD_UP(s) (s)
 #endif
+#define LPL_MAGNITUDE(x) LPL_DOUBLES(LPL_BITS(x) & 0x7fffffffffffffffULL)
+/* one of two, lane by lane: no branch, and both have been computed */
+#define LPL_CHOOSE(condition, a, b) \
+    LPL_DOUBLES((LPL_WHERE(condition) & LPL_BITS(a)) | (~LPL_WHERE(condition) & LPL_BITS(b)))
 #define LPL_AT(x) (*(const lpl_lanes*) (x))
 #define LPL_PUT(x) (*(lpl_lanes*) (x))
 

@@ -4,16 +4,17 @@ from .rowwise cimport Rowwise
 
 cdef class CrossEntropy(Rowwise):
     cdef double[:, ::1] logits          # what the minimizer makes of X
-    cdef double[:, ::1] logs            # log-probabilities at the minimizer, one distribution a row
-    cdef double[:, ::1] probabilities   # the same, exponentiated
+    cdef double[::1] logs               # log-probabilities at the minimizer, one distribution a row, in tiles
+    cdef double[::1] probabilities      # the same, exponentiated
     cdef double widest                  # the largest norm of a row of X, and the largest log-probability
     cdef double faintest
 
     cdef Py_ssize_t summary_size(self) noexcept nogil
-    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil
+    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil
     cdef void _look_at_rows(self, Ray* ray, double* scratch) noexcept nogil
     cdef double growth(self, Ray* ray, double eta, double* scratch) noexcept nogil
-    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil
+    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+                            double rho) noexcept nogil
 
 
 cdef class Softmax(CrossEntropy):

@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, exp, fabs, log, log1p, sqrt
+from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
+from libc.string cimport memcpy, memset
 
 from ..linalg.blas cimport dot
-from .displacement cimport NEAR, SUMMARY, greater, lesser, near_excess, row_growth, summarize, two_points
 from .loss cimport Loss, Ray
 from ..linalg.rounding cimport TINY, U
+from .rows cimport (SUMMARY, TILE, bend_of_pairs, growth_of_pairs, growth_of_rows, spread_of_pairs, spread_of_rows,
+                    summarize, tilt)
 from .rowwise cimport BEND, BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Rowwise
-
-# Beyond it products of probabilities and exponentials may leave float64.
-cdef double FAR = 600.0
 
 # The minimiser of `upper` is looked for at so many steps at most, each so many times the last one at most, and as
 # closely as this: a part of it is taken.
@@ -19,63 +18,6 @@ cdef enum:
     LOOKS = 8
 cdef double GROWTH = 100.0
 cdef double CLOSE = 0.05
-
-
-cdef inline double tilt(int m, const double* logs, const double* P, double* d, double* spare, double* off,
-                        double* p) noexcept nogil:
-    """d = p - P, where logits that differ by d turn the probabilities P into p; return log(sum(P exp(d))) - P @ d.
-    Unless it is NULL, `p` receives p.
-
-    With c = d - P @ d and S = P @ (exp(c) - 1 - c), a sum of positive numbers, it is log1p(S), and
-    p - P = P * (exp(c) - 1 - S) / (1 + S): neither cancels, however small d is. `off` receives what the plain formula,
-    used where c is huge, may round by; `spare` is room for m numbers.
-    """
-    cdef double mean = 0.0, widest = 0.0, S = 0.0, top, e
-    cdef int j
-    for j in range(m):
-        mean += P[j] * d[j]
-    for j in range(m):
-        d[j] -= mean
-        widest = greater(widest, fabs(d[j]))
-    if widest <= NEAR:
-        for j in range(m):
-            spare[j] = near_excess(d[j])
-            if p != NULL:
-                p[j] = P[j] * (1.0 + (d[j] + spare[j]))
-    elif widest <= FAR:
-        for j in range(m):
-            if fabs(d[j]) <= NEAR:
-                spare[j] = near_excess(d[j])
-                e = 1.0 + (d[j] + spare[j])
-            else:
-                e = exp(d[j])
-                spare[j] = e - 1.0 - d[j]
-            if p != NULL:
-                p[j] = P[j] * e
-    else:
-        # a probability that has underflowed may count again
-        top = logs[0] + d[0]
-        for j in range(m):
-            d[j] += logs[j]
-            top = greater(top, d[j])
-        for j in range(m):
-            S += exp(d[j] - top)
-        S = top + log(S)
-        for j in range(m):
-            d[j] = exp(d[j] - S)
-            if p != NULL:
-                p[j] = d[j]
-            d[j] -= P[j]
-        off[0] += 8.0 * U * (fabs(top) + fabs(S) + 2.0 * widest)
-        return S
-    for j in range(m):
-        S += P[j] * spare[j]
-    for j in range(m):
-        d[j] = P[j] * ((d[j] + spare[j]) - S) / (1.0 + S)
-    if p != NULL:
-        for j in range(m):
-            p[j] /= 1.0 + S
-    return log1p(S)
 
 
 cdef class CrossEntropy(Rowwise):
@@ -96,7 +38,7 @@ cdef class CrossEntropy(Rowwise):
         logits = self._outputs("logits", logits)
         logs = self._log_probabilities(logits)
         self.logits = logits
-        self.logs, self.probabilities = np.ascontiguousarray(logs), np.ascontiguousarray(np.exp(logs))
+        self.logs, self.probabilities = self._tiles(logs), self._tiles(np.exp(logs))
         self.widest, self.faintest = np.linalg.norm(self.X, axis=1).max(), abs(logs).max()
         self.made = True
 
@@ -119,12 +61,13 @@ cdef class CrossEntropy(Rowwise):
         """How many numbers are remembered of all rows."""
         return 0
 
-    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        """Remember all rows: probabilities p, logits that move by -eta A + eta^2 C, [A, C] the rows of `moves`; return
-        the sum of their second derivatives along A."""
+    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        """Return the sum of all rows' second derivatives along A, with probabilities p and logits that move by
+        -eta A + eta^2 C, [A, C] the tiles of `moves`; fill the summary."""
         return 0.0
 
-    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
+    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+                            double rho) noexcept nogil:
         """Return what all rows exceed their tangents by at eta, at most, with probabilities off by the part rho."""
         return 0.0
 
@@ -133,8 +76,7 @@ cdef class CrossEntropy(Rowwise):
         if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
             self._look(ray, scratch)
         ray.gB = dot(<Py_ssize_t> self.n * self.m, ray.G, ray.B)
-        ray.own[BEND] = self.summarize_rows(ray.here + self.carried_size(), ray.own + OWN,
-                                            ray.own + Rowwise.ray_size(self))
+        ray.own[BEND] = self.bend(ray.here + self.carried_size(), ray.own + OWN, ray.own + Rowwise.ray_size(self))
         # docs/theory.md, section 12
         ray.own[PROBABILITIES] = (
             2.0 * (ray.here[LOGIT_ERROR] + (self.m + 14) * U * self.widest * ray.here[E_NORM])
@@ -150,8 +92,9 @@ cdef class CrossEntropy(Rowwise):
         moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb))
         if not ray.tt > TINY:       # or the square of B is 0, as it may
             return NAN
-        rows = self.weight * self.rows_growth(ray.own + Rowwise.ray_size(self), eta, ray.own[PROBABILITIES])
-        ridge = 0.5 * self.l2 * (greater(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
+        rows = self.weight * self.rows_growth(ray.here + self.carried_size(), ray.own + OWN,
+                                              ray.own + Rowwise.ray_size(self), eta, ray.own[PROBABILITIES])
+        ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
                                  + 4.0 * sums * moved * moved)
         # X tau and X B are off by (n + 8) u of the norms, in the logits
         slack = (self.n + 8) * U * moved * (self.X_norm / self.X_max)
@@ -187,7 +130,7 @@ cdef class CrossEntropy(Rowwise):
             root = A * A + 3.0 * ray.a * B
             found = ray.a / (A + sqrt(root)) if root > 0.0 and A + sqrt(root) > 0.0 else 0.5 * ray.a / lack
             before, at_before = eta, lack
-            eta = lesser(GROWTH * eta, found)
+            eta = fmin(GROWTH * eta, found)
             if fabs(eta - before) <= CLOSE * eta:
                 break
         return eta
@@ -201,54 +144,27 @@ cdef class Softmax(CrossEntropy):
         self.centered = True
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
-    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil:
-        cdef double widest = 0.0, low, high, mean, row
-        cdef const double* P = &self.probabilities[first, 0]
-        cdef int _i, j
-        for _i in range(rows):
-            low = high = D[0]
-            mean = row = 0.0
-            for j in range(self.m):
-                low, high = lesser(low, D[j]), greater(high, D[j])
-                mean += P[j] * D[j]
-            for j in range(self.m):
-                row += P[j] * (D[j] - mean) * (D[j] - mean)
-            bent[0] += row
-            widest = greater(widest, high - low)
-            P += self.m
-            D += self.m
-        return widest
+    cdef double spread(self, Py_ssize_t first, Py_ssize_t tiles, const double* D, double* bent) noexcept nogil:
+        return spread_of_rows(tiles, self.m, &self.probabilities[first * self.m], D, bent)
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+    cdef double tilt_rows(self, Py_ssize_t first, Py_ssize_t tiles, double* D, double* R_sq, double* off, double* spare,
                           double* kept) noexcept nogil:
-        cdef double s = 0.0
-        cdef int i
-        for i in range(rows):
-            s += tilt(self.m, &self.logs[first + i, 0], &self.probabilities[first + i, 0], D + <Py_ssize_t> i * self.m,
-                      spare, off, NULL if kept == NULL else kept + (first + i) * self.m)
-        R_sq[0] += dot(<Py_ssize_t> rows * self.m, D, D)
-        return s
-
-    cdef Py_ssize_t summary_size(self) noexcept nogil:
-        return SUMMARY * self.N
+        cdef Py_ssize_t at = first * self.m
+        return tilt(tiles, self.m, &self.logs[at], &self.probabilities[at], D, NULL if kept == NULL else kept + at,
+                    spare, R_sq, off)
 
     cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
-        return self.N * self.m
+        return self.padded * self.m
 
-    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        cdef double bend = 0.0
-        cdef Py_ssize_t i, m = self.m
-        for i in range(self.N):
-            summarize(self.m, p + i * m, moves + 2 * i * m, moves + (2 * i + 1) * m, summary + i * SUMMARY)
-            bend += summary[i * SUMMARY]
-        return bend
+    cdef Py_ssize_t summary_size(self) noexcept nogil:
+        return SUMMARY * self.padded
 
-    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
-        cdef double s = 0.0
-        cdef Py_ssize_t i
-        for i in range(self.N):
-            s += row_growth(summary + i * SUMMARY, eta, rho)
-        return s
+    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        return summarize(self.padded // TILE, self.m, p, moves, summary)
+
+    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+                            double rho) noexcept nogil:
+        return growth_of_rows(self.padded // TILE, summary, eta, rho)
 
 
 cdef class Logistic(CrossEntropy):
@@ -256,64 +172,39 @@ cdef class Logistic(CrossEntropy):
 
     def _log_probabilities(self, logits):
         # of the negative and of the positive label
-        z = logits.ravel()
-        return np.column_stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)])
+        return np.stack([-np.logaddexp(0.0, logits), -np.logaddexp(0.0, -logits)], axis=-1)
 
-    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil:
-        # of the logits 0 and D, column by column
-        cdef double widest = 0.0, row
-        cdef const double* P = &self.probabilities[first * self.m, 0]
-        cdef Py_ssize_t i, j
-        for i in range(rows):
-            row = 0.0
-            for j in range(i * self.m, (i + 1) * self.m):
-                widest = greater(widest, fabs(D[j]))
-                row += P[2 * j] * P[2 * j + 1] * D[j] * D[j]
-            bent[0] += row
-        return widest
+    cdef double spread(self, Py_ssize_t first, Py_ssize_t tiles, const double* D, double* bent) noexcept nogil:
+        return spread_of_pairs(tiles, self.m, &self.probabilities[2 * first * self.m], D, bent)
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+    cdef double tilt_rows(self, Py_ssize_t first, Py_ssize_t tiles, double* D, double* R_sq, double* off, double* spare,
                           double* kept) noexcept nogil:
-        # row by row, as many roundings as the allowance of `evaluate` is for
-        cdef double s = 0.0, row
-        cdef double[2] pair
-        cdef Py_ssize_t _i, _j, at = 0
-        for _i in range(rows):
-            row = 0.0
+        # tile by tile, as many roundings as the allowance of `evaluate` is for
+        cdef double s = 0.0, in_tile, _both
+        cdef double[2 * TILE] pair
+        cdef Py_ssize_t _i, at = first * self.m
+        cdef double* d = D
+        cdef int _j
+        for _i in range(tiles):
+            in_tile = 0.0
             for _j in range(self.m):
-                pair[0], pair[1] = 0.0, D[at]
-                row += tilt(2, &self.logs[first * self.m + at, 0], &self.probabilities[first * self.m + at, 0], pair,
-                            spare, off, NULL if kept == NULL else kept + 2 * (first * self.m + at))
-                D[at] = pair[1]
-                at += 1
-            s += row
-        R_sq[0] += dot(at, D, D)
+                memset(pair, 0, TILE * sizeof(double))
+                memcpy(pair + TILE, d, TILE * sizeof(double))
+                in_tile += tilt(1, 2, &self.logs[2 * at], &self.probabilities[2 * at], pair,
+                                NULL if kept == NULL else kept + 2 * at, spare, &_both, off)
+                memcpy(d, pair + TILE, TILE * sizeof(double))
+                d += TILE
+                at += TILE
+            s += in_tile
+        R_sq[0] += dot(tiles * TILE * self.m, D, D)
         return s
 
     cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
-        return 2 * self.N * self.m
+        return 2 * self.padded * self.m
 
-    cdef Py_ssize_t summary_size(self) noexcept nogil:
-        return 4 * self.N * self.m
+    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil:
+        return bend_of_pairs(self.padded // TILE, self.m, p, moves)
 
-    cdef double summarize_rows(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        # of two values, variance and largest value are known at every eta
-        cdef double bend = 0.0
-        cdef Py_ssize_t i, j, m = self.m, at = 0
-        for i in range(self.N):
-            for j in range(m):
-                summary[4 * at], summary[4 * at + 1] = p[2 * at], p[2 * at + 1]
-                summary[4 * at + 2], summary[4 * at + 3] = moves[2 * i * m + j], moves[(2 * i + 1) * m + j]
-                bend += p[2 * at] * p[2 * at + 1] * moves[2 * i * m + j] * moves[2 * i * m + j]
-                at += 1
-        return bend
-
-    cdef double rows_growth(self, const double* summary, double eta, double rho) noexcept nogil:
-        cdef double total = 0.0, u, b
-        cdef Py_ssize_t i
-        for i in range(self.N * self.m):
-            u = eta * (eta * summary[4 * i + 3] - summary[4 * i + 2])
-            b = (u * summary[4 * i] if u > 0.0 else -u * summary[4 * i + 1]) + 2.0 * rho * fabs(u)
-            total += lesser(0.125 * u * u,
-                            two_points(summary[4 * i] * summary[4 * i + 1] * u * u * (1.0 + 4.0 * rho), b))
-        return total
+    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+                            double rho) noexcept nogil:
+        return growth_of_pairs(self.padded // TILE, self.m, p, moves, eta, rho)

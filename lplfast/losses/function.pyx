@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from ..validation import as_callable, as_double, as_doubles, as_number, shown
 from ..linalg.blas cimport dot
-from .displacement cimport excess
+from ..linalg.elementary cimport excess
 from .loss cimport Loss, Ray, Value
 from ..linalg.rounding cimport LEAST, U
 

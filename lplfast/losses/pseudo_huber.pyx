@@ -7,6 +7,7 @@ from libc.math cimport copysign, fabs, sqrt
 from ..validation import as_number
 from ..linalg.blas cimport dot
 from ..linalg.rounding cimport U
+from .rows cimport TILE
 from .rowwise cimport Rowwise
 
 # So many divergences are worked out side by side before they are added up.
@@ -63,8 +64,8 @@ cdef class PseudoHuber(Rowwise):
         Where the loss turns from a square into an absolute value.
     """
 
-    cdef double[:, ::1] residuals
-    cdef double[:, ::1] cosines         # 1 / sqrt(1 + residual^2)
+    cdef double[::1] residuals          # in tiles
+    cdef double[::1] cosines            # 1 / sqrt(1 + residual^2)
     cdef readonly double delta
 
     def __init__(self, X, residuals, W_star, *, delta, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, blur=0.0):
@@ -73,23 +74,23 @@ cdef class PseudoHuber(Rowwise):
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
                          blur=blur, steepest=1.0)
         residuals = self._outputs("residuals", residuals)
-        self.residuals, self.delta = residuals, delta
-        self.cosines = 1.0 / np.hypot(1.0, residuals)
+        self.residuals, self.delta = self._tiles(residuals), delta
+        self.cosines = 1.0 / np.hypot(1.0, self.residuals)
         self.made = True
 
     def made_of(self):
         """The residuals, delta and `blur`, by name."""
         self.check()
-        return {"residuals": np.array(self.residuals), "delta": self.delta, "blur": self.blur}
+        return {"residuals": self._rows(self.residuals), "delta": self.delta, "blur": self.blur}
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+    cdef double tilt_rows(self, Py_ssize_t first, Py_ssize_t tiles, double* D, double* R_sq, double* off, double* spare,
                           double* kept) noexcept nogil:
-        cdef Py_ssize_t i, start, at = first * self.m, size = <Py_ssize_t> rows * self.m
+        cdef Py_ssize_t i, start, at = first * self.m, size = tiles * TILE * self.m
         cdef double s = 0.0
         for i in range((size + PART - 1) // PART):
             start = i * PART
-            s += diverge(min(<Py_ssize_t> PART, size - start), self.delta, &self.residuals[0, 0] + at + start,
-                         &self.cosines[0, 0] + at + start, D + start)
+            s += diverge(min(<Py_ssize_t> PART, size - start), self.delta, &self.residuals[at + start],
+                         &self.cosines[at + start], D + start)
         s *= self.delta * self.delta
         R_sq[0] += dot(size, D, D)
         # `evaluate` allows for sums over rows, not for one over m columns as well

@@ -1,16 +1,19 @@
 from .loss cimport Loss, Ray, Value
 
-# X passes through the cache in blocks of so many rows: once for X @ E, and from there for X.T @ R.
+# X passes through the cache in blocks of so many rows at most, fewer where rows are long: once for X @ E, and from
+# there for X.T @ R.
 cdef enum:
     BLOCK = 128
 
-# What is kept of an iterate, `here`: numbers by these names, then D = X @ (W - W_star), then what a subclass keeps.
+# What is kept of an iterate, `here`: numbers by these names, then D = X @ (W - W_star)
+# in tiles, then what a subclass keeps.
 cdef enum:
     LOGIT_ERROR     # D is off by so much, in the Frobenius norm
     E_NORM          # ||W - W_star||_F
     HERE            # where D begins
 
-# What is kept of a ray, `own`: numbers by these names, then X @ [tau, B] (N, 2 m), then what a subclass keeps.
+# What is kept of a ray, `own`: numbers by these names, then X @ [tau, B] in tiles of 2 m columns, then what a
+# subclass keeps.
 cdef enum:
     TAU_NORM        # NaN until the products have been made
     B_NORM
@@ -31,6 +34,8 @@ cdef struct Sums:
 
 cdef class Rowwise(Loss):
     cdef Py_ssize_t N
+    cdef Py_ssize_t padded              # N, or the multiple of TILE above it
+    cdef int block                      # rows of a block, a multiple of TILE
     cdef double[:, ::1] X
     cdef double[:, ::1] W_star
     cdef readonly double weight         # of a row: 1, or 1/N for a mean
@@ -49,8 +54,8 @@ cdef class Rowwise(Loss):
 
     cdef double local_pl(self, const double* E, double bent, double rho, const Value* value,
                          double* scratch) noexcept nogil
-    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+    cdef double spread(self, Py_ssize_t first, Py_ssize_t tiles, const double* D, double* bent) noexcept nogil
+    cdef double tilt_rows(self, Py_ssize_t first, Py_ssize_t tiles, double* D, double* R_sq, double* off, double* spare,
                           double* kept) noexcept nogil
     cdef Py_ssize_t kept_of_rows(self) noexcept nogil
     cdef void _sum_rows(self, const double* E, double* G, double* here, bint carried, Sums* sums,

@@ -1,6 +1,7 @@
 """Losses of the rows of X @ W, measured from their minimizer: what they share.
 
-An evaluation is two products with X: D = X @ (W - W_star), and G = X.T @ R of the derivatives R of the D_i there.
+An evaluation is two products with X: D = X @ (W - W_star), and G = X.T @ R of the derivatives R of the D_i there. In
+between rows are in tiles (rows.h), eight side by side.
 
     evaluate         D by a product                      X @ E, X.T @ R
     evaluate_here    the same, and D is kept             or D as it was carried: X.T @ R alone
@@ -21,7 +22,12 @@ from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn, matmul_tn
 from .convexity cimport strong_part
 from .loss cimport Loss, Ray, Value, forget
+from .rows cimport TILE, from_tiles, move_tiles, slope_of_tiles, to_tiles
 from ..linalg.rounding cimport TINY, U
+
+# Numbers of a block of X at most: a part of a core's own cache.
+cdef enum:
+    CACHED = 48 * 1024
 
 
 cdef class Rowwise(Loss):
@@ -77,6 +83,8 @@ cdef class Rowwise(Loss):
         # copies: the caller's arrays may change
         self.X, self.W_star = X.copy(), W_star.copy()
         self.N = X.shape[0]
+        self.padded = (self.N + TILE - 1) // TILE * TILE
+        self.block = min(BLOCK, max(TILE, CACHED // self.n // TILE * TILE))
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.blur, self.steepest = blur, steepest
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
@@ -92,6 +100,16 @@ cdef class Rowwise(Loss):
     def _outputs(self, name, outputs):
         """Return what the minimizer makes of X as a matrix of the right shape, or raise."""
         return as_shaped(name, outputs, (self.N, self.m)).copy()
+
+    def _tiles(self, rows):
+        """Return an array of N rows of vectors or matrices as tiles: eight rows at a time, side by side, 0 below."""
+        whole = np.zeros((self.padded, *rows.shape[1:]))
+        whole[: self.N] = rows
+        return np.moveaxis(whole.reshape(-1, TILE, *rows.shape[1:]), 1, -1).ravel()
+
+    def _rows(self, tiles):
+        """Return the (N, m) matrix that `_tiles` was given."""
+        return np.asarray(tiles).reshape(-1, self.m, TILE).swapaxes(1, 2).reshape(-1, self.m)[: self.N].copy()
 
     @property
     def minimizer(self):
@@ -111,13 +129,15 @@ cdef class Rowwise(Loss):
         return {}
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
-        return <Py_ssize_t> self.n * self.m + <Py_ssize_t> max(BLOCK, self.n) * self.m + max(self.m, 2)
+        # E, or [tau, B]; a block of rows, of twice as many columns, or as tiles and as rows; two tiles
+        return (2 * <Py_ssize_t> self.n * self.m + 2 * <Py_ssize_t> self.block * self.m
+                + 2 * TILE * <Py_ssize_t> max(self.m, 2))
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         self.evaluate_here(W, value, G, NULL, False, scratch)
 
     cdef Py_ssize_t carried_size(self) noexcept nogil:
-        return HERE + self.N * self.m
+        return HERE + self.padded * self.m
 
     cdef Py_ssize_t kept_size(self) noexcept nogil:
         return self.carried_size() + self.kept_of_rows()
@@ -153,30 +173,34 @@ cdef class Rowwise(Loss):
                         double* scratch) noexcept nogil:
         """G += X.T @ R and the sums over all rows at E; D is read from `here` if it was carried, else written there,
         unless G and `here` are NULL."""
-        cdef Py_ssize_t i, first
+        cdef Py_ssize_t i, first, tiles
         cdef double* D = scratch
-        cdef double* spare = D + <Py_ssize_t> BLOCK * self.m
+        cdef double* by_row = D + <Py_ssize_t> self.block * self.m
+        cdef double* spare = by_row + <Py_ssize_t> self.block * self.m
         cdef double* kept
         cdef int rows
         sums.gap = sums.R_sq = sums.off = sums.spread = sums.bent = 0.0
-        for i in range((self.N + BLOCK - 1) // BLOCK):
-            first = i * BLOCK
-            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+        for i in range((self.N + self.block - 1) // self.block):
+            first = i * self.block
+            rows = <int> min(<Py_ssize_t> self.block, self.N - first)
+            tiles = (rows + TILE - 1) // TILE
             kept = NULL if here == NULL else here + HERE + first * self.m
             if carried:
-                memcpy(D, kept, rows * self.m * sizeof(double))
+                memcpy(D, kept, tiles * TILE * self.m * sizeof(double))
             else:
                 # D = X[rows] @ E
-                matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, D)
+                matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, by_row)
+                to_tiles(rows, self.m, by_row, D)
                 if kept != NULL:
-                    memcpy(kept, D, rows * self.m * sizeof(double))
+                    memcpy(kept, D, tiles * TILE * self.m * sizeof(double))
             if G != NULL:
-                sums.spread = fmax(sums.spread, self.spread(first, rows, D, &sums.bent))
-            sums.gap += self.tilt_rows(first, rows, D, &sums.R_sq, &sums.off, spare,
+                sums.spread = fmax(sums.spread, self.spread(first, tiles, D, &sums.bent))
+            sums.gap += self.tilt_rows(first, tiles, D, &sums.R_sq, &sums.off, spare,
                                        NULL if here == NULL else here + self.carried_size())
             if G != NULL:
                 # G += X[rows].T @ R, with R in the place of D
-                add_matmul_tn(self.n, rows, self.m, &self.X[first, 0], D, G)
+                from_tiles(rows, self.m, D, by_row)
+                add_matmul_tn(self.n, rows, self.m, &self.X[first, 0], by_row, G)
 
     cdef void _tell(self, Sums* sums, double E_norm, double logit_error, Value* value) noexcept nogil:
         """Fill `value` from the sums over all rows at a W of this distance from W_star, of logits that are off by so
@@ -232,18 +256,20 @@ cdef class Rowwise(Loss):
             return NAN
         return self.l2 + (strong_part(bent / size, self.l2, rho) - self.l2) * (1.0 - share) * (1.0 - 8.0 * U)
 
-    cdef double spread(self, Py_ssize_t first, int rows, const double* D, double* bent) noexcept nogil:
-        """The largest range within a row of D, rows of X @ (W - W_star), and in `bent` their quadratic forms with the
-        second derivatives of D_i at the minimizer; infinite where the range does not bound what these become."""
+    cdef double spread(self, Py_ssize_t first, Py_ssize_t tiles, const double* D, double* bent) noexcept nogil:
+        """The largest range within a row of D, tiles of X @ (W - W_star) from row `first` on, and in `bent` their
+        quadratic forms with the second derivatives of D_i at the minimizer; infinite where the range does not bound
+        what these become."""
         return INFINITY
 
-    cdef double tilt_rows(self, Py_ssize_t first, int rows, double* D, double* R_sq, double* off, double* spare,
+    cdef double tilt_rows(self, Py_ssize_t first, Py_ssize_t tiles, double* D, double* R_sq, double* off, double* spare,
                           double* kept) noexcept nogil:
-        """Replace D, rows of X @ (W - W_star), by the derivatives of D_i there; return the sum of the D_i.
+        """Replace D, tiles of X @ (W - W_star) from row `first` on, by the derivatives of D_i there; return the sum of
+        the D_i.
 
-        `R_sq` and `off` receive the sum of squares of what replaces D, and what the sum may be off by beyond what
-        `evaluate` allows for. `spare` is room for max(m, 2) numbers. Unless it is NULL, `kept` is for what the subclass
-        keeps of all rows.
+        Rows beyond the last are 0 and must stay 0. `R_sq` and `off` receive the sum of squares of what replaces D, and
+        what the sum may be off by beyond what `evaluate` allows for. `spare` is room for two tiles of max(m, 2)
+        columns. Unless it is NULL, `kept` is for what the subclass keeps of all rows.
         """
         return 0.0
 
@@ -254,7 +280,7 @@ cdef class Rowwise(Loss):
     # Along a ray.
 
     cdef Py_ssize_t ray_size(self) noexcept nogil:
-        return OWN + 2 * self.N * self.m
+        return OWN + 2 * self.padded * self.m
 
     cdef void prepare(self, Ray* ray, double* scratch) noexcept nogil:
         Loss.prepare(self, ray, scratch)
@@ -265,43 +291,40 @@ cdef class Rowwise(Loss):
         """Multiply X with tau and B."""
         cdef Py_ssize_t i, j, first, m = self.m
         cdef double* both = scratch
+        cdef double* by_row = both + 2 * <Py_ssize_t> self.n * m
         cdef int rows
         for i in range(self.n):
             for j in range(m):
                 both[2 * i * m + j], both[(2 * i + 1) * m + j] = ray.tau[i * m + j], ray.B[i * m + j]
-        for i in range((self.N + BLOCK - 1) // BLOCK):
-            first = i * BLOCK
-            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+        for i in range((self.N + self.block - 1) // self.block):
+            first = i * self.block
+            rows = <int> min(<Py_ssize_t> self.block, self.N - first)
             # own = X[rows] @ [tau, B]
-            matmul_nn(rows, self.n, 2 * self.m, &self.X[first, 0], both, ray.own + OWN + 2 * first * m)
+            matmul_nn(rows, self.n, 2 * self.m, &self.X[first, 0], both, by_row)
+            to_tiles(rows, 2 * self.m, by_row, ray.own + OWN + 2 * first * m)
         ray.tt, ray.tb = dot(self.n * m, ray.tau, ray.tau), dot(self.n * m, ray.tau, ray.B)
         ray.bb = dot(self.n * m, ray.B, ray.B)
         ray.own[TAU_NORM], ray.own[B_NORM] = sqrt(ray.tt), sqrt(ray.bb)
 
     cdef double _along(self, Ray* ray, double eta, Value* value, double* scratch) noexcept nogil:
         """Fill `value` at W(eta); return the derivative of l(W(eta)) there."""
-        cdef Py_ssize_t i, first, at, nm = <Py_ssize_t> self.n * self.m
+        cdef Py_ssize_t i, first, tiles, nm = <Py_ssize_t> self.n * self.m
         cdef const double* W_star = &self.W_star[0, 0]
-        cdef const double* D_here = ray.here + HERE
         cdef const double* moves
         cdef double* D = scratch
-        cdef double* spare = D + <Py_ssize_t> BLOCK * self.m
+        cdef double* spare = D + <Py_ssize_t> self.block * self.m
         cdef double slope = 0.0, ridge = 0.0, E_sq = 0.0, e, moved
         cdef Sums sums
-        cdef int rows, j, r
         if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
             self._look(ray, scratch)
         sums.gap = sums.R_sq = sums.off = 0.0
-        for i in range((self.N + BLOCK - 1) // BLOCK):
-            first = i * BLOCK
-            rows = <int> min(<Py_ssize_t> BLOCK, self.N - first)
+        for i in range((self.N + self.block - 1) // self.block):
+            first = i * self.block
+            tiles = min(<Py_ssize_t> self.block, self.padded - first) // TILE
             moves = ray.own + OWN + 2 * first * self.m
-            move_rows(rows, self.m, D_here + first * self.m, eta, moves, D)
-            sums.gap += self.tilt_rows(first, rows, D, &sums.R_sq, &sums.off, spare, NULL)
-            for r in range(rows):
-                for j in range(self.m):
-                    at = 2 * r * self.m + j
-                    slope += D[r * self.m + j] * (2.0 * eta * moves[at + self.m] - moves[at])
+            move_tiles(tiles, self.m, ray.here + HERE + first * self.m, eta, moves, D)
+            sums.gap += self.tilt_rows(first, tiles, D, &sums.R_sq, &sums.off, spare, NULL)
+            slope += slope_of_tiles(tiles, self.m, D, eta, moves)
         for i in range(nm):
             e = (ray.W[i] - W_star[i]) - eta * (ray.tau[i] - eta * ray.B[i])
             E_sq += e * e
@@ -331,19 +354,7 @@ cdef class Rowwise(Loss):
         cdef double moved = eta * (own[TAU_NORM] + eta * own[B_NORM])
         if own[TAU_NORM] != own[TAU_NORM]:
             return False
-        move_rows(self.N, self.m, before + HERE, eta, own + OWN, here + HERE)
+        move_tiles(self.padded // TILE, self.m, before + HERE, eta, own + OWN, here + HERE)
         here[LOGIT_ERROR] = (before[LOGIT_ERROR] + self.X_max * slack + (self.n + 4) * U * self.X_norm * moved
                              + 4.0 * U * self.X_max * before[E_NORM])
         return True
-
-
-cdef inline void move_rows(Py_ssize_t rows, Py_ssize_t m, const double* D, double eta, const double* moves,
-                           double* to) noexcept nogil:
-    """to = D - eta A + eta^2 C of rows of m, with [A, C] the rows of `moves`."""
-    cdef Py_ssize_t _r, j
-    for _r in range(rows):
-        for j in range(m):
-            to[j] = D[j] - eta * (moves[j] - eta * moves[m + j])
-        D += m
-        to += m
-        moves += 2 * m

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -21,11 +22,26 @@ HEADERS = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 BLOCK = 32  # small, so that few numbers make several
 CC = shlex.split(sysconfig.get_config_var("CC"))
 FLAGS = ["-std=gnu99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi", "-Werror", f"-I{PACKAGE}",
-         f"-DLPL_BLOCK={BLOCK}"]
+         f"-DLPL_BLOCK={BLOCK}", "-DLPL_UNIT_ROUNDOFF=0x1p-53"]
 ONE_LANE = ["-DLPL_ONE_LANE"]
 
 # All that are here. tcc has no vector types: it agrees with what the others make with one lane.
 COMPILERS = [CC, *([name] for name in ("gcc", "clang", "tcc") if shutil.which(name))]
+
+# of a whole number of lanes
+ELEMENTARY = """
+void lpl_excess_of_all(ptrdiff_t size, const double* c, double* excess, double* exponential) {
+    for (ptrdiff_t i = 0; i < size; i += LPL_LANES) {
+        lpl_lanes e;
+        LPL_PUT(excess + i) = lpl_excess(LPL_AT(c + i), &e);
+        LPL_PUT(exponential + i) = e;
+    }
+}
+void lpl_log1p_of_all(ptrdiff_t size, const double* x, double* y) {
+    for (ptrdiff_t i = 0; i < size; i += LPL_LANES)
+        LPL_PUT(y + i) = lpl_log1p(LPL_AT(x + i));
+}
+"""
 
 # around every switch: whole lanes, four chains of them, blocks, and what is left over
 SIZES = [1, 7, 8, 9, 31, 32, 33, 40, 75, 200]
@@ -45,8 +61,8 @@ def kernels(request, tmp_path_factory):
 
 
 def library(folder, *more, compiler=CC):
-    """Every function of linalg/*.h, in a library of its own."""
-    source = "".join(f'#include "{name}"\n' for name in HEADERS if name.startswith("linalg/"))
+    """Every function of the headers, in a library of its own; those that take lanes by way of arrays."""
+    source = "".join(f'#include "{name}"\n' for name in HEADERS) + ELEMENTARY
     options = ["-shared", "-fPIC", "-DLPL_ANY_CPU=", *more]
     return ctypes.CDLL(str(compiled(source, folder / "kernels.so", *options, compiler=compiler)))
 
@@ -204,3 +220,70 @@ def test_compilers_agree_to_the_last_bit(lanes, tmp_path):
             found = [everything(kernels, size) for size in SIZES]
             first = first or found
             assert found == first, (compiler, level)
+
+
+def test_elementary_functions_are_as_good_as_the_theory_says(kernels):
+    rng = np.random.default_rng(0)
+    ends = [0.0, np.log(2) / 2, np.log(2), 600.0, 700.0]
+    # both sides of where k changes, of every size, and far out
+    c = np.concatenate([ends, np.negative(ends), np.nextafter(ends, 0.0), rng.uniform(-0.36, 0.36, 177),
+                        rng.uniform(-2, 2, 200), rng.uniform(-700, 700, 208), 10.0 ** rng.uniform(-150, 0, 200)])
+    excess, exponential, log = np.empty((3, c.size))
+    call(kernels.lpl_excess_of_all, length(c), c, excess, exponential)
+    call(kernels.lpl_log1p_of_all, length(c), np.exp(abs(c)) - 1, log)
+    with mpmath.workprec(1200):  # exp(c) - 1 - c of 1e-150 cancels 1000 bits
+        for x, found, e, y in zip(c, excess, exponential, log, strict=True):
+            exact = mpmath.exp(mpmath.mpf(x))
+            assert abs(e - exact) <= 3 * U * exact
+            assert abs(found - (exact - 1 - mpmath.mpf(x))) <= 40 * U * (exact - 1 - mpmath.mpf(x))
+            exact = mpmath.log(1 + mpmath.mpf(float(np.exp(abs(x)) - 1)))
+            assert abs(y - exact) <= 5 * U * exact
+
+
+@pytest.mark.parametrize("m", [1, 2, 10])
+@pytest.mark.parametrize("rows", [1, 8, 21])
+def test_rows_and_tiles(kernels, rows, m):
+    rng = np.random.default_rng(rows * m)
+    tiles = (rows + 7) // 8
+    A, T, back = rng.standard_normal((rows, m)), np.full(tiles * 8 * m, np.nan), np.zeros((rows, m))
+    call(kernels.lpl_to_tiles, ctypes.c_ssize_t(rows), m, A, T)
+    whole = np.zeros((tiles * 8, m))
+    whole[:rows] = A
+    assert np.array_equal(T, whole.reshape(tiles, 8, m).swapaxes(1, 2).ravel())
+    call(kernels.lpl_from_tiles, ctypes.c_ssize_t(rows), m, T, back)
+    assert np.array_equal(back, A)
+
+
+def of_rows(kernels, m):
+    """What the functions of rows make of the same numbers."""
+    rng = np.random.default_rng(m)
+    tiles = 4
+    logits = 3 * rng.standard_normal((tiles, m, 8))
+    moved, moves = 10 * rng.standard_normal((tiles, m, 8)), rng.standard_normal((tiles, 2 * m, 8))
+    # a row that is far out
+    logits[2, :, 3] *= 1e3
+    moved[2, :, 3] *= 1e3
+    logs = logits - logits.max(1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    P, D, p, summary, sums = np.exp(logs), moved.copy(), np.zeros_like(moved), np.zeros((tiles, 7, 8)), np.zeros(3)
+    double, count = ctypes.c_double, ctypes.c_ssize_t(tiles)
+    found = [call(kernels.lpl_tilt, count, m, logs, P, D, p, np.empty(16 * m), sums, sums[1:], result=double),
+             call(kernels.lpl_spread, count, m, P, moved, sums[2:], result=double),
+             call(kernels.lpl_summarize, count, m, p, moves, summary, result=double),
+             call(kernels.lpl_growth_of_rows, count, summary, double(0.7), double(1e-14), result=double),
+             call(kernels.lpl_growth_of_rows, count, summary, double(700.0), double(1e-14), result=double)]
+    return [np.array(found), D, p, summary, sums]
+
+
+@pytest.mark.parametrize("m", [1, 3])
+def test_rows_have_the_same_bits_whatever_the_lanes_and_the_compiler(m, tmp_path):
+    first = None
+    for number, compiler in enumerate(COMPILERS):
+        for lanes in (ONE_LANE,) if compiler == ["tcc"] else ([], ONE_LANE):
+            folder = tmp_path / f"{number}{len(lanes)}"
+            folder.mkdir()
+            found = of_rows(library(folder, *lanes, compiler=compiler), m)
+            first = first or found
+            for one, other in zip(found, first, strict=True):
+                assert np.isfinite(one).all()
+                assert np.array_equal(one, other), (compiler, lanes)
