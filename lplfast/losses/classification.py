@@ -131,16 +131,22 @@ class Classification(RowLoss):
         part = (32 * (self.shape[1] + 16) + 16 * float(abs(Z).max())) * U
         return max(0.0, found * (1 - part))
 
-    def _slopes(self, Z):
-        return self._probabilities(Z) - self._targets
+    def _slopes(self, Z, targets):
+        return self._probabilities(Z) - targets
 
     def _slopes_rounding(self, Z, logits):
         # of the logits, and of the probabilities some 8 u more
         P = self._probabilities(Z)
         return self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + scipy.special.entr(P))
 
-    def _bent(self, Z, D):
-        return self._tilted(self._probabilities(Z), D)
+    def _second(self, Z, targets):
+        return self._probabilities(Z)
+
+    def _bent(self, P, D):
+        return self._tilted(P, D)
+
+    def _averages(self, P):
+        return (P * (1 - P)).mean(axis=1)
 
 
 class SoftmaxLoss(Classification):
@@ -251,9 +257,9 @@ class SoftmaxLoss(Classification):
         E = np.exp(Z - Z.max(axis=1, keepdims=True))
         return E / E.sum(axis=1, keepdims=True)
 
-    def _row_losses(self, Z):
+    def _row_losses(self, Z, targets):
         top = Z.max(axis=1, keepdims=True)
-        return (np.log(np.exp(Z - top).sum(axis=1)) + top[:, 0]) - (self._targets * Z).sum(axis=1)
+        return (np.log(np.exp(Z - top).sum(axis=1)) + top[:, 0]) - (targets * Z).sum(axis=1)
 
     def _tilted(self, P, D):
         return P * (D - (P * D).sum(axis=1, keepdims=True))
@@ -349,9 +355,9 @@ class LogisticLoss(Classification):
         E = np.exp(-abs(Z))
         return np.where(Z >= 0, 1.0, E) / (1 + E)
 
-    def _row_losses(self, Z):
+    def _row_losses(self, Z, targets):
         # log(1 + exp(-y z)), in the middle of 0 and 1 labels: log(1 + exp(z)) - z of the positive ones
-        return np.logaddexp(0.0, np.where(self._targets == 1, -Z, Z))
+        return np.logaddexp(0.0, np.where(targets == 1, -Z, Z))
 
     def _tilted(self, P, D):
         return P * (1 - P) * D

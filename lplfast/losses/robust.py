@@ -84,38 +84,41 @@ class PseudoHuberLoss(RowLoss):
 
     def hessian(self, V: Array) -> Array:
         """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        return self._hessian_by_columns(self._second_derivatives(abs(self._residuals(self._X @ V))))
+        return self._hessian_by_columns(self._second_derivatives(abs(self._residuals(self._X @ V, self._targets))))
 
     def _compiled(self, V, W_star, **constants):
         # what the kernel stores of the residuals is off by rounding
         blur = np.linalg.norm(self._residuals_rounding(self._X @ V, self._outputs_rounding(V)))
-        return PseudoHuber(self._X, self._residuals(self._X @ V), W_star, delta=self.delta,
+        return PseudoHuber(self._X, self._residuals(self._X @ V, self._targets), W_star, delta=self.delta,
                            blur=self.delta * blur * (1 + 1e-6), **constants)
 
-    def _residuals(self, Z):
+    def _residuals(self, Z, targets):
         """Return the residuals in units of delta."""
-        return (Z - self._targets) / self.delta
+        return (Z - targets) / self.delta
 
     def _residuals_rounding(self, Z, outputs):
         """Bound what rounding may have done to them, entry by entry: outputs, a difference, a quotient."""
-        return outputs / self.delta + 3 * U * abs(self._residuals(Z))
+        return outputs / self.delta + 3 * U * abs(self._residuals(Z, self._targets))
 
     def _second_derivatives(self, x):
         return (1 / np.hypot(1.0, x)) ** 3
 
-    def _row_losses(self, Z):
-        x = abs(self._residuals(Z))
+    def _row_losses(self, Z, targets):
+        x = abs(self._residuals(Z, targets))
         return self.delta**2 * x * (x / (1 + np.hypot(1.0, x)))
 
-    def _slopes(self, Z):
-        x = self._residuals(Z)
+    def _slopes(self, Z, targets):
+        x = self._residuals(Z, targets)
         return self.delta * (x / np.hypot(1.0, x))
 
     def _slopes_rounding(self, Z, outputs):
         # the second derivative falls with |x|, and nowhere in reach of rounding is it above that at the least |x|
         off = self._residuals_rounding(Z, outputs)
-        steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z)) - off, 0.0))
-        return self.delta * (steepest * off) + 8 * U * abs(self._slopes(Z))
+        steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z, self._targets)) - off, 0.0))
+        return self.delta * (steepest * off) + 8 * U * abs(self._slopes(Z, self._targets))
 
-    def _bent(self, Z, D):
-        return self._second_derivatives(abs(self._residuals(Z))) * D
+    def _second(self, Z, targets):
+        return self._second_derivatives(abs(self._residuals(Z, targets)))
+
+    def _bent(self, second, D):
+        return second * D

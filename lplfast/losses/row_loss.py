@@ -5,6 +5,7 @@ docs/theory.md, section 12.
 
 import os
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from .rowwise import Rowwise
 __all__ = ["RowLoss"]
 
 U = float(np.finfo(float).eps) / 2
+
+# Numbers of X that are worked on together.
+CACHED = 50_000
 
 # One problem is solved at a time: two threads that ask for the same one get the same answer, once.
 SOLVING = threading.RLock()
@@ -40,9 +44,10 @@ class RowLoss(Problem):
     """A sum over rows x of a convex function of x (W + offset), and a ridge.
 
     Its minimizer has no closed form: it is computed when it is first asked for, by `newton`, and known to
-    `minimizer_error`. Of Z = X (W + offset), a subclass says what the rows' functions are (`_row_losses`), their
-    derivatives (`_slopes`), what rounding does to these (`_slopes_rounding`), their second derivatives (`_bent`, and
-    `hessian` with `blocks` for `newton`), and which compiled loss of rows it is (`_compiled`).
+    `minimizer_error`. Of some rows of Z = X (W + offset) and of the targets, a subclass says what the rows' functions
+    are (`_row_losses`), their derivatives (`_slopes`), what rounding does to these (`_slopes_rounding`), and what their
+    second derivatives are made of (`_second`) and do (`_bent`); for `newton` also `hessian`, with `blocks`; and which
+    compiled loss of rows it is (`_compiled`).
 
     One with a minimizer without a ridge says so (`needs_ridge`) and what is known of it then (`_errors`). X of rank
     r < n is then replaced by what it is in the frame of its r right singular vectors, as for a squared loss.
@@ -128,7 +133,7 @@ class RowLoss(Problem):
         return A if self._unseen is None else A - self._unseen @ (self._unseen.T @ A)
 
     def _solve(self):
-        V, _ = newton(self)
+        V, _ = newton(self, np.zeros(self.shape), rounding=self._gradient_rounding, project=self._seen)
         V = self._seen(V)       # where the minimizer of a ridge is
         W_star = V - self._offset
         if self.l2 == 0:        # the one of least norm
@@ -140,15 +145,51 @@ class RowLoss(Problem):
         return self._compiled(V, W_star, mu=self.mu, K=self.K, minimum=float(value), weight=self._weight, l2=self.l2,
                               uncertainty=uncertainty)
 
+    @property
+    def work(self) -> int:
+        """How many multiplications a product with X takes."""
+        return self._X.size * self.shape[1]
+
+    def _pieces(self):
+        """Yield slices of rows, so many that a piece of X stays in a core's cache from one product to the next."""
+        rows = max(64, CACHED // self.shape[0])
+        for first in range(0, len(self._X), rows):
+            yield slice(first, first + rows)
+
     def value_and_gradient(self, V: Array) -> tuple[float, Array]:
         """Return l and its gradient where the whole matrix `W + offset` is V, by the plain formulas."""
-        Z = self._X @ V
-        return (self._weight * self._row_losses(Z).sum() + self.l2 / 2 * np.vdot(V, V),
-                self._weight * (self._X.T @ self._slopes(Z)) + self.l2 * V)
+        value, gradient = 0.0, np.zeros(self.shape)
+        for rows in self._pieces():
+            X, T = self._X[rows], self._targets[rows]
+            Z = X @ V
+            value += self._row_losses(Z, T).sum()
+            gradient += X.T @ self._slopes(Z, T)
+        return self._weight * value + self.l2 / 2 * np.vdot(V, V), self._weight * gradient + self.l2 * V
 
-    def hessian_product(self, V: Array, U: Array) -> Array:
-        """Return the Hessian at V times U."""
-        return self._weight * (self._X.T @ self._bent(self._X @ V, self._X @ U)) + self.l2 * U
+    def hessian_at(self, V: Array) -> Callable[[Array], Array]:
+        """Return a function that multiplies an (n, m) matrix with the Hessian at V."""
+        seconds = [self._second(self._X[rows] @ V, self._targets[rows]) for rows in self._pieces()]
+
+        def product(U):
+            found = np.zeros(self.shape)
+            for rows, second in zip(self._pieces(), seconds, strict=True):
+                X = self._X[rows]
+                found += X.T @ self._bent(second, X @ U)
+            return self._weight * found + self.l2 * U
+
+        return product
+
+    def average_hessian(self, V: Array) -> Array:
+        """Return what the Hessian at V does to a column, shape (n, n), if all columns had their average curvature."""
+        found = self.l2 * np.eye(self.shape[0])
+        for rows in self._pieces():
+            X = self._X[rows]
+            A = X * np.sqrt(self._weight * self._averages(self._second(X @ V, self._targets[rows])))[:, np.newaxis]
+            found += A.T @ A
+        return found
+
+    def _averages(self, second):
+        return second.mean(axis=1)
 
     def _hessian_by_columns(self, curvatures):
         """Return the Hessian where each output is on its own, of the second derivatives, shape (N, m): (m, n, n)."""
@@ -158,8 +199,9 @@ class RowLoss(Problem):
     def _gradient_rounding(self, V):
         """Bound what rounding may have done to the gradient at V, entry by entry."""
         N, size, absolute = len(self._X), abs(self._X), abs(V)
-        R = self._slopes_rounding(self._X @ V, self._outputs_rounding(V))
-        sums = (N + 4) * U * (size.T @ (abs(self._slopes(self._X @ V)) + R))
+        Z = self._X @ V
+        R = self._slopes_rounding(Z, self._outputs_rounding(V))
+        sums = (N + 4) * U * (size.T @ (abs(self._slopes(Z, self._targets)) + R))
         return float(np.linalg.norm(self._weight * (size.T @ R + sums) + 4 * U * self.l2 * absolute))
 
     def _outputs_rounding(self, V):

@@ -5,13 +5,27 @@ import numpy as np
 import pytest
 from cases import labels
 
-from lplfast import LogisticLoss, Network, SoftmaxLoss, train
+from lplfast import LogisticLoss, Network, PseudoHuberLoss, SoftmaxLoss, train
 
 
 def test_large_problems_are_solved_by_conjugate_gradients():
     rng = np.random.default_rng(0)
     problem = LogisticLoss(rng.standard_normal((20, 3100)), labels(rng, LogisticLoss, 20, 1), l2=1.0)
     assert problem.minimum_error < 1e-12 * problem.minimum
+
+
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss, PseudoHuberLoss])
+def test_conjugate_gradients_find_what_factors_find(kind, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 12)) * 10.0 ** rng.uniform(-2, 2, 12)
+    Y = X @ rng.standard_normal((12, 3)) + rng.standard_cauchy((300, 3))
+    found = []
+    for cheap in (1e9, 0.0):
+        monkeypatch.setattr("lplfast.losses.newton.CHEAP", cheap)
+        problem = (PseudoHuberLoss(X, Y, delta=1.0, l2=0.1) if kind is PseudoHuberLoss else
+                   kind(X, (Y > 0) if kind is LogisticLoss else Y.argmax(1), l2=0.1))
+        found.append(problem.minimizer)
+    assert np.linalg.norm(found[0] - found[1]) <= 2 * problem.minimizer_error
 
 
 def data_of(shape, scale):
@@ -23,9 +37,11 @@ def data_of(shape, scale):
     return scale * X, classes
 
 
+@pytest.mark.parametrize("cheap", [1e9, 0.0], ids=["direct", "conjugate gradients first"])
 @pytest.mark.parametrize("shape", ["plain", "separable", "wide", "duplicated", "graded"])
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
-def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape):
+def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape, cheap, monkeypatch):
+    monkeypatch.setattr("lplfast.losses.newton.CHEAP", cheap)
     for scale in (1.0, 1e2, 1e4, 1e6):
         X, classes = data_of(shape, scale)
         for l2 in (1.0, 1e-4, 1e-8, 1e-10):
@@ -35,11 +51,11 @@ def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape)
             assert np.linalg.norm(problem.value_and_gradient(V)[1]) <= 2 * problem._gradient_rounding(V), (scale, l2)
 
 
-@pytest.mark.parametrize("large", [False, True], ids=["direct", "conjugate gradients"])
+@pytest.mark.parametrize("large", [None, "CHEAP", "LARGEST"], ids=["direct", "preconditioned", "conjugate gradients"])
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
 def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkeypatch):
     if large:
-        monkeypatch.setattr("lplfast.losses.newton.LARGEST", 1)
+        monkeypatch.setattr(f"lplfast.losses.newton.{large}", 1)
     X, classes = data_of("plain", 1.0)
     for scale in (1e-150, 1e20, 1e147):
         for l2 in (1e-100, 1.0) if large else (1e-320, 1e-100, 1.0, 1e300):
