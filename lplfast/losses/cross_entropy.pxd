@@ -1,5 +1,6 @@
+from ..linalg.team cimport Work
 from .loss cimport Loss, Ray
-from .rowwise cimport Rowwise
+from .rowwise cimport Pass, Rowwise
 
 
 cdef class CrossEntropy(Rowwise):
@@ -10,11 +11,12 @@ cdef class CrossEntropy(Rowwise):
     cdef double faintest
 
     cdef Py_ssize_t summary_size(self) noexcept nogil
-    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil
+    cdef double bend(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray) noexcept nogil
     cdef void _look_at_rows(self, Ray* ray, double* scratch) noexcept nogil
     cdef double growth(self, Ray* ray, double eta, double* scratch) noexcept nogil
-    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+    cdef double rows_growth(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray, double eta,
                             double rho) noexcept nogil
+    cdef double _sum_of_parts(self, Work work, Pass* rows) noexcept nogil
 
 
 cdef class Softmax(CrossEntropy):

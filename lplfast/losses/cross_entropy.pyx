@@ -6,11 +6,12 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
 from libc.string cimport memcpy, memset
 
 from ..linalg.blas cimport dot
+from ..linalg.team cimport Work, share
 from .loss cimport Loss, Ray
 from ..linalg.rounding cimport TINY, U
 from .rows cimport (SUMMARY, TILE, bend_of_pairs, growth_of_pairs, growth_of_rows, spread_of_pairs, spread_of_rows,
                     summarize, tilt)
-from .rowwise cimport BEND, BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Rowwise
+from .rowwise cimport BEND, BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Pass, Rowwise
 
 # The minimiser of `upper` is looked for at so many steps at most, each so many times the last one at most, and as
 # closely as this: a part of it is taken.
@@ -18,6 +19,20 @@ cdef enum:
     LOOKS = 8
 cdef double GROWTH = 100.0
 cdef double CLOSE = 0.05
+
+
+cdef void bend_part(void* job, int part) noexcept nogil:
+    cdef Pass* rows = <Pass*> job
+    cdef Py_ssize_t first = (<CrossEntropy> rows.loss).part_begins(part)
+    cdef Py_ssize_t tiles = ((<CrossEntropy> rows.loss).part_begins(part + 1) - first) // TILE
+    rows.slope[part] = (<CrossEntropy> rows.loss).bend(first, tiles, rows.ray)
+
+
+cdef void growth_part(void* job, int part) noexcept nogil:
+    cdef Pass* rows = <Pass*> job
+    cdef Py_ssize_t first = (<CrossEntropy> rows.loss).part_begins(part)
+    cdef Py_ssize_t tiles = ((<CrossEntropy> rows.loss).part_begins(part + 1) - first) // TILE
+    rows.slope[part] = (<CrossEntropy> rows.loss).rows_growth(first, tiles, rows.ray, rows.eta, rows.rho)
 
 
 cdef class CrossEntropy(Rowwise):
@@ -61,22 +76,35 @@ cdef class CrossEntropy(Rowwise):
         """How many numbers are remembered of all rows."""
         return 0
 
-    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        """Return the sum of all rows' second derivatives along A, with probabilities p and logits that move by
-        -eta A + eta^2 C, [A, C] the tiles of `moves`; fill the summary."""
+    cdef double bend(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray) noexcept nogil:
+        """Return the sum of the second derivatives along A of the rows of tiles from row `first` on, with the
+        probabilities at W and logits that move by -eta A + eta^2 C, [A, C] the tiles of moves; fill their summary."""
         return 0.0
 
-    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+    cdef double rows_growth(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray, double eta,
                             double rho) noexcept nogil:
-        """Return what all rows exceed their tangents by at eta, at most, with probabilities off by the part rho."""
+        """Return what these rows exceed their tangents by at eta, at most, with probabilities off by the part rho."""
         return 0.0
+
+    cdef double _sum_of_parts(self, Work work, Pass* rows) noexcept nogil:
+        """Return the sum of what `work` leaves of each part."""
+        cdef double total
+        cdef int part
+        rows.loss = <void*> self
+        share(self.parts, work, rows)
+        total = rows.slope[0]
+        for part in range(1, self.parts):
+            total += rows.slope[part]
+        return total
 
     cdef void _look_at_rows(self, Ray* ray, double* scratch) noexcept nogil:
         """Remember every row, and what rounding may do to the probabilities at W."""
+        cdef Pass rows
         if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
             self._look(ray, scratch)
+        rows.ray = ray
         ray.gB = dot(<Py_ssize_t> self.n * self.m, ray.G, ray.B)
-        ray.own[BEND] = self.bend(ray.here + self.carried_size(), ray.own + OWN, ray.own + Rowwise.ray_size(self))
+        ray.own[BEND] = self._sum_of_parts(bend_part, &rows)
         # docs/theory.md, section 12
         ray.own[PROBABILITIES] = (
             2.0 * (ray.here[LOGIT_ERROR] + (self.m + 14) * U * self.widest * ray.here[E_NORM])
@@ -86,20 +114,21 @@ cdef class CrossEntropy(Rowwise):
         """Return what l(W(eta)) exceeds its tangent at W by, <G, W(eta) - W>, at most, rounding included; NaN where
         squares have underflowed."""
         cdef Py_ssize_t size = <Py_ssize_t> self.n * self.m
-        cdef double moved, rows, ridge, slack, sums = (BLOCK + <double> self.N + size + 64.0) * U
+        cdef double moved, grown, ridge, slack, sums = (BLOCK + <double> self.N + size + 64.0) * U
+        cdef Pass rows
         if ray.own[PROBABILITIES] != ray.own[PROBABILITIES]:
             self._look_at_rows(ray, scratch)
         moved = eta * (sqrt(ray.tt) + eta * sqrt(ray.bb))
         if not ray.tt > TINY:       # or the square of B is 0, as it may
             return NAN
-        rows = self.weight * self.rows_growth(ray.here + self.carried_size(), ray.own + OWN,
-                                              ray.own + Rowwise.ray_size(self), eta, ray.own[PROBABILITIES])
+        rows.ray, rows.eta, rows.rho = ray, eta, ray.own[PROBABILITIES]
+        grown = self.weight * self._sum_of_parts(growth_part, &rows)
         ridge = 0.5 * self.l2 * (fmax(0.0, ray.tt - 2.0 * eta * ray.tb + eta * eta * ray.bb) * eta * eta
                                  + 4.0 * sums * moved * moved)
         # X tau and X B are off by (n + 8) u of the norms, in the logits
         slack = (self.n + 8) * U * moved * (self.X_norm / self.X_max)
-        return ((rows + ridge) * (1.0 + sums)
-                + slack * (sqrt(2.0 * self.K * (rows + ridge)) + self.K * slack))
+        return ((grown + ridge) * (1.0 + sums)
+                + slack * (sqrt(2.0 * self.K * (grown + ridge)) + self.K * slack))
 
     cdef double upper(self, Ray* ray, double eta, double* scratch) noexcept nogil:
         cdef double by_K = Loss.upper(self, ray, eta, scratch), by_rows
@@ -159,12 +188,13 @@ cdef class Softmax(CrossEntropy):
     cdef Py_ssize_t summary_size(self) noexcept nogil:
         return SUMMARY * self.padded
 
-    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        return summarize(self.padded // TILE, self.m, p, moves, summary)
+    cdef double bend(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray) noexcept nogil:
+        return summarize(tiles, self.m, ray.here + self.carried_size() + first * self.m,
+                         ray.own + OWN + 2 * first * self.m, ray.own + Rowwise.ray_size(self) + SUMMARY * first)
 
-    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+    cdef double rows_growth(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray, double eta,
                             double rho) noexcept nogil:
-        return growth_of_rows(self.padded // TILE, summary, eta, rho)
+        return growth_of_rows(tiles, ray.own + Rowwise.ray_size(self) + SUMMARY * first, eta, rho)
 
 
 cdef class Logistic(CrossEntropy):
@@ -202,9 +232,11 @@ cdef class Logistic(CrossEntropy):
     cdef Py_ssize_t kept_of_rows(self) noexcept nogil:
         return 2 * self.padded * self.m
 
-    cdef double bend(self, const double* p, const double* moves, double* summary) noexcept nogil:
-        return bend_of_pairs(self.padded // TILE, self.m, p, moves)
+    cdef double bend(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray) noexcept nogil:
+        return bend_of_pairs(tiles, self.m, ray.here + self.carried_size() + 2 * first * self.m,
+                             ray.own + OWN + 2 * first * self.m)
 
-    cdef double rows_growth(self, const double* p, const double* moves, const double* summary, double eta,
+    cdef double rows_growth(self, Py_ssize_t first, Py_ssize_t tiles, const Ray* ray, double eta,
                             double rho) noexcept nogil:
-        return growth_of_pairs(self.padded // TILE, self.m, p, moves, eta, rho)
+        return growth_of_pairs(tiles, self.m, ray.here + self.carried_size() + 2 * first * self.m,
+                               ray.own + OWN + 2 * first * self.m, eta, rho)

@@ -5,6 +5,11 @@ from .loss cimport Loss, Ray, Value
 cdef enum:
     BLOCK = 128
 
+# All rows are cut into so many parts at most, fixed by the shape alone: a team does several at once (linalg/team.pxd),
+# and what each comes to is added up in order.
+cdef enum:
+    PARTS = 8
+
 # What is kept of an iterate, `here`: numbers by these names, then D = X @ (W - W_star)
 # in tiles, then what a subclass keeps.
 cdef enum:
@@ -32,10 +37,31 @@ cdef struct Sums:
     double logit_error  # by how much the logits are off in all, in the Frobenius norm
 
 
+# One pass over all rows, and what came of each part.
+cdef struct Pass:
+    void* loss
+    double* scratch
+    # at W_star + E
+    const double* E
+    double* G
+    double* here
+    const double* from_here
+    bint carried
+    # along a ray
+    const Ray* ray
+    double* own
+    double eta
+    double rho
+    const double* both      # [tau, B]
+    Sums[PARTS] sums
+    double[PARTS] slope     # or another number
+
+
 cdef class Rowwise(Loss):
     cdef Py_ssize_t N
     cdef Py_ssize_t padded              # N, or the multiple of TILE above it
     cdef int block                      # rows of a block, a multiple of TILE
+    cdef int parts                      # of whole blocks
     cdef double[:, ::1] X
     cdef double[:, ::1] W_star
     cdef readonly double weight         # of a row: 1, or 1/N for a mean
@@ -58,6 +84,12 @@ cdef class Rowwise(Loss):
     cdef double tilt_rows(self, Py_ssize_t first, Py_ssize_t tiles, double* D, double* R_sq, double* off, double* spare,
                           double* kept) noexcept nogil
     cdef Py_ssize_t kept_of_rows(self) noexcept nogil
+    cdef Py_ssize_t _room(self) noexcept nogil
+    cdef Py_ssize_t part_begins(self, int part) noexcept nogil
+    cdef double* room_of_part(self, Pass* rows, int part) noexcept nogil
+    cdef void _sum_part(self, Pass* rows, int part) noexcept nogil
+    cdef void _look_part(self, Pass* rows, int part) noexcept nogil
+    cdef void _part_along(self, Pass* rows, int part) noexcept nogil
     cdef void _sum_rows(self, const double* E, double* G, double* here, bint carried, Sums* sums,
                         double* scratch) noexcept nogil
     cdef void _tell(self, Sums* sums, double E_norm, double logit_error, Value* value) noexcept nogil

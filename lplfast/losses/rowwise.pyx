@@ -20,6 +20,7 @@ from libc.string cimport memcpy, memset
 
 from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn, matmul_tn
+from ..linalg.team cimport share as between_threads
 from .convexity cimport strong_part
 from .loss cimport Loss, Ray, Value, forget
 from .rows cimport TILE, from_tiles, move_tiles, slope_of_tiles, to_tiles
@@ -28,6 +29,40 @@ from ..linalg.rounding cimport TINY, U
 # Numbers of a block of X at most: a part of a core's own cache.
 cdef enum:
     CACHED = 48 * 1024
+
+
+# A part has so many blocks, and so many multiplications by X, at least.
+cdef int BLOCKS = 4
+cdef double WORK = 2.5e5
+
+
+cdef void sum_part(void* job, int part) noexcept nogil:
+    (<Rowwise> (<Pass*> job).loss)._sum_part(<Pass*> job, part)
+
+
+cdef void look_part(void* job, int part) noexcept nogil:
+    (<Rowwise> (<Pass*> job).loss)._look_part(<Pass*> job, part)
+
+
+cdef void part_along(void* job, int part) noexcept nogil:
+    (<Rowwise> (<Pass*> job).loss)._part_along(<Pass*> job, part)
+
+
+cdef void carry_part(void* job, int part) noexcept nogil:
+    cdef Pass* rows = <Pass*> job
+    cdef int m = (<Rowwise> rows.loss).m
+    cdef Py_ssize_t first = (<Rowwise> rows.loss).part_begins(part)
+    cdef Py_ssize_t tiles = ((<Rowwise> rows.loss).part_begins(part + 1) - first) // TILE
+    move_tiles(tiles, m, rows.from_here + HERE + first * m, rows.eta, rows.own + OWN + 2 * first * m,
+               rows.here + HERE + first * m)
+
+
+cdef void add_sums(const Sums* part, Sums* sums) noexcept nogil:
+    sums.gap += part.gap
+    sums.R_sq += part.R_sq
+    sums.off += part.off
+    sums.bent += part.bent
+    sums.spread = fmax(sums.spread, part.spread)
 
 
 cdef class Rowwise(Loss):
@@ -85,6 +120,8 @@ cdef class Rowwise(Loss):
         self.N = X.shape[0]
         self.padded = (self.N + TILE - 1) // TILE * TILE
         self.block = min(BLOCK, max(TILE, CACHED // self.n // TILE * TILE))
+        blocks = (self.N + self.block - 1) // self.block
+        self.parts = max(1, min(PARTS, blocks // BLOCKS, int(self.N * self.n * self.m / WORK)))
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.blur, self.steepest = blur, steepest
         self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
@@ -129,9 +166,25 @@ cdef class Rowwise(Loss):
         return {}
 
     cdef Py_ssize_t scratch(self) noexcept nogil:
-        # E, or [tau, B]; a block of rows, of twice as many columns, or as tiles and as rows; two tiles
-        return (2 * <Py_ssize_t> self.n * self.m + 2 * <Py_ssize_t> self.block * self.m
-                + 2 * TILE * <Py_ssize_t> max(self.m, 2))
+        # E, or [tau, B]; and of each part its sum of X.T @ R and its room
+        cdef Py_ssize_t nm = <Py_ssize_t> self.n * self.m
+        return (2 + self.parts) * nm + self.parts * self._room()
+
+    cdef Py_ssize_t _room(self) noexcept nogil:
+        # a block of rows, of twice as many columns, or as tiles and as rows; two tiles
+        return 2 * <Py_ssize_t> self.block * self.m + 2 * TILE * <Py_ssize_t> max(self.m, 2)
+
+    cdef double* room_of_part(self, Pass* rows, int part) noexcept nogil:
+        """What a part of a pass works in."""
+        return rows.scratch + self.parts * <Py_ssize_t> self.n * self.m + part * self._room()
+
+    cdef Py_ssize_t part_begins(self, int part) noexcept nogil:
+        """The row that a part begins with, of the padded ones."""
+        cdef Py_ssize_t blocks = (self.N + self.block - 1) // self.block
+        return min(self.padded, blocks * part // self.parts * self.block)
+
+    cdef int most_threads(self) noexcept nogil:
+        return self.parts
 
     cdef void evaluate(self, const double* W, Value* value, double* G, double* scratch) noexcept nogil:
         self.evaluate_here(W, value, G, NULL, False, scratch)
@@ -173,24 +226,45 @@ cdef class Rowwise(Loss):
                         double* scratch) noexcept nogil:
         """G += X.T @ R and the sums over all rows at E; D is read from `here` if it was carried, else written there,
         unless G and `here` are NULL."""
-        cdef Py_ssize_t i, first, tiles
-        cdef double* D = scratch
+        cdef Py_ssize_t i, nm = <Py_ssize_t> self.n * self.m
+        cdef double* of_part
+        cdef Pass rows
+        cdef int part
+        rows.loss, rows.scratch = <void*> self, scratch
+        rows.E, rows.G, rows.here, rows.carried = E, G, here, carried
+        between_threads(self.parts, sum_part, &rows)
+        sums[0] = rows.sums[0]
+        for part in range(1, self.parts):
+            add_sums(&rows.sums[part], sums)
+            if G != NULL:
+                of_part = scratch + part * nm
+                for i in range(nm):
+                    G[i] += of_part[i]
+
+    cdef void _sum_part(self, Pass* rows, int part) noexcept nogil:
+        cdef Py_ssize_t first = self.part_begins(part), end = self.part_begins(part + 1), tiles
+        cdef double* D = self.room_of_part(rows, part)
         cdef double* by_row = D + <Py_ssize_t> self.block * self.m
         cdef double* spare = by_row + <Py_ssize_t> self.block * self.m
+        cdef double* here = rows.here
         cdef double* kept
-        cdef int rows
+        cdef double* G = rows.G
+        cdef Sums* sums = &rows.sums[part]
+        cdef int count
         sums.gap = sums.R_sq = sums.off = sums.spread = sums.bent = 0.0
-        for i in range((self.N + self.block - 1) // self.block):
-            first = i * self.block
-            rows = <int> min(<Py_ssize_t> self.block, self.N - first)
-            tiles = (rows + TILE - 1) // TILE
+        if G != NULL and part > 0:
+            G = rows.scratch + part * <Py_ssize_t> self.n * self.m
+            memset(G, 0, <Py_ssize_t> self.n * self.m * sizeof(double))
+        while first < end:
+            count = <int> min(<Py_ssize_t> self.block, self.N - first)
+            tiles = (count + TILE - 1) // TILE
             kept = NULL if here == NULL else here + HERE + first * self.m
-            if carried:
+            if rows.carried:
                 memcpy(D, kept, tiles * TILE * self.m * sizeof(double))
             else:
                 # D = X[rows] @ E
-                matmul_nn(rows, self.n, self.m, &self.X[first, 0], E, by_row)
-                to_tiles(rows, self.m, by_row, D)
+                matmul_nn(count, self.n, self.m, &self.X[first, 0], rows.E, by_row)
+                to_tiles(count, self.m, by_row, D)
                 if kept != NULL:
                     memcpy(kept, D, tiles * TILE * self.m * sizeof(double))
             if G != NULL:
@@ -199,8 +273,9 @@ cdef class Rowwise(Loss):
                                        NULL if here == NULL else here + self.carried_size())
             if G != NULL:
                 # G += X[rows].T @ R, with R in the place of D
-                from_tiles(rows, self.m, D, by_row)
-                add_matmul_tn(self.n, rows, self.m, &self.X[first, 0], by_row, G)
+                from_tiles(count, self.m, D, by_row)
+                add_matmul_tn(self.n, count, self.m, &self.X[first, 0], by_row, G)
+            first += self.block
 
     cdef void _tell(self, Sums* sums, double E_norm, double logit_error, Value* value) noexcept nogil:
         """Fill `value` from the sums over all rows at a W of this distance from W_star, of logits that are off by so
@@ -289,42 +364,46 @@ cdef class Rowwise(Loss):
 
     cdef void _look(self, Ray* ray, double* scratch) noexcept nogil:
         """Multiply X with tau and B."""
-        cdef Py_ssize_t i, j, first, m = self.m
+        cdef Py_ssize_t i, j, m = self.m
         cdef double* both = scratch
-        cdef double* by_row = both + 2 * <Py_ssize_t> self.n * m
-        cdef int rows
+        cdef Pass rows
         for i in range(self.n):
             for j in range(m):
                 both[2 * i * m + j], both[(2 * i + 1) * m + j] = ray.tau[i * m + j], ray.B[i * m + j]
-        for i in range((self.N + self.block - 1) // self.block):
-            first = i * self.block
-            rows = <int> min(<Py_ssize_t> self.block, self.N - first)
-            # own = X[rows] @ [tau, B]
-            matmul_nn(rows, self.n, 2 * self.m, &self.X[first, 0], both, by_row)
-            to_tiles(rows, 2 * self.m, by_row, ray.own + OWN + 2 * first * m)
+        rows.loss, rows.both, rows.own = <void*> self, both, ray.own
+        rows.scratch = scratch + 2 * <Py_ssize_t> self.n * m
+        between_threads(self.parts, look_part, &rows)
         ray.tt, ray.tb = dot(self.n * m, ray.tau, ray.tau), dot(self.n * m, ray.tau, ray.B)
         ray.bb = dot(self.n * m, ray.B, ray.B)
         ray.own[TAU_NORM], ray.own[B_NORM] = sqrt(ray.tt), sqrt(ray.bb)
 
+    cdef void _look_part(self, Pass* rows, int part) noexcept nogil:
+        cdef Py_ssize_t first = self.part_begins(part), end = self.part_begins(part + 1)
+        cdef double* by_row = self.room_of_part(rows, part)
+        cdef int count
+        while first < end:
+            count = <int> min(<Py_ssize_t> self.block, self.N - first)
+            # own = X[rows] @ [tau, B]
+            matmul_nn(count, self.n, 2 * self.m, &self.X[first, 0], rows.both, by_row)
+            to_tiles(count, 2 * self.m, by_row, rows.own + OWN + 2 * first * self.m)
+            first += self.block
+
     cdef double _along(self, Ray* ray, double eta, Value* value, double* scratch) noexcept nogil:
         """Fill `value` at W(eta); return the derivative of l(W(eta)) there."""
-        cdef Py_ssize_t i, first, tiles, nm = <Py_ssize_t> self.n * self.m
+        cdef Py_ssize_t i, nm = <Py_ssize_t> self.n * self.m
         cdef const double* W_star = &self.W_star[0, 0]
-        cdef const double* moves
-        cdef double* D = scratch
-        cdef double* spare = D + <Py_ssize_t> self.block * self.m
-        cdef double slope = 0.0, ridge = 0.0, E_sq = 0.0, e, moved
+        cdef double slope, ridge = 0.0, E_sq = 0.0, e, moved
         cdef Sums sums
+        cdef Pass rows
+        cdef int part
         if ray.own[TAU_NORM] != ray.own[TAU_NORM]:
             self._look(ray, scratch)
-        sums.gap = sums.R_sq = sums.off = 0.0
-        for i in range((self.N + self.block - 1) // self.block):
-            first = i * self.block
-            tiles = min(<Py_ssize_t> self.block, self.padded - first) // TILE
-            moves = ray.own + OWN + 2 * first * self.m
-            move_tiles(tiles, self.m, ray.here + HERE + first * self.m, eta, moves, D)
-            sums.gap += self.tilt_rows(first, tiles, D, &sums.R_sq, &sums.off, spare, NULL)
-            slope += slope_of_tiles(tiles, self.m, D, eta, moves)
+        rows.loss, rows.scratch, rows.ray, rows.eta = <void*> self, scratch, ray, eta
+        between_threads(self.parts, part_along, &rows)
+        sums, slope = rows.sums[0], rows.slope[0]
+        for part in range(1, self.parts):
+            add_sums(&rows.sums[part], &sums)
+            slope += rows.slope[part]
         for i in range(nm):
             e = (ray.W[i] - W_star[i]) - eta * (ray.tau[i] - eta * ray.B[i])
             E_sq += e * e
@@ -333,6 +412,22 @@ cdef class Rowwise(Loss):
         self._tell(&sums, sqrt(E_sq), (ray.here[LOGIT_ERROR] + (self.n + 4) * U * self.X_norm * moved
                                        + 4.0 * U * self.X_max * ray.here[E_NORM]), value)
         return self.weight * slope + self.l2 * ridge
+
+    cdef void _part_along(self, Pass* rows, int part) noexcept nogil:
+        cdef Py_ssize_t first = self.part_begins(part), end = self.part_begins(part + 1), tiles
+        cdef const Ray* ray = rows.ray
+        cdef const double* moves
+        cdef double* D = self.room_of_part(rows, part)
+        cdef double* spare = D + <Py_ssize_t> self.block * self.m
+        cdef Sums* sums = &rows.sums[part]
+        sums.gap = sums.R_sq = sums.off = sums.spread = sums.bent = rows.slope[part] = 0.0
+        while first < end:
+            tiles = min(<Py_ssize_t> self.block, self.padded - first) // TILE
+            moves = ray.own + OWN + 2 * first * self.m
+            move_tiles(tiles, self.m, ray.here + HERE + first * self.m, rows.eta, moves, D)
+            sums.gap += self.tilt_rows(first, tiles, D, &sums.R_sq, &sums.off, spare, NULL)
+            rows.slope[part] += slope_of_tiles(tiles, self.m, D, rows.eta, moves)
+            first += self.block
 
     cdef double change(self, Ray* ray, double eta, double* rounding, double* scratch) noexcept nogil:
         cdef Value value
@@ -352,9 +447,11 @@ cdef class Rowwise(Loss):
     cdef bint carry(self, const double* own, double eta, double slack, const double* before,
                     double* here) noexcept nogil:
         cdef double moved = eta * (own[TAU_NORM] + eta * own[B_NORM])
+        cdef Pass rows
         if own[TAU_NORM] != own[TAU_NORM]:
             return False
-        move_tiles(self.padded // TILE, self.m, before + HERE, eta, own + OWN, here + HERE)
+        rows.loss, rows.own, rows.from_here, rows.here, rows.eta = <void*> self, <double*> own, before, here, eta
+        between_threads(self.parts, carry_part, &rows)
         here[LOGIT_ERROR] = (before[LOGIT_ERROR] + self.X_max * slack + (self.n + 4) * U * self.X_norm * moved
                              + 4.0 * U * self.X_max * before[E_NORM])
         return True
