@@ -75,7 +75,7 @@ class GuaranteedRate:
         Raises
         ------
         TypeError, ValueError
-            If t is neither an integer >= 0 nor an array of them.
+            If t is neither an integer >= 0, which a whole float is, too, nor an array of them.
 
         Examples
         --------
@@ -98,7 +98,7 @@ class GuaranteedRate:
         Raises
         ------
         TypeError, ValueError
-            If t is neither an integer >= 0 nor an array of them.
+            If t is neither an integer >= 0, which a whole float is, too, nor an array of them.
         """
         t = _iterations(t)
         if not self.drifts:
@@ -129,6 +129,8 @@ class GuaranteedRate:
 
 def _iterations(t):
     t = as_array("t", t)
+    if t.dtype.kind == "f" and (t == np.floor(t)).all() and np.isfinite(t).all():
+        t = np.clip(t, -1, 2**53).astype(np.int64)      # as the column `iteration` of a history is
     if t.dtype.kind not in "ui":
         raise TypeError(f"t: expected integers >= 0, got dtype {t.dtype}")
     if t.size and t.min() < 0:

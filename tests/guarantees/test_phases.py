@@ -154,6 +154,10 @@ def test_a_schedule_is_promised_far_less_iterations_than_a_constant_step_at_a_sm
     assert {claim.name for claim in audit.claims} >= {"initial", "initial_rate"}
     assert run.history["gap"][-1] <= 1e-6 * run.history["gap"][0]
     assert (run.history["gap"] <= found.gap_at(np.arange(run.iterations + 1))).all()
+    assert np.array_equal(found.gap_at(run.history["iteration"]), found.gap_at(np.arange(run.iterations + 1)))
+    for t in (0.5, [1.0, np.nan], np.inf, "1"):
+        with pytest.raises(TypeError, match="t: expected integers >= 0, got"):
+            found.gap_at(t)
     assert (run.history["drift"] <= found.drift_at(np.arange(run.iterations + 1))).all()
     # both forms of the promise, at every t and beyond the last phase
     t = np.arange(3 * len(found.gaps))
