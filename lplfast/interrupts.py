@@ -15,19 +15,23 @@ class Cancelled(BaseException):
 
 
 class cancellable:
-    """Context manager: let what this thread does inside look up by `cancelled()`, a function.
+    """Context manager: let what this thread does inside look up by `cancelled()`, too, a function.
 
     A class, since a generator of contextlib sets an attribute of the exception that leaves it, which not all allow.
     """
 
     def __init__(self, cancelled):
-        self.cancelled = cancelled
+        self.cancelled, self.around = cancelled, None
 
     def __enter__(self):
-        _thread.cancelled = self.cancelled
+        self.around = getattr(_thread, "cancelled", None)
+        _thread.cancelled = self._either
 
     def __exit__(self, *exc):
-        _thread.cancelled = None
+        _thread.cancelled = self.around
+
+    def _either(self):
+        return self.cancelled() or (self.around is not None and self.around())
 
 
 def look_up():

@@ -27,7 +27,7 @@ def experiment(rng, rule, width):
 
 
 grid = {"rule": ["local", "sharp", "majorizer"], "width": [3, 10, 30, 100, 300]}
-with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None):
+with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0"):
     found = sweep(experiment, grid, seeds=10, backend="dask")
 found
 

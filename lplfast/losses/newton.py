@@ -70,9 +70,9 @@ def _descend(function, V, method, warm, steps, report):
     """Return where one method comes to from V, and the gradient there."""
     V, value, gradient = method.start(V, warm)
     for _ in range(steps):
-        look_up()
         if report is not None:
             report(V, float(np.linalg.norm(gradient)))
+        look_up()
         direction = method.direction(V, gradient)
         found = None if direction is None else _search(function, V, value, gradient, direction)
         if found is None:

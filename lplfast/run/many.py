@@ -6,6 +6,7 @@ from ..annotations import FilePath, Mode
 from ..cores import available_cores
 from ..losses.problems import Problem
 from ..network import Network
+from ..progress import progress_bar
 from ..rules.registry import StepSize
 from ..spectral.spectral import Spectral
 from ..validation import as_callable, as_count, as_number
@@ -14,7 +15,6 @@ from .folder import CheckpointFolder
 from .options import Record
 from .plan import Plan
 from .run import Run
-from .training import progress_bar
 
 __all__ = ["train_many"]
 

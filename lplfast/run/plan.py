@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 from typing import Any, Self
 
 import numpy as np
@@ -41,13 +42,18 @@ class Plan:
 
     @classmethod
     def validated(cls, problem: Problem, network: Network | Run, *, step_size: StepSize | None, max_iter: int,
-                  max_time: float | None, **given: Any) -> Self:
+                  max_time: float | None, solve: bool | None = None, **given: Any) -> Self:
         """Return the plan of a run on `problem` from `network`, a Network or a Run to be continued.
+
+        Unless `solve` is None, the minimizer is looked for here, where that takes work, within `max_time`; `solve` says
+        whether with a progress bar.
 
         Raises
         ------
         TypeError, ValueError
             If anything does not fit.
+        TimeoutError
+            If `max_time` passes over the solution.
 
         """
         run, taken = None, 0
@@ -56,18 +62,22 @@ class Plan:
         check_pair(problem, network)
         options = (RunOptions.new(step_size=step_size, **given) if run is None else
                    RunOptions.again(run.continuation.options, step_size=step_size, **given))
-        trained = problem if options.layer_scales.plain else scaled(problem, options.layer_scales.product)
-        if run is None or step_size is not None:
-            # what a rule needs at its first step, its own run has had
-            missing = missing_for(options.rule, trained, _in_units(network, options))
-            if missing:
-                raise ValueError(f"step_size: {options.rule!r} needs {missing}")
         max_iter = as_count("max_iter", max_iter, least=0)
         if max_iter < taken:
             raise ValueError(f"max_iter: expected at least {taken}, the steps that the run has taken, since it counts "
                              f"all steps of a run, got {max_iter}")
         max_time = math.inf if max_time is None else as_number("max_time", max_time)
         _check_history(max_iter, options)
+        if solve is not None:
+            started = time.perf_counter()
+            problem.solve(max_time=None if max_time == math.inf else max_time, progress=solve)
+            max_time = max(0.0, max_time - (time.perf_counter() - started))
+        trained = problem if options.layer_scales.plain else scaled(problem, options.layer_scales.product)
+        if run is None or step_size is not None:
+            # what a rule needs at its first step, its own run has had
+            missing = missing_for(options.rule, trained, _in_units(network, options))
+            if missing:
+                raise ValueError(f"step_size: {options.rule!r} needs {missing}")
         if run is not None:
             _check_origin(problem, run)
         return cls(problem, network, run, options, max_iter, max_time, trained)

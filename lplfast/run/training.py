@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ..annotations import FilePath, Mode
 from ..losses.problems import Problem
 from ..network import Network
+from ..progress import progress_bar
 from ..rules.registry import StepSize
 from ..spectral.spectral import Spectral
 from ..validation import as_callable, as_count, as_number
@@ -14,7 +15,7 @@ from .options import Record
 from .plan import Plan
 from .run import Run
 
-__all__ = ["progress_bar", "train"]
+__all__ = ["train"]
 
 
 def train(problem: Problem, network: Network | Run, step_size: StepSize | None = None, *, max_iter: int = 1000,
@@ -88,7 +89,7 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     checkpoint_every : float
         See `checkpoint`. A run that is killed loses at most these seconds, a step, and the time that writing takes.
     progress : bool
-        Whether to show a progress bar (tqdm).
+        Whether to show a progress bar (tqdm), of the solution for the minimizer, too, where there has to be one.
 
     Returns
     -------
@@ -100,6 +101,8 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     ------
     TypeError, ValueError
         On bad arguments, before any work; if the rule needs what the problem or the network does not have.
+    TimeoutError
+        If `max_time` has passed before the minimizer of the loss was found, see `Problem.solve`: the same call goes on.
     Interrupted
         On Ctrl-C; its `run` holds everything computed so far.
     Exception
@@ -116,7 +119,8 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     """
     plan = Plan.validated(problem, network, step_size=step_size, max_iter=max_iter, tol=tol, grad_tol=grad_tol,
                           max_growth=max_growth, max_time=max_time, constants=constants, compress=compress,
-                          layer_scales=layer_scales, record=record, record_every=record_every)
+                          layer_scales=layer_scales, record=record, record_every=record_every,
+                          solve=bool(progress))
     n_threads = None if n_threads is None else as_count("n_threads", n_threads)
     callback_every = as_count("callback_every", callback_every)
     if callback is not None:
@@ -127,24 +131,3 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
     return carry_out(plan, checkpoint=file, bar=progress_bar(progress, plan.max_iter), n_threads=n_threads,
                      callback=callback, callback_every=callback_every)
 
-
-def progress_bar(progress, total, unit="step"):
-    """Return a context manager that gives a function to call with the number of units just done; None for no bar."""
-    if not progress:
-        return None
-    return _Tqdm(total, unit)
-
-
-class _Tqdm:
-    def __init__(self, total, unit):
-        try:
-            from tqdm.auto import tqdm
-        except ImportError as error:
-            raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
-        self.bar = tqdm(total=total, unit=unit)
-
-    def __enter__(self):
-        return self.bar.update
-
-    def __exit__(self, *exc):
-        self.bar.close()

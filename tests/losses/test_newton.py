@@ -1,5 +1,7 @@
 """Minimizers of losses of labels: found to rounding, however bad the data, and as far off as is said."""
 
+import time
+
 import mpmath
 import numpy as np
 import pytest
@@ -12,6 +14,44 @@ def test_large_problems_are_solved_by_conjugate_gradients():
     rng = np.random.default_rng(0)
     problem = LogisticLoss(rng.standard_normal((20, 3100)), labels(rng, LogisticLoss, 20, 1), l2=1.0)
     assert problem.minimum_error < 1e-12 * problem.minimum
+
+
+def test_a_solution_ends_in_time_and_goes_on_where_it_was(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, classes = rng.standard_normal((4000, 30)), rng.integers(0, 4, 4000)
+    problem, whole = (SoftmaxLoss(X, classes, l2=1.0) for _ in range(2))
+    monkeypatch.setattr("lplfast.losses.newton.CHEAP", 0.0)
+    evaluated = []
+    evaluate = SoftmaxLoss.value_and_gradient
+
+    def slow(self, V):
+        evaluated.append(V)
+        if len(evaluated) == 2:
+            time.sleep(0.2)
+        return evaluate(self, V)
+
+    monkeypatch.setattr(SoftmaxLoss, "value_and_gradient", slow)
+    network = Network.gaussian(30, 8, 4, rng=0)
+    with pytest.raises(TimeoutError, match=r"0.15 s have passed before the minimizer was found; .* goes on from there"):
+        train(problem, network, "majorizer", max_time=0.15)
+    run = train(problem, network, "majorizer", max_iter=3)
+    # not from 0 again
+    assert evaluated[2].any()
+    assert np.array_equal(evaluated[2], evaluated[1])
+    assert run.iterations == 3
+    assert np.linalg.norm(problem.minimizer - whole.minimizer) <= 2 * problem.minimizer_error
+    assert problem.solve() is None      # once is enough
+    with pytest.raises(ValueError, match="max_time: expected"):
+        SoftmaxLoss(X, classes, l2=2.0).solve(max_time=-1)
+
+
+def test_a_solution_shows_its_progress(capsys):
+    rng = np.random.default_rng(0)
+    problem = SoftmaxLoss(rng.standard_normal((50, 3)), rng.integers(0, 3, 50), l2=1.0)
+    problem.solve(progress=True)
+    assert "minimizer: " in capsys.readouterr().err
+    problem.solve(progress=True)
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss, PseudoHuberLoss])

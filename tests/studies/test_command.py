@@ -65,7 +65,7 @@ def test_a_study_from_the_shell(study, lplfast):
 
 
 def test_a_study_on_a_cluster_from_the_shell(study, lplfast):
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         code, out, _ = lplfast("sweep", study, "--backend", "dask", "--scheduler", cluster.scheduler_address)
     assert (code, "12 cells, 0 failed" in out) == (0, True)
     with pytest.raises(ValueError, match="No clients found"):

@@ -42,7 +42,7 @@ def cluster(no_process_is_left):
     """A scheduler in this process, and two workers in their own."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)     # what it says of killed workers
     with (dask.config.set({"distributed.scheduler.no-workers-timeout": "60s"}),
-          LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+          LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
           Client(cluster) as client):
         yield client
 
