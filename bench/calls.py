@@ -24,7 +24,7 @@ WIDE = 1_000_000
 
 STATUS = pathlib.Path("/proc/self/status")      # Linux tells there what a process held at most
 
-OPTIONAL = ("dask", "jax", "joblib", "matplotlib", "netCDF4", "pandas", "sklearn", "torch", "tqdm", "xarray")
+OPTIONAL = ("dask", "jax", "joblib", "matplotlib", "netCDF4", "numba", "pandas", "sklearn", "torch", "tqdm", "xarray")
 
 
 def tables(quick):

@@ -12,11 +12,13 @@ from .rivals import RIVALS, follow
 from .table import Row, Table
 from .timing import Rounds, timed_once
 
-__all__ = ["tables"]
+__all__ = ["RIVALS_OF_ALL_CORES", "tables"]
 
 # (n, m, h), our steps, and those of a rival
 SIZES = [((512, 512, 512), 40, 3), ((1024, 1024, 1024), 10, 2)]
 COMPARED = 2
+
+RIVALS_OF_ALL_CORES = ("NumPy", "PyTorch", "JAX", "Numba")
 
 # Seconds until the threads of whoever was timed before have gone to sleep.
 REST = 0.3
@@ -42,7 +44,7 @@ def _one_size(size, steps, rival_steps, cores, repeats):
         check_certified(run.history, follow(RIVALS["NumPy"].load(), case), COMPARED)
     with contextlib.ExitStack() as stack:
         rivals = {name: stack.enter_context(AllThreads(name, size, rival_steps))
-                  for name in ("NumPy", "PyTorch", "JAX") if RIVALS[name].installed}
+                  for name in RIVALS_OF_ALL_CORES if RIVALS[name].installed}
         taken = {name: [] for name in (*ours, *rivals)}
         for _ in range(repeats):
             for name, run in ours.items():

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info
 
 __all__ = ["describe", "load", "sentence", "show"]
 
-PACKAGES = ("lplfast", "numpy", "scipy", "torch", "jax", "jaxlib")
+PACKAGES = ("lplfast", "numpy", "scipy", "torch", "jax", "jaxlib", "numba")
 
 
 def describe():

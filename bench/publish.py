@@ -8,9 +8,10 @@ import json
 import pathlib
 
 from . import environment, scaling
+from .cores import RIVALS_OF_ALL_CORES
 from .table import Table, short
 
-__all__ = ["PARTS", "between", "details", "load", "summary"]
+__all__ = ["PARTS", "between", "details", "load", "missing", "summary"]
 
 ROOT = pathlib.Path(__file__).parent.parent
 STORED, FIGURES = ROOT / "docs" / "bench.json", ROOT / "docs" / "figures"
@@ -19,15 +20,21 @@ BEGIN, END = "<!-- speed: written by python -m bench.publish -->\n", "<!-- speed
 # How the tables call what ours is compared with, in their order; whatever was not measured is left out.
 NAMES = {
     "NumPy": "NumPy", "NumPy svd": "NumPy, `svd`", "PyTorch": "PyTorch", "JAX": "JAX, compiled",
-    "NumPy, compressed": "NumPy at width k", "twin, compressed": "our NumPy twin at width k",
+    "Numba": "Numba, compiled", "NumPy, compressed": "NumPy at width k", "JAX, compressed": "JAX at width k",
+    "Numba, compressed": "Numba at width k", "twin, compressed": "our NumPy twin at width k",
     "native": "ours, not compressed", "exact": "ours, LAPACK at every step", "compression": "compression, once a run",
 }
 
 # What the README shows of them, and at which sizes: the typical one, a wide network, many inputs, and one where
 # compression can do nothing.
-SHOWN = ("NumPy", "PyTorch", "JAX", "NumPy, compressed")
+SHOWN = ("NumPy", "PyTorch", "JAX", "Numba", "NumPy, compressed", "JAX, compressed", "Numba, compressed")
 SIZES = ("n=20 m=20 h=1000, 150 steps", "n=20 m=20 h=100000, 150 steps", "n=100 m=10 h=10000, 150 steps",
          "n=512 m=512 h=512, 150 steps")
+
+
+# Every table of `python -m bench`, in the order in which it makes them.
+TABLES = ("bare", "compiling", "rivals", "calls", "memory", *scaling.SWEEPS, "softmax", "tolerance", "many", "studies",
+          "cores")
 
 
 def load(path=STORED):
@@ -39,12 +46,13 @@ def load(path=STORED):
 def summary(found, tables):
     """Return the README's part as Markdown: a step of ours and of the main rivals, at four sizes."""
     ours = _ours(tables["rivals"].rows)
-    lines = [["", "lplfast", *(NAMES[other] for other in SHOWN)]]
-    lines += [[size, short(ours[size]["NumPy"].time), *(_against(ours[size].get(other)) for other in SHOWN)]
+    shown = [other for other in SHOWN if other in ours[SIZES[0]]]
+    lines = [["", "lplfast", *(NAMES[other] for other in shown)]]
+    lines += [[size, short(ours[size]["NumPy"].time), *(_against(ours[size].get(other)) for other in shown)]
               for size in SIZES]
     parts = [
         "Time of one iteration in us, with everything that is recorded, and in brackets how many times ours that is.\n"
-        "k = min(h, n + m) is the width that compression leaves: the last column is NumPy with our compression.",
+        "k = min(h, n + m) is the width that compression leaves; \"at width k\": others, with our compression.",
         _grid(lines),
         f"{environment.sentence(found)}.",
     ]
@@ -59,6 +67,7 @@ def details(found, tables):
         "One iteration with everything that is recorded, in us, and how many times ours that is (k = min(h, n + m) is\n"
         "the width that compression leaves):",
         _rivals(tables["rivals"].rows),
+        *_compiling(tables),
         "Against the limit, the three matrix products that no step can do without (dgemm, called from Cython), in us:",
         _limit(tables["bare"].rows),
         "And whole calls:",
@@ -67,6 +76,16 @@ def details(found, tables):
         f"{environment.sentence(found)}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def missing(tables):
+    """Return what a whole `python -m bench` would have stored and these Tables do not have."""
+    absent = [f"table {name!r}" for name in TABLES if name not in tables]
+    for name, others in (("rivals", NAMES), ("cores", RIVALS_OF_ALL_CORES)):
+        if name in tables:
+            found = {row.other for row in tables[name].rows}
+            absent += [f"{other!r} in table {name!r}" for other in others if other not in found]
+    return absent
 
 
 def _ours(rows):
@@ -89,6 +108,15 @@ def _rivals(rows):
             lines.append([name, *(_against(column.get(other)) for column in columns)])
     lines.append(["fastest at full width / ours, LAPACK at every step", *(_ratio(exact[what]) for what in ours)])
     return _grid(lines)
+
+
+def _compiling(tables):
+    """Yield what compiling takes, in a sentence, if it was measured."""
+    if "compiling" in tables:
+        rows = tables["compiling"].rows
+        said = "; ".join(f"{row.other} {short(row.other_time / 1e6)} s" for row in rows)
+        yield (f"Before the first step, and not in the table: {said} (JAX for each size, Numba once a process). The "
+               f"whole run of ours with {rows[0].what} takes {short(rows[0].time)} us.")
 
 
 def _limit(rows):
@@ -131,7 +159,10 @@ PARTS = {ROOT / "README.md": summary, ROOT / "docs" / "comparison.md": summary,
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench.publish", description=__doc__)
     parser.add_argument("file", nargs="?", metavar="FILE", default=STORED, help="default: docs/bench.json")
-    found, tables = load(parser.parse_args().file)
+    file = parser.parse_args().file
+    found, tables = load(file)
+    for absent in missing(tables):
+        print(f"{file} has no {absent}: left out")
     for path, render in PARTS.items():
         before, _, after = between(path.read_text(encoding="utf-8"))
         path.write_text(before + render(found, tables) + after, encoding="utf-8")

@@ -1,5 +1,6 @@
 """Benchmarks time what they say: a rival that computes something else is refused; documents show what was stored."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_the_readme_has_four_rows():
     table = [line for line in publish.summary(*publish.load()).splitlines() if line.startswith("|")]
     assert len(table) == 2 + 4
     assert all(len(cell.split()) == 2 for line in table[2:] for cell in line.split("|")[3:-1])
+
+
+def test_what_was_not_measured_is_named_and_left_out():
+    environment, tables = publish.load()
+    assert not {"table 'rivals'", "'NumPy' in table 'rivals'"} & {*publish.missing(tables)}
+    rows = [row for row in tables["rivals"].rows if row.other != "PyTorch"]
+    fewer = tables | {"rivals": dataclasses.replace(tables["rivals"], rows=rows)}
+    del fewer["many"]
+    assert {*publish.missing(fewer)} - {*publish.missing(tables)} == {"table 'many'", "'PyTorch' in table 'rivals'"}
+    assert not [line for line in publish.summary(environment, fewer).splitlines() if "|" in line and "PyTorch" in line]
+    assert "runs, n=20" not in publish.details(environment, fewer)
 
 
 def test_what_was_missed_or_lost_is_bold():
