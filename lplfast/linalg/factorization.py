@@ -14,12 +14,15 @@ from scipy.linalg import lapack
 
 from ..validation import as_matrix
 
-__all__ = ["Factorization", "factorize"]
+__all__ = ["Factorization", "factorize", "is_graded"]
 
 EPS = float(np.finfo(float).eps)
 
 # Rows more than so many times larger than all that are needed make a matrix graded: it takes a slower elimination.
 GRADED = 1024.0
+
+# Rows that are looked at together, without a copy of all of them.
+ROWS = 512
 
 # Of columns that are independent by at least this part of the most independent one, the largest is preferred.
 FAIR = 1e-4
@@ -146,10 +149,8 @@ def factorize(X):
     k = min(N, n)
     scale = _column_scales(X)
     B = np.divide(X, scale, out=np.empty((N, n), order="F"))
-    sizes = np.maximum(B.max(axis=1), -B.min(axis=1))
-    typical = np.partition(sizes, N - k)[N - k]
-    if not typical > 0:
-        typical = sizes[sizes > 0].min(initial=np.inf)
+    sizes = _row_sizes(B)
+    typical = _typical(sizes, k)
     graded = bool(sizes.max() > GRADED * typical)
     reflectors, R, pivots = _triangle(B, sizes if graded else None)
     judged, judged_pivots, judged_scale = R, pivots, scale
@@ -182,6 +183,32 @@ def factorize(X):
         core = core @ T
     s, left, right = _jacobi(core)
     return Factorization(rank, s, basis @ right, left, core, basis, reflectors, order, others, N)
+
+
+def is_graded(X, scale):
+    """Whether rows of `X / scale` may be so far above those needed that `factorize` sorts them; X has n <= N columns.
+
+    `scale` is a power of two a column, which leaves it a length of 1 to 2. Rounding may give `factorize` the next one.
+    """
+    N, n = X.shape
+    peak = float((np.maximum(X.max(axis=0), -X.min(axis=0)) / scale).max())
+    # fewer than n rows above peak / unlike would leave every column shorter than that
+    unlike = GRADED / 4
+    if (n + N / unlike**2) * peak * peak < 0.5:
+        return False
+    sizes = np.concatenate([_row_sizes(X[at:at + ROWS] / scale) for at in range(0, N, ROWS)])
+    return bool(sizes.max() > unlike * _typical(sizes, n))
+
+
+def _row_sizes(B):
+    """Return the largest absolute value in every row."""
+    return np.maximum(B.max(axis=1), -B.min(axis=1))
+
+
+def _typical(sizes, k):
+    """Return the k-th largest size; if that is 0, the least one that is not."""
+    typical = np.partition(sizes, len(sizes) - k)[-k]
+    return typical if typical > 0 else sizes[sizes > 0].min(initial=np.inf)
 
 
 def _triangle(B, sizes):

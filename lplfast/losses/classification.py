@@ -51,6 +51,7 @@ class Classification(RowLoss):
         _, error = self._errors(constants["uncertainty"])
         if self.basis is None:
             return self.kind(self._X, Z, W_star, minimum_error=error, **constants)
+        del constants["X_max"]      # of X in the frame of the data, it is another
         norm = np.linalg.norm(self._X)
         lost = np.linalg.norm(self._X @ self._unseen) + (2 * self.shape[0] + 16) * U * math.sqrt(self.rank) * norm
         return self.kind(self._X @ self.basis, Z, self.basis.T @ W_star, minimum_error=error, lost=lost, **constants)
@@ -98,7 +99,7 @@ class Classification(RowLoss):
     @property
     def _steepness(self):
         """What the curvature changes by along a matrix of norm 1, as a part of itself, at most."""
-        return self.per_row * float(np.linalg.norm(self._X, axis=1).max()) * (1 + (self.shape[0] + 4) * U)
+        return self.per_row * math.sqrt(np.einsum("ij,ij->i", self._X, self._X).max()) * (1 + (self.shape[0] + 4) * U)
 
     def _refused(self):
         """Say why no minimizer is certified."""
@@ -134,7 +135,7 @@ class Classification(RowLoss):
     def _slopes(self, Z, targets):
         return self._probabilities(Z) - targets
 
-    def _slopes_rounding(self, Z, logits):
+    def _slopes_rounding(self, Z, targets, logits):
         # of the logits, and of the probabilities some 8 u more
         P = self._probabilities(Z)
         return self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + scipy.special.entr(P))

@@ -40,21 +40,21 @@ cdef class CrossEntropy(Rowwise):
 
     Parameters
     ----------
-    X, W_star, mu, K, minimum, weight, l2, uncertainty, unseen, lost, minimum_error
+    X, W_star, mu, K, minimum, weight, l2, uncertainty, unseen, lost, minimum_error, X_max
         As of `Rowwise`.
     logits : (N, m) array
         What the minimizer makes of X, a frozen matrix included.
     """
 
     def __init__(self, X, logits, W_star, *, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, unseen=None,
-                 lost=0.0, minimum_error=None):
+                 lost=0.0, minimum_error=None, X_max=None):
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
-                         unseen=unseen, lost=lost, minimum_error=minimum_error, steepest=0.5)
+                         unseen=unseen, lost=lost, minimum_error=minimum_error, X_max=X_max, steepest=0.5)
         logits = self._outputs("logits", logits)
         logs = self._log_probabilities(logits)
         self.logits = logits
         self.logs, self.probabilities = self._tiles(logs), self._tiles(np.exp(logs))
-        self.widest, self.faintest = np.linalg.norm(self.X, axis=1).max(), abs(logs).max()
+        self.widest, self.faintest = sqrt(np.einsum("ij,ij->i", self.X, self.X).max()), abs(logs).max()
         self.made = True
 
     def _log_probabilities(self, logits):

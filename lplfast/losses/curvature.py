@@ -1,31 +1,11 @@
-"""The curvatures of `X.T X`, where they can be had without a decomposition: bounds, or exact numbers."""
+"""The curvatures of `X.T X`, where it is diagonal and formed without rounding: exact numbers."""
 
 import fractions
 import math
 
 import numpy as np
 
-from .proof import SLACK, U, blocks, summing
-
-__all__ = ["exact_curvatures", "largest_curvature", "rounded"]
-
-
-def largest_curvature(X):
-    """Return an upper bound on s_max(X)^2, exact where X.T X is formed without rounding and is diagonal."""
-    exact = exact_curvatures(X, 1, 0.0)
-    if exact is not None:
-        return rounded(exact[0], math.inf)
-    # the smaller of both Gram matrices, of entries below 1
-    A = X if X.shape[0] >= X.shape[1] else X.T
-    peak = float(abs(A).max())
-    gram = np.zeros((A.shape[1],) * 2)
-    for rows in blocks(A.shape[0]):
-        block = A[rows] / peak
-        gram += block.T @ block
-    size = float(np.trace(gram))
-    # sums of the Gram matrix, and LAPACK's eigenvalues of it: 10 p u of its norm
-    off = (summing(A.shape[0]) + 10 * U * A.shape[1] + 8 * U) * size
-    return float((np.linalg.eigvalsh(gram)[-1] + off) * (1 + SLACK)) * peak**2
+__all__ = ["exact_curvatures", "rounded"]
 
 
 def exact_curvatures(X, rows, l2):

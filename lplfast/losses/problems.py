@@ -163,6 +163,7 @@ class Problem(ByRank):
         return network if seen[0] is W1 and seen[1] is W2t else network.replace(np.concatenate(seen))
 
     _ridge_on = None    # the frozen matrix, where a ridge acts on it
+    _on_demand = ("fingerprint",)       # attributes that are worked out when they are asked for
 
     def _seen_inputs(self, A):
         """Return the part of A, n rows, that is in what the data see: A itself, if that is all."""
@@ -228,7 +229,7 @@ class Problem(ByRank):
 
     def __getstate__(self):
         # what is worked out on demand stays behind, so that use makes no difference to a pickle, or to a digest of one
-        return {name: value for name, value in sorted(vars(self).items()) if name != "fingerprint"}
+        return {name: value for name, value in sorted(vars(self).items()) if name not in self._on_demand}
 
     def _numbers(self):
         """Return what a table shows of this loss, name and number."""

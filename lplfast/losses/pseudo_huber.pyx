@@ -56,7 +56,7 @@ cdef class PseudoHuber(Rowwise):
 
     Parameters
     ----------
-    X, W_star, mu, K, minimum, weight, l2, uncertainty, blur
+    X, W_star, mu, K, minimum, weight, l2, uncertainty, blur, X_max
         As of `Rowwise`.
     residuals : (N, m) array
         X @ W_star - Y, a frozen matrix included, divided by delta.
@@ -68,11 +68,12 @@ cdef class PseudoHuber(Rowwise):
     cdef double[::1] cosines            # 1 / sqrt(1 + residual^2)
     cdef readonly double delta
 
-    def __init__(self, X, residuals, W_star, *, delta, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, blur=0.0):
+    def __init__(self, X, residuals, W_star, *, delta, mu, K, minimum, weight=1.0, l2, uncertainty=0.0, blur=0.0,
+                 X_max=None):
         delta = as_number("delta", delta, positive=True)
         # the second derivative is (1 + (r / delta)^2)^(-3/2)
         super().__init__(X, W_star, mu=mu, K=K, minimum=minimum, weight=weight, l2=l2, uncertainty=uncertainty,
-                         blur=blur, steepest=1.0)
+                         blur=blur, X_max=X_max, steepest=1.0)
         residuals = self._outputs("residuals", residuals)
         self.residuals, self.delta = self._tiles(residuals), delta
         self.cosines = 1.0 / np.hypot(1.0, self.residuals)

@@ -72,7 +72,7 @@ class PseudoHuberLoss(RowLoss):
                              f"to {abs(Y).max():.3g} and delta = {self.delta:.3g}; raise delta")
         super().__init__(X, Y.copy(), l2=l2, reduction=reduction, offset=offset, curvature=1.0)
         # what rows pull with at W = 0, together
-        pull = min(self.delta, abs(Y).max()) * abs(X).max() * len(X)
+        pull = min(self.delta, abs(Y).max()) * max(float(X.max()), -float(X.min())) * len(X)
         if not pull < HUGE:
             raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
                              f"{pull:.3g}; rescale X or Y")
@@ -88,17 +88,19 @@ class PseudoHuberLoss(RowLoss):
 
     def _compiled(self, V, W_star, **constants):
         # what the kernel stores of the residuals is off by rounding
-        blur = np.linalg.norm(self._residuals_rounding(self._X @ V, self._outputs_rounding(V)))
-        return PseudoHuber(self._X, self._residuals(self._X @ V, self._targets), W_star, delta=self.delta,
+        Z, T, n = self._X @ V, self._targets, self.shape[0]
+        outputs = np.concatenate([(n + 1) * U * (abs(self._X[rows]) @ abs(V)) for rows in self._pieces()])
+        blur = np.linalg.norm(self._residuals_rounding(Z, T, outputs))
+        return PseudoHuber(self._X, self._residuals(Z, T), W_star, delta=self.delta,
                            blur=self.delta * blur * (1 + 1e-6), **constants)
 
     def _residuals(self, Z, targets):
         """Return the residuals in units of delta."""
         return (Z - targets) / self.delta
 
-    def _residuals_rounding(self, Z, outputs):
+    def _residuals_rounding(self, Z, targets, outputs):
         """Bound what rounding may have done to them, entry by entry: outputs, a difference, a quotient."""
-        return outputs / self.delta + 3 * U * abs(self._residuals(Z, self._targets))
+        return outputs / self.delta + 3 * U * abs(self._residuals(Z, targets))
 
     def _second_derivatives(self, x):
         return (1 / np.hypot(1.0, x)) ** 3
@@ -111,11 +113,11 @@ class PseudoHuberLoss(RowLoss):
         x = self._residuals(Z, targets)
         return self.delta * (x / np.hypot(1.0, x))
 
-    def _slopes_rounding(self, Z, outputs):
+    def _slopes_rounding(self, Z, targets, outputs):
         # the second derivative falls with |x|, and nowhere in reach of rounding is it above that at the least |x|
-        off = self._residuals_rounding(Z, outputs)
-        steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z, self._targets)) - off, 0.0))
-        return self.delta * (steepest * off) + 8 * U * abs(self._slopes(Z, self._targets))
+        off = self._residuals_rounding(Z, targets, outputs)
+        steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z, targets)) - off, 0.0))
+        return self.delta * (steepest * off) + 8 * U * abs(self._slopes(Z, targets))
 
     def _second(self, Z, targets):
         return self._second_derivatives(abs(self._residuals(Z, targets)))

@@ -4,6 +4,7 @@ docs/theory.md, section 12.
 """
 
 import contextlib
+import functools
 import math
 import os
 import threading
@@ -19,7 +20,7 @@ from ..progress import solution_bar
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
 from .conditioning import describe_conditioning
-from .curvature import largest_curvature
+from .gram import Gram
 from .newton import newton
 from .problems import Problem
 from .rowwise import Rowwise
@@ -59,35 +60,65 @@ class RowLoss(Problem):
     """
 
     needs_ridge = True
+    _on_demand = ("fingerprint", "_gram", "_spectrum")
 
     def __init__(self, X, targets, *, l2, reduction, offset, curvature):
         N, n = X.shape
         if targets.shape[0] != N:
             raise ValueError(f"{self.targets_name}: expected {N} rows as in X, got {targets.shape[0]}")
-        if not abs(X).max() < HUGE / max(X.shape):
-            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {abs(X).max():.3g}; "
-                             "rescale X")
+        peak = max(float(X.max()), -float(X.min()))
+        if not peak < HUGE / max(X.shape):
+            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {peak:.3g}; rescale X")
         self.shape, self.basis, self._kernel, self._reached = (n, targets.shape[1]), None, None, None
         self.l2 = as_number("l2", l2, positive=self.needs_ridge)
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
+        self._X.flags.writeable = False     # the kernel has it, too
         self._offset = as_offset(offset, self.shape)
         self._ridge_on = self._offset if self.l2 > 0 and offset is not None else None
         self._weight = 1 / N if reduction == "mean" else 1.0
         with single_threaded_blas():
-            found, top_sq = factorize(X), largest_curvature(X)
-        self.rank = found.rank
-        if self.l2 == 0 and found.rank == 0:
-            raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
-        # what the data do not see of W1; None where that is nothing
-        self._unseen = None if found.rank == n else found.null
-        if self.l2 == 0 and found.rank < n:
-            self.basis = found.V
-        self.singular_values = np.pad(found.s, (0, min(X.shape) - found.rank))
-        with np.errstate(over="ignore", divide="ignore"):
-            self.condition_number = float(found.s[0] / found.s[-1]) if self.rank else np.inf
+            self._look_at_data()
+            top_sq = self._gram.largest
         self.mu = self.l2
         self.K = float(self._weight * curvature * top_sq + self.l2) * (1 + 8 * U)
+
+    def _look_at_data(self):
+        """Find the rank of X, and what it does not see: from X.T X if that can tell, or else from a decomposition."""
+        n = self.shape[0]
+        self.rank, self._unseen = n, None       # what the data do not see of W1; None where that is nothing
+        if self._gram.proves_full_rank():
+            return
+        found = factorize(self._X)
+        self.rank, self._spectrum = found.rank, found.s
+        if self.l2 == 0 and found.rank == 0:
+            raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
+        if found.rank < n:
+            self._unseen = found.null
+            if self.l2 == 0:
+                self.basis = found.V
+
+    @functools.cached_property
+    def _gram(self):
+        return Gram(self._X)
+
+    @functools.cached_property
+    def _spectrum(self):
+        """The singular values of X that are not 0."""
+        with single_threaded_blas():
+            found = self._gram.singular_values()
+            return factorize(self._X).s if found is None else found
+
+    @property
+    def singular_values(self) -> Array:
+        """The singular values of X, largest first."""
+        return np.pad(self._spectrum, (0, min(self._X.shape) - self.rank))
+
+    @property
+    def condition_number(self) -> float:
+        """s_1(X) / s_r(X), r the rank."""
+        with np.errstate(over="ignore", divide="ignore"):
+            return float(self._spectrum[0] / self._spectrum[-1]) if self.rank else np.inf
 
     @property
     def kernel(self) -> Rowwise:
@@ -186,7 +217,7 @@ class RowLoss(Problem):
         # rounding counts twice: in the gradient here, and in the slopes that the kernel stores
         uncertainty = (np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)) * (1 + 1e-6)
         return self._compiled(V, W_star, mu=self.mu, K=self.K, minimum=float(value), weight=self._weight, l2=self.l2,
-                              uncertainty=uncertainty)
+                              uncertainty=uncertainty, X_max=math.sqrt(self._gram.largest) * (1 + 4 * U))
 
     @property
     def work(self) -> int:
@@ -241,15 +272,15 @@ class RowLoss(Problem):
 
     def _gradient_rounding(self, V):
         """Bound what rounding may have done to the gradient at V, entry by entry."""
-        N, size, absolute = len(self._X), abs(self._X), abs(V)
-        Z = self._X @ V
-        R = self._slopes_rounding(Z, self._outputs_rounding(V))
-        sums = (N + 4) * U * (size.T @ (abs(self._slopes(Z, self._targets)) + R))
-        return float(np.linalg.norm(self._weight * (size.T @ R + sums) + 4 * U * self.l2 * absolute))
-
-    def _outputs_rounding(self, V):
-        """Bound what rounding may have done to X V, entry by entry: a sum of n products."""
-        return (self.shape[0] + 1) * U * (abs(self._X) @ abs(V))
+        N, n = self._X.shape
+        absolute, found = abs(V), np.zeros(self.shape)
+        for rows in self._pieces():
+            X, T = self._X[rows], self._targets[rows]
+            Z, size = X @ V, abs(X)
+            # of the outputs: sums of n products
+            R = self._slopes_rounding(Z, T, (n + 1) * U * (size @ absolute))
+            found += size.T @ (R + (N + 4) * U * (abs(self._slopes(Z, T)) + R))
+        return float(np.linalg.norm(self._weight * found + 4 * U * self.l2 * absolute))
 
     def __getstate__(self):
         # solved first, whether that was asked for before or not: nobody who is sent this has to do it again

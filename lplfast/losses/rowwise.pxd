@@ -62,7 +62,7 @@ cdef class Rowwise(Loss):
     cdef Py_ssize_t padded              # N, or the multiple of TILE above it
     cdef int block                      # rows of a block, a multiple of TILE
     cdef int parts                      # of whole blocks
-    cdef double[:, ::1] X
+    cdef const double[:, ::1] X
     cdef double[:, ::1] W_star
     cdef readonly double weight         # of a row: 1, or 1/N for a mean
     cdef readonly double l2

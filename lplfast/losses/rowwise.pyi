@@ -6,7 +6,8 @@ from .loss import Loss
 class Rowwise(Loss):
     def __init__(self, X: ArrayLike, W_star: ArrayLike, *, mu: float, K: float, minimum: float, weight: float,
                  l2: float, uncertainty: float, blur: float = 0.0, unseen: ArrayLike | None = None, lost: float = 0.0,
-                 minimum_error: float | None = None, steepest: float) -> None: ...
+                 minimum_error: float | None = None, steepest: float,
+                 X_max: float | None = None) -> None: ...
     @property
     def lost(self) -> float: ...
     @property

@@ -18,10 +18,12 @@ import numpy as np
 from libc.math cimport INFINITY, NAN, fmax, hypot, isfinite, sqrt
 from libc.string cimport memcpy, memset
 
+from ..threads import single_threaded_blas
 from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn, matmul_tn
 from ..linalg.team cimport share as between_threads
 from .convexity cimport strong_part
+from .gram import Gram
 from .loss cimport Loss, Ray, Value, forget
 from .rows cimport TILE, from_tiles, move_tiles, slope_of_tiles, to_tiles
 from ..linalg.rounding cimport TINY, U
@@ -96,10 +98,12 @@ cdef class Rowwise(Loss):
         What the loss may exceed its least value by at W_star. Without it, `uncertainty**2 / (2 mu)`.
     steepest : float
         An upper bound on the second derivatives of D_i, at most 2.
+    X_max : float, optional
+        An upper bound on the largest singular value of X. Without it, one is worked out.
     """
 
     def __init__(self, X, W_star, *, mu, K, minimum, weight, l2, uncertainty, blur=0.0, unseen=None, lost=0.0,
-                 minimum_error=None, steepest):
+                 minimum_error=None, steepest, X_max=None):
         X, W_star = as_matrix("X", X), as_matrix("W_star", W_star)
         unseen = None if unseen is None else as_matrix("unseen", unseen)
         if X.shape[1] != W_star.shape[0]:
@@ -115,8 +119,9 @@ cdef class Rowwise(Loss):
             minimum_error = 0.5 * uncertainty * uncertainty / mu if mu > 0 else (INFINITY if uncertainty > 0 else 0.0)
         minimum_error = as_double("minimum_error", minimum_error)
         super().__init__(W_star.shape, mu=mu, K=K, minimum=minimum)
-        # copies: the caller's arrays may change
-        self.X, self.W_star = X.copy(), W_star.copy()
+        # copies: the caller's arrays may change, unless they are nobody else's and cannot be written to
+        self.X = X if X.flags.owndata and not X.flags.writeable else X.copy()
+        self.W_star = W_star.copy()
         self.N = X.shape[0]
         self.padded = (self.N + TILE - 1) // TILE * TILE
         self.block = min(BLOCK, max(TILE, CACHED // self.n // TILE * TILE))
@@ -124,7 +129,11 @@ cdef class Rowwise(Loss):
         self.parts = max(1, min(PARTS, blocks // BLOCKS, int(self.N * self.n * self.m / WORK)))
         self.weight, self.l2, self.uncertainty = weight, l2, uncertainty
         self.blur, self.steepest = blur, steepest
-        self.X_norm, self.X_max = np.linalg.norm(X), np.linalg.norm(X, 2)
+        self.X_norm = np.linalg.norm(X)
+        if X_max is None:
+            with single_threaded_blas():
+                X_max = sqrt(Gram(X).largest) * (1.0 + 4.0 * U)
+        self.X_max = as_double("X_max", X_max)
         self.unseen = None if unseen is None else unseen.copy()
         if unseen is not None:
             self.unseen_off = np.linalg.norm(X @ unseen) + 2 * (self.n + 8) * U * self.X_norm

@@ -54,7 +54,7 @@ def scaled(problem, c):
     if not (LEAST < problem.K * square < GREATEST or math.isinf(problem.K)) or not LEAST < square < GREATEST:
         raise ValueError(f"layer_scales: expected scales whose product leaves the loss within float64, got {c!r}")
     made = type(problem).__new__(type(problem))
-    kept = {name: value for name, value in vars(problem).items() if name != "fingerprint"}
+    kept = {name: value for name, value in vars(problem).items() if name not in problem._on_demand}
     for name, power in POWERS.items():
         if kept.get(name) is not None:
             kept[name] = kept[name] * square if power == 2 else kept[name] * c if power == 1 else kept[name] / c

@@ -1,0 +1,88 @@
+"""`X.T X`, formed once, block by block, and what it proves of X. docs/theory.md, section 12."""
+
+import functools
+import math
+
+import numpy as np
+import scipy
+
+from ..linalg.factorization import is_graded
+from .curvature import exact_curvatures, rounded
+from .proof import SLACK, U, blocks, summing
+
+__all__ = ["Gram"]
+
+# Squares of numbers up to this, and down to its inverse, stay within float64 with all their digits.
+MODERATE = 2.0**300
+
+# Squared lengths of columns above this have lost nothing to underflow.
+SEEN = 1e-280
+
+# Where rounding moves no eigenvalue by more than this part of the least one, their roots are the singular values.
+FINE = 1e-9
+
+
+class Gram:
+    """The smaller of X.T X and X X.T, in units of `unit`^2, a power of two.
+
+    Attributes
+    ----------
+    matrix : (k, k) array
+        It, k the lesser of N and n, each entry off by at most `summing` times the lengths of both columns.
+    largest : float
+        An upper bound on s_max(X)^2, exact where X.T X is formed without rounding and is diagonal.
+    """
+
+    def __init__(self, X):
+        self._X, self._long = X, X.shape[0] >= X.shape[1]
+        A = X if self._long else X.T
+        self.rows, k = A.shape
+        peak = max(float(A.max()), -float(A.min()))
+        self.unit = 1.0 if 1 / MODERATE < peak < MODERATE or peak == 0 else 2.0 ** math.frexp(peak)[1]
+        self.matrix = np.zeros((k, k))
+        for rows in blocks(self.rows):
+            block = A[rows] if self.unit == 1.0 else A[rows] / self.unit
+            self.matrix += block.T @ block
+        self._rounding = summing(self.rows)
+        # sums of the Gram matrix, and LAPACK's eigenvalues of it: 10 p u of its norm
+        self._off = (self._rounding + 10 * U * k + 8 * U) * float(np.trace(self.matrix))
+
+    @functools.cached_property
+    def _eigenvalues(self):
+        return np.linalg.eigvalsh(self.matrix)[::-1]
+
+    @functools.cached_property
+    def largest(self):
+        """An upper bound on s_max(X)^2."""
+        exact = exact_curvatures(self._X, 1, 0.0) if self._may_be_diagonal() else None
+        if exact is not None:
+            return rounded(exact[0], math.inf)
+        return float((self._eigenvalues[0] + self._off) * (1 + SLACK)) * self.unit**2
+
+    def _may_be_diagonal(self):
+        """Whether rounding may be all that there is beside the diagonal; of X.T X, not X X.T."""
+        if not self._long:
+            return True
+        lengths = np.sqrt(self.matrix.diagonal())
+        return bool((abs(self.matrix) <= 2 * self._rounding * np.outer(lengths, lengths)
+                     + np.diag(lengths * lengths) + 1 / MODERATE).all())
+
+    def proves_full_rank(self):
+        """Whether this alone shows that X has rank n, as `factorize` decides it: False where it cannot tell."""
+        d = self.matrix.diagonal()
+        if not self._long or not d.min() > SEEN:
+            return False
+        scale = 2.0 ** np.floor(np.log2(d) / 2)
+        if is_graded(self._X, self.unit * scale):
+            return False
+        B = self.matrix / np.outer(scale, scale)
+        k = len(B)
+        # what rounding may have done to it, twice, and what Cholesky's method may; and the threshold of the rank
+        part = 2 * (self._rounding + (k + 8) * U) + (8 * self.rows * U) ** 2
+        B[np.diag_indices(k)] -= part * float(np.trace(B))
+        return scipy.linalg.lapack.dpotrf(B, lower=1, overwrite_a=1)[1] == 0
+
+    def singular_values(self):
+        """Return those of X, largest first; None where its rounding could be seen in the least of them."""
+        least = float(self._eigenvalues[-1])
+        return np.sqrt(self._eigenvalues) * self.unit if self._off < FINE * least else None
