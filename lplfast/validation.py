@@ -21,7 +21,7 @@ HUGE = 1e150
 
 
 def as_array(name, value):
-    """Return `value` as NumPy takes it, of any dtype and shape.
+    """Return `value` as NumPy takes it, of any dtype and shape; pandas' nullable floats are floats, not objects.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def as_array(name, value):
     if np.ma.is_masked(value):
         raise ValueError(f"{name}: expected no masked entries, got {np.ma.count_masked(value)}; fill them first")
     try:
-        return np.asarray(value)
+        return _numbers(value, np.asarray(value), kinds="f")
     except (TypeError, ValueError, RuntimeError) as error:      # RuntimeError: a tensor that wants its gradient
         raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__}: {error}") from error
 
@@ -304,10 +304,10 @@ def _columns(value):
     return [], []
 
 
-def _numbers(value, array):
-    """Return the numbers of a table whose columns have several numeric types, which NumPy alone takes for objects."""
+def _numbers(value, array, kinds="buif"):
+    """Return the numbers of a table whose columns have several such types, which NumPy alone takes for objects."""
     dtypes = _columns(value)[1] if array.dtype == object else []
-    if dtypes and all(getattr(dtype, "kind", "O") in "buif" for dtype in dtypes):
+    if dtypes and all(getattr(dtype, "kind", "O") in kinds for dtype in dtypes):
         return value.to_numpy(dtype=np.float64, na_value=np.nan)
     return array
 

@@ -144,5 +144,11 @@ def test_labels_as_indicators(given, codes):
 def test_numbers_are_no_labels():
     for given in ([1.0, 2.0], [[1, 2], [3, 4]]):
         assert np.array_equal(one_hot(given), given)
+    # which NumPy has as objects: of frames always, of columns with older pandas
+    fractions = pd.DataFrame(NORMAL.reshape(20, 2)).astype("Float64")
+    for given in (fractions, fractions[0], fractions[0].array):
+        assert one_hot(given).dtype == np.float64
+        assert np.array_equal(one_hot(given), np.asarray(given, dtype=float))
+    assert np.array_equal(one_hot(pd.Series([3, 1, 3], dtype="Int64")), [[0, 1], [1, 0], [0, 1]])
     with pytest.raises(ValueError, match="look like quantities"):
         one_hot(np.arange(100))
