@@ -3,9 +3,13 @@
 docs/theory.md, section 12.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import scipy
 
+from ..annotations import Array
 from ..interrupts import look_up
 
 __all__ = ["newton"]
@@ -25,6 +29,10 @@ EPS = float(np.finfo(float).eps)
 # A step of the line search below this moves nothing that float64 can see.
 SHORTEST = 1e-10
 
+# Below this part of a direction, rounding has taken over the Hessian: it is shifted, by so many times the last shift.
+SHORT = 0.25
+MORE = 100.0
+
 
 def newton(function, first, *, rounding, project, warm=200, steps=100, report=None):
     """Return a matrix near the minimizer of `function`, and the gradient there. Looks up between evaluations.
@@ -32,9 +40,9 @@ def newton(function, first, *, rounding, project, warm=200, steps=100, report=No
     Newton's method with a line search: on the value, and, where values no longer tell two matrices apart, on the norm
     of the gradient, of which a full step takes at least half. Where the Hessian is cheap, its systems are solved by
     Cholesky factors, after L-BFGS has come near; where it is not, by conjugate gradients, as closely as the gradient
-    has fallen, preconditioned with what the Hessian were if all columns had their average curvature. A Hessian that
-    rounding has made singular costs steps, never an error: what is returned is the last matrix of that descent, and
-    the gradient says how good it is.
+    has fallen, preconditioned with what the Hessian were if all columns had their average curvature. A direction that
+    rounding has left no step along costs a shift of the Hessian (Levenberg and Marquardt), never an error: what is
+    returned is the last matrix of that descent, and the gradient says how good it is.
 
     Parameters
     ----------
@@ -60,28 +68,36 @@ def newton(function, first, *, rounding, project, warm=200, steps=100, report=No
     # a trial beyond float64 is one that is not taken
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for method in methods:
-            V, gradient = _descend(function, first, method, warm, steps, report)
+            V, gradient = _descend(function, first, method, (warm, steps), rounding, report)
             if method is not methods[-1] and np.linalg.norm(gradient) <= 2 * rounding(V):
                 break
     return V, gradient
 
 
-def _descend(function, V, method, warm, steps, report):
+class _Step(NamedTuple):
+    V: Array
+    value: float
+    gradient: Array
+    part: float         # of the direction
+    by_value: bool      # whether it was the value that fell
+
+
+def _descend(function, V, method, most, rounding, report):
     """Return where one method comes to from V, and the gradient there."""
+    warm, steps = most
     V, value, gradient = method.start(V, warm)
     for _ in range(steps):
+        norm = float(np.linalg.norm(gradient))
         if report is not None:
-            report(V, float(np.linalg.norm(gradient)))
+            report(V, norm)
         look_up()
         direction = method.direction(V, gradient)
-        found = None if direction is None else _search(function, V, value, gradient, direction)
-        if found is None:
+        step = None if direction is None else _search(function, V, value, gradient, direction)
+        if step is None and norm <= 2 * rounding(V):
             break
-        before = np.linalg.norm(gradient)
-        V, value, gradient, by_value = found
-        # where values no longer tell matrices apart, a full step takes more than half of the gradient, or rounding is
-        # all that is left of it
-        if not (by_value or method.exact or np.linalg.norm(gradient) <= before / 2):
+        if step is not None:
+            V, value, gradient = step.V, step.value, step.gradient
+        if not method.goes_on(step, norm):
             break
     return V, gradient
 
@@ -97,10 +113,7 @@ def _block_size(function):
 
 
 def _search(function, V, value, gradient, direction):
-    """Return a matrix along a direction that is good enough, the value and the gradient there; None if there is none.
-
-    And whether it was the value that said so.
-    """
+    """Return a step along a direction to a matrix that is good enough; None if there is none."""
     slope, norm = np.vdot(gradient, direction), np.linalg.norm(gradient)
     # what rounding may do to a value: to itself, and to the logits that it is summed up from
     noise = 64 * EPS * (abs(value) + np.sqrt(function.K) * np.linalg.norm(V))
@@ -111,7 +124,7 @@ def _search(function, V, value, gradient, direction):
         value_new, gradient_new = function.value_and_gradient(V_new)
         if (value_new <= value - 1e-4 * t * slope if by_value else
                 np.linalg.norm(gradient_new) <= (1 - t / 2) * norm < np.inf > value_new):
-            return V_new, value_new, gradient_new, by_value
+            return _Step(V_new, value_new, gradient_new, t, by_value)
         t /= 2
     return None
 
@@ -119,10 +132,9 @@ def _search(function, V, value, gradient, direction):
 class _Cholesky:
     """Directions by factors of the Hessian, begun with L-BFGS."""
 
-    exact = True
-
     def __init__(self, function):
         self.function = function
+        self.shift = 0.0
 
     def start(self, V, warm):
         """Return where L-BFGS comes to from V, V itself if that is nowhere, with the value and the gradient there."""
@@ -139,18 +151,29 @@ class _Cholesky:
         return at, value, gradient
 
     def direction(self, V, gradient):
-        """Return the Newton direction, a solution D of `H D = gradient`."""
+        """Return the Newton direction, a solution D of `H D = gradient`, H shifted."""
         right, found = gradient.T.reshape(self.function.blocks, -1), []
         for H, g in zip(self.function.hessian(V), right, strict=True):
             look_up()
-            found.append(_inverse(H)(g[:, np.newaxis]))
+            found.append(_inverse(H, self.shift)(g[:, np.newaxis]))
         return np.reshape(found, V.T.shape).T
+
+    def goes_on(self, step, norm):
+        """Shift the Hessian further where it led nowhere, and less where a whole step was taken; False at the end."""
+        part = 0.0 if step is None else step.part
+        if part < SHORT:
+            more = max(MORE * self.shift, MORE * EPS)
+            # beyond its diagonal, what is left is the gradient in units of that
+            if more > MORE:
+                return step is not None
+            self.shift = more
+        elif part == 1.0:
+            self.shift = self.shift / math.sqrt(MORE) if self.shift > EPS else 0.0
+        return True
 
 
 class _ConjugateGradients:
     """Directions by conjugate gradients: closely enough that the gradient falls faster than linearly."""
-
-    exact = False
 
     def __init__(self, function, project, last):
         self.function, self.project, self.last, self.first = function, project, last, 0.0
@@ -185,6 +208,13 @@ class _ConjugateGradients:
             M=LinearOperator((size, size), matvec=precondition, dtype=float))
         return None if unfinished and not self.last else self.project(found.reshape(V.shape)) * (norm / K)
 
+    def goes_on(self, step, norm):
+        """Return whether the gradient still falls, as a full step takes more than half of it, or rounding has the rest.
+
+        Where values tell matrices apart, every step is one.
+        """
+        return step is not None and (step.by_value or np.linalg.norm(step.gradient) <= norm / 2)
+
     def _preconditioner(self, V):
         """Return a function: the inverse of the Hessian if all columns had their average curvature."""
         if self.function.shape[0] > LARGEST:
@@ -194,20 +224,21 @@ class _ConjugateGradients:
         return _inverse(H) if np.isfinite(H).all() and H.diagonal().all() else lambda U: U
 
 
-def _inverse(H):
-    """Return a function that solves `H D = G`; where rounding has left H without a solution, by one near it.
+def _inverse(H, shift=0.0):
+    """Return a function that solves `(H + shift diag(H)) D = G`; by a greater shift where rounding left H no factor.
 
     H is scaled to a unit diagonal first: then no column of the data is lost beside a larger one. It stays positive
     definite, so that a solution is a direction of descent.
     """
     scale = 1 / np.sqrt(H.diagonal())[:, np.newaxis]
     H = H * scale * scale.T
-    try:
-        factor = scipy.linalg.cho_factor(H)
-    except np.linalg.LinAlgError:
-        # H is positive definite, so what rounding made of its least eigenvalues is noise: no step along them may be
-        # longer than that
-        eigenvalues, Q = scipy.linalg.eigh(H)
-        eigenvalues = np.maximum(eigenvalues, len(H) * EPS * eigenvalues[-1])[:, np.newaxis]
-        return lambda G: scale * (Q @ ((Q.T @ (scale * G)) / eigenvalues))
-    return lambda G: scale * scipy.linalg.cho_solve(factor, scale * G, check_finite=False)
+    while True:
+        shifted = H.copy()
+        shifted[np.diag_indices_from(H)] += shift
+        try:
+            factor = scipy.linalg.cho_factor(shifted, overwrite_a=True)
+        except np.linalg.LinAlgError:
+            # H is positive definite, so what is below 0 is rounding, of which there is less than this soon
+            shift = max(MORE * shift, len(H) * EPS)
+        else:
+            return lambda G: scale * scipy.linalg.cho_solve(factor, scale * G, check_finite=False)
