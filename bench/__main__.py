@@ -4,11 +4,11 @@ import argparse
 import json
 import time
 
-from . import calls, cores, environment, losses, many, products, rivals, scaling, studies, tolerance
+from . import calls, cores, environment, losses, many, products, rivals, scaling, speed, studies, tolerance
 from .compiled import compiled
 
 BENCHMARKS = {"bare": products.tables, "rivals": rivals.tables, "calls": calls.tables, "scaling": scaling.tables,
-              "losses": losses.tables, "tolerance": tolerance.tables, "many": many.tables,
+              "speed": speed.tables, "losses": losses.tables, "tolerance": tolerance.tables, "many": many.tables,
               "studies": studies.tables, "cores": cores.tables}
 
 

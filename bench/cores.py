@@ -12,7 +12,7 @@ from .rivals import RIVALS, follow
 from .table import Row, Table
 from .timing import Rounds, timed_once
 
-__all__ = ["RIVALS_OF_ALL_CORES", "tables"]
+__all__ = ["COMPARED", "REST", "RIVALS_OF_ALL_CORES", "tables"]
 
 # (n, m, h), our steps, and those of a rival
 SIZES = [((512, 512, 512), 40, 3), ((1024, 1024, 1024), 10, 2)]
@@ -29,7 +29,8 @@ def tables(quick):
     cores = available_cores()
     rows = []
     for size, steps, rival_steps in SIZES[:1] if quick else SIZES:
-        rows += _one_size(size, steps // 4 if quick else steps, rival_steps, cores, 3 if quick else 7)
+        repeats = 3 if quick else 7 if size[0] < 1000 else 5
+        rows += _one_size(size, steps // 4 if quick else steps, rival_steps, cores, repeats)
     yield Table("cores", f"All {cores} cores for one large run: one iteration, with everything that is recorded", rows,
                 notes=("A rival has a process of its own, with as many threads as it takes. The first steps, at which\n"
                        "brackets are renewed most often. Load makes all ratios less."))

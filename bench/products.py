@@ -9,7 +9,7 @@ from .compiled import compiled
 from .table import Row, Table
 from .timing import SECONDS_PER_REPEAT, Work, interleaved
 
-__all__ = ["flops", "products", "tables"]
+__all__ = ["flops", "products", "speed", "tables"]
 
 # (n, m, h), steps, and how many times the bare products a step may take
 TARGETS = [((4, 4, 64), 150, "<= 3.0"), ((4, 4, 64), 3000, "<= 1.6"),
@@ -21,6 +21,12 @@ TARGETS = [((4, 4, 64), 150, "<= 3.0"), ((4, 4, 64), 3000, "<= 1.6"),
 def flops(n, m, k):
     """Return how many additions and multiplications the products take."""
     return 6 * n * m * k
+
+
+def speed(size, microseconds):
+    """Return the GFLOP/s at which they take so long for a network of this size (n, m, h), at the compressed width."""
+    n, m, h = size
+    return flops(n, m, min(h, n + m)) / microseconds / 1e3
 
 
 def products(n, m, k):

@@ -7,8 +7,9 @@ import argparse
 import json
 import pathlib
 
-from . import environment, scaling
+from . import environment, scaling, scaling_figure
 from .cores import RIVALS_OF_ALL_CORES
+from .products import speed
 from .table import Table, short
 
 __all__ = ["PARTS", "between", "details", "load", "missing", "summary"]
@@ -33,8 +34,8 @@ SIZES = ("n=20 m=20 h=1000, 150 steps", "n=20 m=20 h=100000, 150 steps", "n=100 
 
 
 # Every table of `python -m bench`, in the order in which it makes them.
-TABLES = ("bare", "compiling", "rivals", "calls", "memory", *scaling.SWEEPS, "softmax", "tolerance", "many", "studies",
-          "cores")
+TABLES = ("bare", "compiling", "rivals", "calls", "memory", *scaling.SWEEPS, "speed", "softmax", "over N", "tolerance",
+          "many", "studies", "cores")
 
 
 def load(path=STORED):
@@ -70,6 +71,9 @@ def details(found, tables):
         *_compiling(tables),
         "Against the limit, the three matrix products that no step can do without (dgemm, called from Cython), in us:",
         _limit(tables["bare"].rows),
+        "The speed of these products in GFLOP/s, 6nmk operations over the time of dgemm alone and over that of a\n"
+        "whole step of ours, m = n, h = 4n; all cores: dgemm by OpenBLAS's own threads, and on each core for itself:",
+        _speeds(tables),
         "And whole calls:",
         _grid([["", "measured"], *([f"{row.kind}; {row.what}", _ratio(row)] for row in rest)]),
         "**Bold**: slower than a rival, or short of the aim that `python -m bench` prints beside it. "
@@ -125,6 +129,22 @@ def _limit(rows):
                   ["lplfast / products", *(_ratio(row) for row in rows)]])
 
 
+def _speeds(tables):
+    one = [row for row in tables["over n"].rows if row.other == "bare"]
+    every = tables["speed"].rows if "speed" in tables else []
+    together, aside = ([row for row in every if (row.name == "lplfast") == ours] for ours in (True, False))
+    found = {"dgemm, one core": (one, "other_time"), "lplfast, one core": (one, "time"),
+             "dgemm, all cores": (together, "other_time"), "lplfast, all cores": (together, "time"),
+             "dgemm, each core for itself": (aside, "other_time")}
+    sizes = [row.size for row in one]
+    lines = [["", *(f"n={n}" for n, _, _ in sizes)]]
+    for name, (rows, time) in found.items():
+        speeds = {row.size: speed(row.size, getattr(row, time)) for row in rows}
+        if speeds:
+            lines.append([name, *(short(speeds[size]) if size in speeds else "" for size in sizes)])
+    return _grid(lines)
+
+
 def _against(row):
     return "" if row is None else f"{short(row.other_time)} ({_ratio(row)})"
 
@@ -166,7 +186,7 @@ def main():
     for path, render in PARTS.items():
         before, _, after = between(path.read_text(encoding="utf-8"))
         path.write_text(before + render(found, tables) + after, encoding="utf-8")
-    print(f"Wrote {', '.join(map(str, [*PARTS, *scaling.draw(tables, FIGURES)]))}.")
+    print(f"Wrote {', '.join(map(str, [*PARTS, *scaling_figure.draw(tables, FIGURES)]))}.")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Table:
     @classmethod
     def from_dict(cls, found):
         """Return the table that `to_dict` took apart."""
-        return cls(**found | {"rows": [Row(**row) for row in found["rows"]]})
+        return cls(**found | {"rows": [Row(**row | {"size": tuple(row["size"])}) for row in found["rows"]]})
 
     def __str__(self):
         cells = [("", "ratio of", "lplfast us", "other us", "ratio", "over rounds", "target", "")]

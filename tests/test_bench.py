@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import bits, choosing, publish, rivals, scaling, tolerance
+from bench import bits, choosing, publish, rivals, scaling, scaling_figure, tolerance
 from bench.agreement import DisagreementError, check_certified, check_exact
 from bench.cases import Case
 from bench.compiled import compiled
@@ -142,10 +142,10 @@ def test_what_was_missed_or_lost_is_bold():
 @pytest.mark.slow
 def test_the_figure_has_every_size_that_was_stored(tmp_path):
     _, tables = publish.load()
-    for path in scaling.draw(tables, tmp_path):
+    for path in scaling_figure.draw(tables, tmp_path):
         assert path.stat().st_size > 10_000
     for name, sizes in scaling.SWEEPS.items():
-        assert [row.size for row in tables[name].rows if row.other == "bare"] == [list(size) for size in sizes]
+        assert [row.size for row in tables[name].rows if row.other == "bare"] == sizes
 
 
 def test_bits_tell_runs_apart(tmp_path, capsys, monkeypatch):
