@@ -21,9 +21,9 @@ SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, IMBALANCE, DESCENT, LOSS = 
 DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name in (
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
 CURVE = "lplfast/guarantees/curve.py"
-PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
+PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, MEASURED, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "losses/proof", "losses/least_squares", "linalg/factorization",
-    "losses/checking", "losses/newton", "losses/labels", "data"))
+    "losses/checking", "losses/measured_loss", "losses/newton", "losses/labels", "data"))
 RECURSION, PHASES = "lplfast/rules/phases.pyx", "tests/guarantees/test_phases.py"
 # what allows for rounding along a run, whatever folder it is in
 ALLOWANCES = " ".join(f"tests/{name}.py" for name in (
@@ -218,7 +218,7 @@ MUTANTS = [
      "tests/descent/test_stopping.py -k catapult"),
     (CHECKING, "K * h / 4 + off / h", "K * h / 4 - off / h", "tests/losses/test_checking.py -k true_losses"),
     (CHECKING, "least = value - size", "least = value + size", "tests/losses/test_checking.py -k true_losses"),
-    (CHECKING, "return 8 * found if", "return 0 * found if", "tests/losses/test_checking.py -k overflows_or"),
+    (MEASURED, "return 8 * found if", "return 0 * found if", "tests/losses/test_checking.py -k overflows_or"),
     (LABELS, "MANY = 20", "MANY = 21", "tests/losses/test_labels.py -k no_label"),
     (LABELS, "at * len(array) // array.size", "at", "tests/losses/test_labels.py -k missing_label"),
     (LABELS, "else 1e-9", "else 1e-8", "tests/losses/test_labels.py -k distribution"),

@@ -27,7 +27,7 @@ INSIDE = {
     "losses": ["loss", "low_rank", "quadratic", "convexity", "rows", "proof", "curvature", "gram", "rowwise",
                "cross_entropy", "pseudo_huber", "function", "labels", "least_squares", "conditioning",
                "problems", "newton", "concordance", "row_loss", "classification", "robust", "custom", "scaled",
-               "catalogue", "checking"],
+               "catalogue", "measured_loss", "loss_report", "checking"],
     "spectral": ["budget", "eigenvalues", "brackets", "tangent", "imbalance", "spectral", "exact", "power", "certified",
                  "modes"],
     "rules": ["signature", "formulas", "phases", "recursion", "view", "ray", "rule", "classical", "schedule", "planned",

@@ -127,6 +127,17 @@ def test_a_true_loss_that_overflows_or_cancels_passes(name, steepness, scale):
     assert report.passed, report
 
 
+def test_a_true_loss_that_overflows_beside_where_it_is_looked_at_passes():
+    def cosh(W):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(2 * np.cosh(W).sum()), 2 * np.sinh(W)
+
+    problem = CustomLoss(cosh, shape=(2, 2), mu=2.0, minimum=8.0, concordance=1.0,
+                         hessian_form=lambda W, V: float((2 * np.cosh(W) * V * V).sum()))
+    for rng in range(10):       # which of them come close enough to where float64 ends is chance
+        assert check_loss(problem, rng=rng).passed
+
+
 @pytest.mark.parametrize(("arguments", "options"), [
     ((None,), {}), ((quadratic,), {}), ((loss(),), {"points": [[[1.0]]]}), ((loss(),), {"rng": "x"})],
     ids=["none", "a function", "points", "rng"])
