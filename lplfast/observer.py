@@ -170,7 +170,7 @@ class Observer:
             run_width=self._network.width, state=state,
             start=None if problem.sees_everything else self._W1.copy())
         return Run(history=history, status="observed",
-                   message=outcome_message("observed", descent, last, self._options, self._network, history),
+                   message=outcome_message("observed", descent, last, self._options, problem, self._network, history),
                    network=self._network.replace(stack), iterations=descent.t, checks=descent.checks,
                    counters=descent.counters, continuation=continuation, guarantee=InitialGuarantee.none(),
                    facts=RunInfo.of(problem, self._network, self._options, rule="observed",

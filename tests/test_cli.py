@@ -117,6 +117,9 @@ def test_logistic_on_breast_cancer_raw_and_standardized(lplfast):
                            "--max-iter", 20)
     assert code == 0
     assert "condition number 1.49e+06" not in out
+    code, out, _ = lplfast("train", "--data", "breast_cancer", "--loss", "logistic", "--standardize", "--l2", 1e-8,
+                           "--max-iter", 20)
+    assert (code, out.count("raise the ridge"), out.count("standardize")) == (0, 2, 0)
 
 
 def test_diabetes_as_measured_and_standardized(lplfast):

@@ -10,7 +10,7 @@ from ..linalg.factorization import factorize
 from ..markup import number, table_html
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_count, as_matrix, as_number, as_offset, as_reduction, as_shaped
-from .conditioning import describe_conditioning, describe_frame
+from .conditioning import are_standardized, describe_conditioning, describe_frame
 from .least_squares import solve
 from .loss import Loss, digest
 from .low_rank import ByRank
@@ -338,6 +338,7 @@ class SquaredLoss(Problem):
         with np.errstate(over="ignore", divide="ignore"):
             self.condition_number = float(found.singular_values[0] / found.singular_values[found.rank - 1])
         self.frame_error: float = found.frame
+        self._standardized = are_standardized(X)
         self._ridge_on = frozen if self.l2 > 0 and offset is not None else None
         kernel = DiagonalQuadratic(found.d, found.T, minimum=found.minimum, mu=found.mu, K=found.K,
                                    target_summary=target, frame=found.frame, uncertainty=found.uncertainty)
@@ -355,7 +356,7 @@ class SquaredLoss(Problem):
         if self.rank < n and self.l2 == 0:
             said += (f". The {n - self.rank} directions that the data cannot see are left out: "
                      "that part of W1 never moves")
-        frame = describe_frame(self.frame_error)
+        frame = describe_frame(self, self.frame_error)
         return f"{said}. {frame}." if frame else f"{said}."
 
 

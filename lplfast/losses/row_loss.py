@@ -19,7 +19,7 @@ from ..linalg.factorization import factorize
 from ..progress import solution_bar
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
-from .conditioning import describe_conditioning
+from .conditioning import are_standardized, describe_conditioning
 from .gram import Gram
 from .newton import newton
 from .problems import Problem
@@ -77,6 +77,7 @@ class RowLoss(Problem):
         self._offset = as_offset(offset, self.shape)
         self._ridge_on = self._offset if self.l2 > 0 and offset is not None else None
         self._weight = 1 / N if reduction == "mean" else 1.0
+        self._standardized = are_standardized(X)
         with single_threaded_blas():
             self._look_at_data()
             top_sq = self._gram.largest

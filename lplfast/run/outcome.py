@@ -2,17 +2,16 @@
 
 import math
 
-from ..losses.conditioning import describe_frame
+from ..losses.conditioning import describe_frame, remedy
+from ..rules.guaranteed import Local, Sharp
 
 __all__ = ["outcome_message"]
 
 # A run's own forecast is taken for one unless K/mu says that it may be so many times as far.
 YOUNG = 10.0
 
-LONG_STEP = "The step size is too long here: use step_size='local' or 'sharp'"
 
-
-def outcome_message(status, descent, last, options, network, history):
+def outcome_message(status, descent, last, options, problem, network, history):
     """Return the sentence for a status.
 
     Parameters
@@ -25,28 +24,30 @@ def outcome_message(status, descent, last, options, network, history):
         The last row of the history, by column.
     options : RunOptions
         How the run was made.
+    problem : Problem
+        What was trained.
     network : Network
         What the run started from.
     history : dict of arrays
         What was recorded.
 
     """
-    message = MESSAGES[status](_Facts(descent, last, options, network, history))
+    message = MESSAGES[status](_Facts(descent, last, options, problem, network, history))
     if descent.spectral.mode != "power" and status != "guarantee_failed":
         checks = descent.checks
         failed = sum(checks[name]["violations"] for name in ("pl", "descent", "rate"))
         if failed:
             message += (f" But {failed} inequalities failed beyond rounding, so the loss is not what it declares: see "
                         "run.audit() and lplfast.check_loss.")
-    lost = describe_frame(getattr(descent.loss, "frame", 0.0))
+    lost = describe_frame(problem, getattr(descent.loss, "frame", 0.0))
     return f"{message} {lost}." if lost else message
 
 
 class _Facts:
     """What the sentences speak of."""
 
-    def __init__(self, descent, last, options, network, history):
-        self.descent, self.last, self.options, self.history = descent, last, options, history
+    def __init__(self, descent, last, options, problem, network, history):
+        self.descent, self.last, self.options, self.problem, self.history = descent, last, options, problem, history
         self.tol, self.width, self.reach = options.tol, network.width, min(descent.loss.shape)
         self.t, self.gap, self.first, self.least = descent.t, last["gap"], descent.first_gap, descent.unreached
         # what `tol` is about: the gap above what this width can reach, as far as that is known
@@ -96,11 +97,11 @@ def _max_iter(facts):
     slow = digits * K / mu if mu > 0 else math.inf
     if slow <= YOUNG * max(facts.t, left):
         return f"{said}, or more if the pace still falls: raise max_iter."
-    remedy = "Standardize the columns of the data, drop nearly collinear ones, or add or raise a ridge (l2)"
+    advice = f"To help that, {remedy(facts.problem)} (l2); or raise tol"
     if mu == 0:
-        return f"{said}, but the pace will fall, and as mu = 0, nothing bounds how far. {remedy}; or raise tol."
+        return f"{said}, but the pace will fall, and as mu = 0, nothing bounds how far. {advice}."
     return (f"{said}, but the pace will fall: with K/mu = {K / mu:.2g}, the slowest directions take some K/mu "
-            f"iterations a digit, {slow:.2g} in all. {remedy}; or raise tol.")
+            f"iterations a digit, {slow:.2g} in all. {advice}.")
 
 
 def _left(facts):
@@ -148,6 +149,15 @@ def _saddle(facts):
             "at its minimum. Start elsewhere, or rescale what is very small.")
 
 
+def _shorten(facts):
+    """Say what helps where a step was too long."""
+    if not isinstance(facts.options.rule, Local | Sharp):
+        return "The step size is too long here: use step_size='local' or 'sharp'"
+    if facts.descent.spectral.mode == "power":
+        return "The estimates of its singular values were too small: use constants='certified'"
+    return "A loss that is what it declares does not do that: see lplfast.check_loss"
+
+
 def _overflow(facts):
     if not all(math.isfinite(facts.last[name]) for name in ("loss", "grad_norm", "floor", "sigma_max_sq")):
         if math.isnan(facts.last["loss"]):
@@ -156,9 +166,9 @@ def _overflow(facts):
         return "The loss or its gradient overflows float64 at the initial layers. Rescale the layers or the data."
     if facts.gap > facts.first:
         return (f"Diverged {facts.where}: the gap has grown, and the next step leads to where the loss or its gradient "
-                f"is not a finite number. {LONG_STEP}.")
-    return (f"Stopped {facts.where}, before a step to where the loss or its gradient is not a finite number. Either "
-            f"the step size is too long here: use step_size='local' or 'sharp'; or the loss returns NaN.")
+                f"is not a finite number. {_shorten(facts)}.")
+    return (f"Stopped {facts.where}, before a step to where the loss or its gradient is not a finite number. "
+            f"{_shorten(facts)}; or the loss returns NaN.")
 
 
 # why a rule found no step, by the name that the kernels give the reason
@@ -177,9 +187,11 @@ def _stalled(facts):
     if facts.descent.search_failure:
         return f"Stalled {facts.where}: {SEARCHES[facts.descent.search_failure]}."
     if math.isnan(facts.gap):
+        asked = facts.options.grad_tol
+        larger = f"A grad_tol above {asked:.0e}" if asked else "grad_tol=1e-6, say,"
         return (f"Stalled {facts.where}: a step no longer moves the layers beyond their rounding. Whether that is the "
-                "minimum cannot be told: l* is not known. grad_tol=1e-6, say, would call it converged, and sooner, "
-                "where the gradient is that part of the first.")
+                f"minimum cannot be told: l* is not known. {larger} would call it converged, and sooner, where the "
+                "gradient is that part of the first.")
     if facts.last["grad_norm"] < 1e-140:
         return (f"Stalled {facts.where}: the squares of the gradient underflow, though the loss is not at its minimum. "
                 "Either a saddle is near: start elsewhere; or layers and data are too small for float64: rescale them.")
@@ -219,7 +231,8 @@ MESSAGES = {
     "floor": _floor,
     "saddle": _saddle,
     "diverged": lambda facts: (f"Diverged {facts.where}: the gap grew beyond max_growth="
-                               f"{facts.options.max_growth:.3g} times the first. {LONG_STEP}, or raise max_growth."),
+                               f"{facts.options.max_growth:.3g} times the first. {_shorten(facts)}; or raise "
+                               "max_growth."),
     "overflow": _overflow,
     "stalled": _stalled,
     "stopped": lambda facts: f"Stopped by the callback {facts.where}.",

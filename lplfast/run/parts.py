@@ -48,8 +48,8 @@ class RunParts:
     @property
     def message(self):
         """The status in a sentence."""
-        return outcome_message(self.status, self.descent, self._last, self.plan.options, self.plan.network,
-                               self.history)
+        return outcome_message(self.status, self.descent, self._last, self.plan.options, self.plan.problem,
+                               self.plan.network, self.history)
 
     @property
     def network(self):

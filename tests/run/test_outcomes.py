@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from lplfast import CustomLoss, Interrupted, MatrixFactorization, Network, SquaredLoss, local_constants, train
+from lplfast import (
+    CustomLoss,
+    Interrupted,
+    LogisticLoss,
+    MatrixFactorization,
+    Network,
+    SquaredLoss,
+    local_constants,
+    train,
+)
+from lplfast.data import standardized
 from lplfast.losses.problems import Problem
 from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.run.outcome import MESSAGES
@@ -187,10 +197,35 @@ def test_a_narrow_network_is_told_what_its_width_can_reach():
     assert "width" not in train(low, network, max_iter=10).message
 
 
+def test_nothing_is_advised_that_has_been_done():
+    # standardized and nearly collinear
+    x = np.random.default_rng(0).standard_normal(50)
+    X = standardized(np.c_[x, x + 1e-6 * np.random.default_rng(1).standard_normal(50)]).X
+    for l2, ridge in ((0.0, "or add a ridge"), (1e-11, "or raise the ridge")):
+        problem = SquaredLoss(X, np.arange(50.0), l2=l2)
+        for said in (problem.conditioning, train(problem, Network.gaussian(2, 9, 1, rng=0), max_iter=9).message):
+            assert "drop nearly collinear columns of X, " + ridge in said
+            assert "standardize" not in said
+    # the ridge alone is the reason
+    problem = LogisticLoss(np.eye(2), [0, 1], l2=1e-6)
+    for said in (problem.conditioning, train(problem, Network.gaussian(2, 9, 1, rng=0), max_iter=9).message):
+        assert "raise the ridge" in said
+        assert "collinear" not in said
+    # of a loss whose minimum is not known, near it
+    free = CustomLoss(lambda W: (float((W**2).sum()), 2 * W), shape=(2, 2), mu=2.0, K=2.0)
+    for grad_tol, said in ((None, "grad_tol=1e-6"), (1e-200, "A grad_tol above 1e-200")):
+        assert said in train(free, Network.gaussian(2, 9, 2, rng=0), "sharp", grad_tol=grad_tol, tol=0.0).message
+    # of steps that are no longer than a loss allows which is what it declares, and of others
+    lying = CustomLoss(lambda W: (W.item() if W > -1 else np.nan, 0 * W + 1), shape=(1, 1), mu=1e-3, K=1e-3)
+    start = Network([[0.1]], [[-0.1]])
+    for rule, said in (("sharp", "check_loss"), (1e6, "too long")):
+        assert said in train(lying, start, rule).message
+
+
 def test_a_forecast_knows_how_far_the_pace_may_fall():
     run = train(SquaredLoss(np.diag([1.0, 1e-3, 1e-6]), np.ones(3)), Network.gaussian(3, 9, 1, rng=0), max_iter=2000)
     assert "K/mu = 1e+12" in run.message
-    assert "Standardize" in run.message
+    assert "standardize" in run.message
 
 
 def test_the_verdict_leaves_out_slacks_within_rounding():
