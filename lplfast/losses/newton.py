@@ -17,12 +17,21 @@ __all__ = ["newton"]
 # A Hessian block of more rows than this is never formed.
 LARGEST = 3000
 
-# Nor is one, as long as conjugate gradients get on without, that takes more multiplications than this, some 0.1 s.
-CHEAP = 1e9
+# Nor is one, as long as conjugate gradients get on without, that takes more multiplications than this, some 5 ms.
+CHEAP = 1e8
 
 # So many conjugate gradients are a step at most; and if they took more than so many, a new preconditioner pays.
 LONGEST = 250
 MANY = 10
+
+# They are broken off where so much of the gradient is left, or more, as long as it is large.
+CLOSE = 1e-2
+FAR = 0.3
+
+# A gradient that is this part of what rounding may have done to it is as good as none; that is looked at where values
+# no longer tell two matrices apart, or the gradient has fallen to this part of the first.
+NONE_LEFT = 1e-2
+FALLEN = 1e-12
 
 EPS = float(np.finfo(float).eps)
 
@@ -34,42 +43,44 @@ SHORT = 0.25
 MORE = 100.0
 
 
-def newton(function, first, *, rounding, project, warm=200, steps=100, report=None):
+def newton(function, first, *, rounding, project, steps=100, report=None):
     """Return a matrix near the minimizer of `function`, and the gradient there. Looks up between evaluations.
 
     Newton's method with a line search: on the value, and, where values no longer tell two matrices apart, on the norm
     of the gradient, of which a full step takes at least half. Where the Hessian is cheap, its systems are solved by
-    Cholesky factors, after L-BFGS has come near; where it is not, by conjugate gradients, as closely as the gradient
-    has fallen, preconditioned with what the Hessian were if all columns had their average curvature. A direction that
-    rounding has left no step along costs a shift of the Hessian (Levenberg and Marquardt), never an error: what is
-    returned is the last matrix of that descent, and the gradient says how good it is.
+    Cholesky factors; where it is not, by conjugate gradients, the more closely the more the gradient has fallen,
+    preconditioned with what the Hessian were if all rows and columns had their average curvature, or, where that does
+    not do, all columns. A direction that rounding has left no step along costs a shift of the Hessian (Levenberg and
+    Marquardt), never an error: what is returned is the last matrix of that descent, and the gradient says how good it
+    is.
 
     Parameters
     ----------
     function : object
         Has `shape`, and of a matrix V `value_and_gradient(V)`; `hessian(V)`, of shape (blocks, size, size), the blocks
         of its Hessian in the order of `V.T.ravel()`; `blocks`; `hessian_at(V)`, a function that multiplies a matrix
-        with the Hessian; `average_hessian(V)`, of shape (n, n); and `work`, multiplications for a product with the
-        data.
+        with the Hessian; `average_hessian(V, rows_alike)`, of shape (n, n); and `work`, multiplications for a product
+        with the data.
     first : (n, m) array
         Where to begin.
     rounding : callable
         Of a matrix, a bound on what rounding does to the gradient there.
     project : callable
-        Of a matrix, the part that a minimizer may have: conjugate gradients stay there.
-    warm, steps : int
+        Of a matrix, the part that a minimizer may have: steps stay there.
+    steps : int
         Iterations of either method at most.
     report : callable, optional
         Called with the matrix and the norm of the gradient there after every step.
     """
     size = _block_size(function)
     methods = [] if _cheap(function) else [_ConjugateGradients(function, project, last=size > LARGEST)]
-    methods += [_Cholesky(function)] if size <= LARGEST else []
+    methods += [_Cholesky(function, project)] if size <= LARGEST else []
+    V = first
     # a trial beyond float64 is one that is not taken
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for method in methods:
-            V, gradient = _descend(function, first, method, (warm, steps), rounding, report)
-            if method is not methods[-1] and np.linalg.norm(gradient) <= 2 * rounding(V):
+            V, gradient, none_left = _descend(function, V, method, rounding, steps, report)
+            if none_left or method is methods[-1] or np.linalg.norm(gradient) <= 2 * rounding(V):
                 break
     return V, gradient
 
@@ -82,24 +93,26 @@ class _Step(NamedTuple):
     by_value: bool      # whether it was the value that fell
 
 
-def _descend(function, V, method, most, rounding, report):
-    """Return where one method comes to from V, and the gradient there."""
-    warm, steps = most
-    V, value, gradient = method.start(V, warm)
+def _descend(function, V, method, rounding, steps, report):
+    """Return where one method comes to from V, the gradient there, and whether that is known to be rounding alone."""
+    value, gradient = function.value_and_gradient(V)
+    first, by_value = np.linalg.norm(gradient), True
     for _ in range(steps):
         norm = float(np.linalg.norm(gradient))
         if report is not None:
             report(V, norm)
         look_up()
-        direction = method.direction(V, gradient)
+        if (norm <= FALLEN * first or not by_value) and norm <= NONE_LEFT * rounding(V):
+            return V, gradient, True
+        direction = method.direction(V, gradient, norm / first)
         step = None if direction is None else _search(function, V, value, gradient, direction)
         if step is None and norm <= 2 * rounding(V):
             break
         if step is not None:
-            V, value, gradient = step.V, step.value, step.gradient
+            V, value, gradient, by_value = step.V, step.value, step.gradient, step.by_value
         if not method.goes_on(step, norm):
             break
-    return V, gradient
+    return V, gradient, False
 
 
 def _cheap(function):
@@ -130,33 +143,19 @@ def _search(function, V, value, gradient, direction):
 
 
 class _Cholesky:
-    """Directions by factors of the Hessian, begun with L-BFGS."""
+    """Directions by factors of the Hessian."""
 
-    def __init__(self, function):
-        self.function = function
+    def __init__(self, function, project):
+        self.function, self.project = function, project
         self.shift = 0.0
 
-    def start(self, V, warm):
-        """Return where L-BFGS comes to from V, V itself if that is nowhere, with the value and the gradient there."""
-        def flat(v):
-            look_up()
-            value, gradient = self.function.value_and_gradient(v.reshape(V.shape))
-            return value, gradient.ravel()
-
-        found = scipy.optimize.minimize(flat, V.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": warm})
-        for at in (found.x.reshape(V.shape), V):
-            value, gradient = self.function.value_and_gradient(at)
-            if np.isfinite(value) and np.isfinite(gradient).all():
-                break
-        return at, value, gradient
-
-    def direction(self, V, gradient):
+    def direction(self, V, gradient, _left):
         """Return the Newton direction, a solution D of `H D = gradient`, H shifted."""
         right, found = gradient.T.reshape(self.function.blocks, -1), []
         for H, g in zip(self.function.hessian(V), right, strict=True):
             look_up()
             found.append(_inverse(H, self.shift)(g[:, np.newaxis]))
-        return np.reshape(found, V.T.shape).T
+        return self.project(np.reshape(found, V.T.shape).T)
 
     def goes_on(self, step, norm):
         """Shift the Hessian further where it led nowhere, and less where a whole step was taken; False at the end."""
@@ -173,23 +172,22 @@ class _Cholesky:
 
 
 class _ConjugateGradients:
-    """Directions by conjugate gradients: closely enough that the gradient falls faster than linearly."""
+    """Directions by conjugate gradients, as close as helps the next step."""
 
     def __init__(self, function, project, last):
-        self.function, self.project, self.last, self.first = function, project, last, 0.0
+        self.function, self.project, self.last = function, project, last
         self.precondition, self.taken = None, 0
+        # a new preconditioner takes the multiplications of so many
+        self.many = max(MANY, function.shape[0] // (2 * function.shape[1]))
 
-    def start(self, V, warm):
-        """Return V, with the value and the gradient there."""
-        value, gradient = self.function.value_and_gradient(V)
-        self.first = np.linalg.norm(gradient)
-        return V, value, gradient
+    def direction(self, V, gradient, left):
+        """Return a direction near the Newton direction; None where that takes too long and there is another way.
 
-    def direction(self, V, gradient):
-        """Return a direction near the Newton direction; None where that takes too long and there is another way."""
+        `left` is the part of the first gradient that is left.
+        """
         norm, K, size = np.linalg.norm(gradient), self.function.K, gradient.size
-        if self.precondition is None or self.taken > MANY:
-            self.precondition = self._preconditioner(V)
+        if self.precondition is None or self.taken > self.many:
+            self.precondition = self._preconditioner(V, rows_alike=self.precondition is None)
         hessian, self.taken = self.function.hessian_at(V), 0
 
         # all in units in which nothing exceeds 1
@@ -204,7 +202,7 @@ class _ConjugateGradients:
         from scipy.sparse.linalg import LinearOperator, cg
         found, unfinished = cg(
             LinearOperator((size, size), matvec=product, dtype=float), gradient.ravel() / norm,
-            rtol=max(1e-6, min(0.1, norm / self.first)), maxiter=4 * LONGEST if self.last else LONGEST,
+            rtol=max(CLOSE, min(FAR, math.sqrt(left))), maxiter=4 * LONGEST if self.last else LONGEST,
             M=LinearOperator((size, size), matvec=precondition, dtype=float))
         return None if unfinished and not self.last else self.project(found.reshape(V.shape)) * (norm / K)
 
@@ -215,11 +213,11 @@ class _ConjugateGradients:
         """
         return step is not None and (step.by_value or np.linalg.norm(step.gradient) <= norm / 2)
 
-    def _preconditioner(self, V):
-        """Return a function: the inverse of the Hessian if all columns had their average curvature."""
+    def _preconditioner(self, V, rows_alike):
+        """Return a function: the inverse of the Hessian if all columns had their average curvature, and all rows."""
         if self.function.shape[0] > LARGEST:
             return lambda U: U
-        H = self.function.average_hessian(V)
+        H = self.function.average_hessian(V, rows_alike)
         H /= H.diagonal().max()     # in any units
         return _inverse(H) if np.isfinite(H).all() and H.diagonal().all() else lambda U: U
 

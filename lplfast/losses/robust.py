@@ -105,19 +105,17 @@ class PseudoHuberLoss(RowLoss):
     def _second_derivatives(self, x):
         return (1 / np.hypot(1.0, x)) ** 3
 
-    def _row_losses(self, Z, targets):
-        x = abs(self._residuals(Z, targets))
-        return self.delta**2 * x * (x / (1 + np.hypot(1.0, x)))
-
-    def _slopes(self, Z, targets):
+    def _losses_and_slopes(self, Z, targets):
         x = self._residuals(Z, targets)
-        return self.delta * (x / np.hypot(1.0, x))
+        size, root = abs(x), np.hypot(1.0, x)
+        return self.delta**2 * size * (size / (1 + root)), self.delta * (x / root)
 
-    def _slopes_rounding(self, Z, targets, outputs):
+    def _slopes_and_rounding(self, Z, targets, outputs):
         # the second derivative falls with |x|, and nowhere in reach of rounding is it above that at the least |x|
+        _, slopes = self._losses_and_slopes(Z, targets)
         off = self._residuals_rounding(Z, targets, outputs)
         steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z, targets)) - off, 0.0))
-        return self.delta * (steepest * off) + 8 * U * abs(self._slopes(Z, targets))
+        return slopes, self.delta * (steepest * off) + 8 * U * abs(slopes)
 
     def _second(self, Z, targets):
         return self._second_derivatives(abs(self._residuals(Z, targets)))

@@ -51,9 +51,9 @@ class RowLoss(Problem):
 
     Its minimizer has no closed form: it is computed when it is first asked for, by `newton`, and known to
     `minimizer_error`. Of some rows of Z = X (W + offset) and of the targets, a subclass says what the rows' functions
-    are (`_row_losses`), their derivatives (`_slopes`), what rounding does to these (`_slopes_rounding`), and what their
-    second derivatives are made of (`_second`) and do (`_bent`); for `newton` also `hessian`, with `blocks`; and which
-    compiled loss of rows it is (`_compiled`).
+    are and their derivatives (`_losses_and_slopes`), what rounding does to these (`_slopes_and_rounding`), and what
+    their second derivatives are made of (`_second`) and do (`_bent`); for `newton` also `hessian`, with `blocks`; and
+    which compiled loss of rows it is (`_compiled`).
 
     One with a minimizer without a ridge says so (`needs_ridge`) and what is known of it then (`_errors`). X of rank
     r < n is then replaced by what it is in the frame of its r right singular vectors, as for a squared loss.
@@ -236,9 +236,9 @@ class RowLoss(Problem):
         value, gradient = 0.0, np.zeros(self.shape)
         for rows in self._pieces():
             X, T = self._X[rows], self._targets[rows]
-            Z = X @ V
-            value += self._row_losses(Z, T).sum()
-            gradient += X.T @ self._slopes(Z, T)
+            losses, slopes = self._losses_and_slopes(X @ V, T)
+            value += losses.sum()
+            gradient += X.T @ slopes
         return self._weight * value + self.l2 / 2 * np.vdot(V, V), self._weight * gradient + self.l2 * V
 
     def hessian_at(self, V: Array) -> Callable[[Array], Array]:
@@ -254,13 +254,23 @@ class RowLoss(Problem):
 
         return product
 
-    def average_hessian(self, V: Array) -> Array:
-        """Return what the Hessian at V does to a column, shape (n, n), if all columns had their average curvature."""
-        found = self.l2 * np.eye(self.shape[0])
-        for rows in self._pieces():
-            X = self._X[rows]
-            A = X * np.sqrt(self._weight * self._averages(self._second(X @ V, self._targets[rows])))[:, np.newaxis]
-            found += A.T @ A
+    def average_hessian(self, V: Array, rows_alike: bool = False) -> Array:
+        """Return what the Hessian at V does to a column, shape (n, n), if all columns had their average curvature.
+
+        And if all rows had, for which X.T X does.
+        """
+        if rows_alike and len(self._X) >= self.shape[0]:
+            sums = (self._averages(self._second(self._X[rows] @ V, self._targets[rows])).sum()
+                    for rows in self._pieces())
+            found = self._gram.matrix * (self._weight * sum(sums) / len(self._X)) * self._gram.unit**2
+        else:
+            found = np.zeros((self.shape[0],) * 2)
+            for rows in self._pieces():
+                X = self._X[rows]
+                average = self._averages(self._second(X @ V, self._targets[rows]))
+                A = X * np.sqrt(self._weight * average)[:, np.newaxis]
+                found += A.T @ A
+        found[np.diag_indices_from(found)] += self.l2
         return found
 
     def _averages(self, second):
@@ -277,10 +287,10 @@ class RowLoss(Problem):
         absolute, found = abs(V), np.zeros(self.shape)
         for rows in self._pieces():
             X, T = self._X[rows], self._targets[rows]
-            Z, size = X @ V, abs(X)
+            size = abs(X)
             # of the outputs: sums of n products
-            R = self._slopes_rounding(Z, T, (n + 1) * U * (size @ absolute))
-            found += size.T @ (R + (N + 4) * U * (abs(self._slopes(Z, T)) + R))
+            slopes, R = self._slopes_and_rounding(X @ V, T, (n + 1) * U * (size @ absolute))
+            found += size.T @ (R + (N + 4) * U * (abs(slopes) + R))
         return float(np.linalg.norm(self._weight * found + 4 * U * self.l2 * absolute))
 
     def __getstate__(self):
