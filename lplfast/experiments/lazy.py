@@ -4,16 +4,15 @@ import numpy as np
 
 from ..guarantees.constants import local_constants
 from ..guarantees.curve import predicted_curve
-from ..losses.problems import SquaredLoss
-from ..network import Network
 from ..run.training import train
 from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, band, log_ticks, panels
 from .report import Finding, Report, followed, spread
+from .wide_start import start
 
 __all__ = ["reproduce"]
 
-N, FACTOR, MAX_ITER, NARROW = 20, 1e-6, 2000, 0.1
+FACTOR, MAX_ITER, NARROW = 1e-6, 2000, 0.1
 CONDITIONS = (1, 3, 10)
 WIDTHS = tuple(round(10 ** (power / 4)) for power in range(10, 33))
 
@@ -40,15 +39,6 @@ def reproduce(*, seeds=10, widths=WIDTHS, step_size=None):
                                spread(name, [sample[name][:length] for sample in samples]).items()}})
     table = {name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
     return Report("lazy", table, _findings(table), [], draw)
-
-
-def start(condition, width, seed):
-    """Return the problem and the network of one seed."""
-    rng = np.random.default_rng([seed, condition, width])
-    U, V = (np.linalg.qr(rng.standard_normal((N, N)))[0] for _ in range(2))
-    X = np.eye(N) if condition == 1 else (U * np.linspace(1, condition**-0.5, N)) @ V.T
-    problem = SquaredLoss(X, X @ rng.standard_normal((N, N)) / np.sqrt(N))
-    return problem, Network.gaussian_implicit(N, width, N, std=float(width) ** -0.25, rng=rng)
 
 
 def _sample(condition, width, seed, step_size):

@@ -4,17 +4,16 @@ import numpy as np
 
 from ..guarantees.bounds import initial_bounds
 from ..guarantees.rates import guaranteed_rate
-from ..losses.problems import SquaredLoss
-from ..network import Network
 from ..run.training import train
 from ..steps import Sharp
 from ..validation import as_count
 from .panels import BLACK, BLUE, GREEN, ORANGE, VERMILLION, band, log_ticks, panels
 from .report import Finding, Report, followed, spread
+from .wide_start import start
 
 __all__ = ["reproduce"]
 
-N, FACTOR, MAX_ITER = 20, 1e-6, 20000
+FACTOR, MAX_ITER = 1e-6, 20000
 CONDITIONS = (1, 3)
 WIDTHS = tuple(10**power for power in range(2, 13))
 
@@ -46,15 +45,6 @@ def reproduce(*, seeds=10, widths=WIDTHS, step_size=None):
                                 for key, value in spread(name, [sample[name] for sample in samples]).items()}})
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Report("width", table, _findings(table), notes, draw)
-
-
-def start(condition, width, seed):
-    """Return the problem and the network of one seed."""
-    rng = np.random.default_rng([seed, condition, width])
-    U, V = (np.linalg.qr(rng.standard_normal((N, N)))[0] for _ in range(2))
-    X = np.eye(N) if condition == 1 else (U * np.linspace(1, condition**-0.5, N)) @ V.T
-    problem = SquaredLoss(X, X @ rng.standard_normal((N, N)) / np.sqrt(N))
-    return problem, Network.gaussian_implicit(N, width, N, std=float(width) ** -0.25, rng=rng)
 
 
 def _sample(condition, width, seed, step_size):
