@@ -237,6 +237,9 @@ MUTANTS = [
     ("lplfast/studies/pace.py", "GROWTH = 4", "GROWTH = 400", "tests/studies/test_engines.py -k groups_take"),
 ]
 
+# Seconds after which tests hang: many times what the slowest selection takes.
+PATIENCE = 300
+
 # setup.py builds everything, always; here what is older than its sources
 BUILD = """
 import runpy, sys
@@ -248,9 +251,10 @@ runpy.run_path("setup.py", run_name="__main__")
 """
 
 
-def python(*arguments, cwd):
+def python(*arguments, cwd, timeout=None):
     """Run Python in a copy; return the finished process."""
     return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False,
+                          timeout=timeout,
                           env={**os.environ, "LPLFAST_DEBUG": "1", "PYTHONDONTWRITEBYTECODE": "1",
                                "PYTHONPATH": str(cwd), "LPLFAST_PROBE": str(cwd / "build")})
 
@@ -262,8 +266,14 @@ def build(folder):
 
 
 def test(folder, tests):
-    """Return what pytest says: 0 if all passed, 1 if some failed; anything else is no answer."""
-    done = python("-m", "pytest", "-qx", "-n0", "-p", "no:cacheprovider", *tests.split(), cwd=folder)
+    """Return what pytest says: 0 if all passed, 1 if some failed, crashed or hang; anything else is no answer."""
+    try:
+        done = python("-m", "pytest", "-qx", "-n0", "-p", "no:cacheprovider", *tests.split(), cwd=folder,
+                      timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return 1
+    if done.returncode < 0:     # a signal: what reads or writes where it must not
+        return 1
     if done.returncode not in (0, 1):
         sys.exit(f"{tests}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
     return done.returncode

@@ -82,6 +82,17 @@ def shared(int tiles, int jobs, int inner=0):
     return times.ravel()
 
 
+cdef void call_tile(void* job, int tile) noexcept nogil:
+    with gil:
+        (<object> job)(tile)
+
+
+def call(int tiles, work):
+    """Share tiles that each call a Python function of their number, which raises nothing."""
+    with nogil:
+        team.share(tiles, call_tile, <void*> work)
+
+
 def both_gradients(double[:, ::1] G, double[:, ::1] W1, double[:, ::1] W2t):
     """G @ W2.T and G.T @ W1"""
     g1, g2t = np.full(np.shape(W1), np.nan), np.full(np.shape(W2t), np.nan)
@@ -152,6 +163,15 @@ def cholesky(A):
         return None
     rows = np.lib.stride_tricks.sliding_window_view(np.asarray(factor), n)[::length][:n]
     return np.tril(rows) if n < FEW_ROWS else np.triu(rows).T
+
+
+def cholesky_row(A):
+    """One more than the row at which there is no factor; 0 if there is one."""
+    cdef double[:, ::1] M = _copy(A)
+    cdef int n = M.shape[0]
+    cdef double[::1] F = room(factors.factor_size(n))
+    factors.shifted(n, 1.0, 0.0, &M[0, 0], &F[0])
+    return factors.cholesky(n, &F[0])
 
 
 def cholesky_solve(A, b):

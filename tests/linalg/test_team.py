@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import threading
 import warnings
 
@@ -55,15 +56,71 @@ def test_threads_come_with_the_first_job_and_go_with_the_team(probe):
         probe.shared(1, 1)      # one tile needs nobody
         assert tasks() == before
         probe.shared(2, 1)
-        assert tasks() == before + 3 * (before > 1 or pathlib.Path("/proc/self/task").exists())
+        assert tasks() == before + 3 * pathlib.Path("/proc/self/task").exists()
     assert tasks() == before
+
+
+def met(probe, count, after=lambda: None):
+    """How many threads were inside tiles at the same time, of a job of so many tiles that wait for each other."""
+    barrier, inside = threading.Barrier(count), set()
+
+    def tile(number):
+        try:
+            barrier.wait(10)
+        except threading.BrokenBarrierError:    # too few of them have come
+            return
+        inside.add(threading.get_ident())
+        after()
+
+    probe.call(count, tile)
+    return len(inside)
 
 
 def test_workers_that_sleep_are_woken(probe):
     with probe.Team(3):
         for _ in range(5):
-            assert (probe.shared(8, 1) == 1).all()
+            assert met(probe, 3) == 3
             threading.Event().wait(0.01)    # they look for less than a millisecond
+
+
+def test_a_caller_that_sleeps_is_woken(probe):
+    caller = threading.get_ident()
+    with probe.Team(3):
+        for _ in range(5):
+            assert met(probe, 3, lambda: threading.get_ident() == caller or threading.Event().wait(0.01)) == 3
+
+
+def test_the_outer_team_is_back_after_an_inner_one(probe):
+    with probe.Team(2):
+        with probe.Team(3):
+            assert met(probe, 3) == 3
+        assert met(probe, 2) == 2
+
+
+def test_signals_are_left_to_the_other_threads(probe):
+    def blocked():
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    caller, seen = threading.get_ident(), []
+    with probe.Team(3):
+        met(probe, 3, lambda: seen.append((threading.get_ident() == caller, blocked())))
+        assert sorted(seen) == [(False, True), (False, True), (True, False)]
+    assert not blocked()
+
+
+def test_what_is_cut_is_shared(probe):
+    # more than 1.6e7 multiplications, or 320 rows: cut in two at least
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((330, 330))
+    works = {"nt": lambda: probe.product("nt", A, A), "nn": lambda: probe.product("nn", A, A),
+             "tn": lambda: probe.product("tn", A, A), "gradients": lambda: probe.both_gradients(A, A, A),
+             "gram": lambda: probe.gram(A, False), "factor": lambda: probe.cholesky(A @ A.T + np.eye(330))}
+    with single_threaded_blas():
+        for name, work in works.items():
+            before = tasks()
+            with probe.Team(2):
+                work()
+                assert tasks() - before == pathlib.Path("/proc/self/task").exists(), name
 
 
 def test_teams_of_several_threads_do_not_mix(probe):
@@ -167,4 +224,5 @@ def test_cholesky_factors_have_the_bits_of_one_thread(probe, n):
             before = M[broken, broken]
             M[broken, broken] = -1.0
             assert probe.cholesky(M) is None
+            assert probe.cholesky_row(M) == broken + 1
             M[broken, broken] = before
