@@ -7,6 +7,8 @@ import operator
 
 import numpy as np
 
+from .table_columns import columns_of, numbers_of, said_of_entries
+
 __all__ = ["HUGE", "as_array", "as_callable", "as_choice", "as_count", "as_double", "as_doubles", "as_flag",
            "as_fraction", "as_generator", "as_matrix", "as_number", "as_offset", "as_output", "as_reduction",
            "as_shape", "as_shaped", "shown"]
@@ -42,7 +44,7 @@ def as_array(name, value):
     if np.ma.is_masked(value):
         raise ValueError(f"{name}: expected no masked entries, got {np.ma.count_masked(value)}; fill them first")
     try:
-        return _numbers(value, np.asarray(value), kinds="f")
+        return numbers_of(value, np.asarray(value), kinds="f")
     except (TypeError, ValueError, RuntimeError) as error:      # RuntimeError: a tensor that wants its gradient
         raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__}: {error}") from error
 
@@ -71,14 +73,14 @@ def as_matrix(name, value, *, vector_as_column=False):
         If it has another number of dimensions, is empty, masked, or holds NaN or inf.
 
     """
-    array, (labels, dtypes) = as_array(name, value), _columns(value)
+    array, (labels, dtypes) = as_array(name, value), columns_of(value)
     for label, dtype in zip(labels, dtypes, strict=True):
         if getattr(dtype, "name", None) == "category":
             raise TypeError(f"{name}: expected real numbers, got categories in {label}; call .astype(float) where its "
                             "numbers are meant, else encode or drop it")
-    array = _numbers(value, array)
+    array = numbers_of(value, array)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name}: expected real numbers, got {_not_numbers(array, labels)}")
+        raise TypeError(f"{name}: expected real numbers, got {said_of_entries(array, labels)}")
     if vector_as_column and array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2:
@@ -121,7 +123,7 @@ def as_doubles(name, value, dimensions=None):
     if (type(value) is np.ndarray and value.dtype == np.float64 and value.flags.carray
             and dimensions in (None, value.ndim)):
         return value        # at once: the loop asks at every call
-    array = _numbers(value, as_array(name, value))
+    array = numbers_of(value, as_array(name, value))
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if dimensions is not None and array.ndim != dimensions:
@@ -293,48 +295,6 @@ def as_generator(rng):
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise TypeError(f"rng: expected a Generator, a seed or None, got {shown(rng)}: {error}") from None
-
-
-def _columns(value):
-    """Return how to call the columns of a table, and their dtypes; of a pandas Series or array, one; else none."""
-    if hasattr(value, "dtypes") and hasattr(value, "columns") and len(value.dtypes) == len(value.columns):
-        return [f"column {label!r}" for label in value.columns], list(value.dtypes)
-    if hasattr(value, "dtype") and not isinstance(value.dtype, np.dtype):
-        return ["the series"], [value.dtype]
-    return [], []
-
-
-def _numbers(value, array, kinds="buif"):
-    """Return the numbers of a table whose columns have several such types, which NumPy alone takes for objects."""
-    dtypes = _columns(value)[1] if array.dtype == object else []
-    if dtypes and all(getattr(dtype, "kind", "O") in kinds for dtype in dtypes):
-        return value.to_numpy(dtype=np.float64, na_value=np.nan)
-    return array
-
-
-def _not_numbers(array, labels):
-    """Say which column of an array of another dtype holds something else than real numbers, and what would help."""
-    if array.dtype.kind not in "OUST" or array.ndim not in (1, 2):
-        return f"dtype {array.dtype}"
-    columns = array.T if array.ndim == 2 else [array]
-    for j, column in enumerate(columns):
-        where = labels[j] if j < len(labels) else f"column {j}" if array.ndim == 2 else "the vector"
-        for i, entry in enumerate(column.tolist()):
-            if isinstance(entry, (str, bytes)):
-                remedy = "call .astype(float)" if _is_float(entry) else "encode the column as numbers, or drop it"
-                return f"text in {where}, {entry[:40]!r} in row {i}; {remedy}"
-            if entry is None or not _is_float(entry):
-                return f"{type(entry).__name__} in {where}, {str(entry)[:40]} in row {i}; convert, fill in or drop it"
-    return f"dtype {array.dtype}; as all entries are numbers, .astype(float) of the array makes them float64"
-
-
-def _is_float(entry):
-    """Whether float64 has a number for what this says or is."""
-    try:
-        float(entry)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def _is_number(value):

@@ -13,8 +13,8 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["annotations", "markup", "figure", "validation", "clock", "interrupts", "progress", "threads", "cores",
-         "versions", "files", "npy", "delimited", "tables", "stored_matrix", "reference", "linalg", "iterate",
+ORDER = ["annotations", "markup", "figure", "table_columns", "validation", "clock", "interrupts", "progress", "threads",
+         "cores", "versions", "files", "npy", "delimited", "tables", "stored_matrix", "reference", "linalg", "iterate",
          "losses", "layer_sources", "network_bases", "network_stream", "network_draws", "network_balance",
          "network_parts", "network_files", "network_torch", "network", "spectral", "rules", "descent", "guarantees",
          "run", "observer", "studies", "steps", "data", "direct_labels", "plots", "experiments", "cli"]
