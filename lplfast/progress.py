@@ -1,6 +1,15 @@
 """Progress bars, by tqdm where it is installed."""
 
-__all__ = ["progress_bar", "solution_bar"]
+__all__ = ["bar_class", "progress_bar", "solution_bar"]
+
+
+def bar_class():
+    """Return tqdm's bar, or say which extra has it."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
+    return tqdm
 
 
 def progress_bar(progress, total, unit="step"):
@@ -22,11 +31,7 @@ def solution_bar():
 
 class _Bar:
     def __init__(self, tell, **options):
-        try:
-            from tqdm.auto import tqdm
-        except ImportError as error:
-            raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
-        self.bar, self.tell = tqdm(**options), tell
+        self.bar, self.tell = bar_class()(**options), tell
 
     def __enter__(self):
         return self.tell(self.bar)

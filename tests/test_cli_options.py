@@ -1,6 +1,7 @@
 """What the options of `lplfast train` do beside what test_cli.py has: starts, files, recording, words."""
 
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,13 @@ def test_a_message_keeps_what_is_no_option():
     assert named("tol: expected 1, got grad_tol=3 and record_every=...", options) == (
         "--tol: expected 1, got grad_tol=3 and --record-every ...")
     assert named("say header=True or header=False", options) == "say --header yes or --header no"
+
+
+def test_without_tqdm_its_extra_is_named_before_any_work(lplfast, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)     # what an import then finds is that there is none
+    code, out, err = lplfast("train", "--progress")
+    assert (code, out) == (2, "")
+    assert err == 'lplfast: error: --progress needs tqdm: pip install "lplfast[progress]"\n'
 
 
 def test_the_command_is_suggested(lplfast):

@@ -18,8 +18,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}{self._suggestion(message)} (see {self.prog} --help)\n")
 
     def options(self):
-        """Return the option of each argument, by its name in the library."""
-        return {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        """Return the option of each argument, by its name in the library; of a flag, by its name and what it means."""
+        return {f"{action.dest}={action.const}" if action.nargs == 0 and action.const is True else action.dest:
+                action.option_strings[-1] for action in self._actions if action.option_strings}
 
     def _suggestion(self, message):
         """Return what was probably meant by a choice or an option that there is not."""
@@ -52,9 +53,14 @@ def named(message, options):
     --------
     >>> named("tol: expected 1. Use tol=5, or header=True", {"tol": "--tol", "header": "--header"})
     '--tol: expected 1. Use --tol 5, or --header yes'
+    >>> named("progress=True needs tqdm", {"progress=True": "--progress"})
+    '--progress needs tqdm'
     """
     answers = {"True": "yes", "False": "no"}
     for name, option in options.items():
+        if "=" in name:
+            message = re.sub(rf"\b{name}\b", option, message)
+            continue
         message = re.sub(rf"\b{name}=(True|False|'[^']*'|)", lambda found, option=option:
                          f"{option} {answers.get(found[1], found[1])}", message)
         message = re.sub(rf"^{name}:(?= )", f"{option}:", message)

@@ -1,11 +1,12 @@
 """`lplfast sweep`: a study that a file describes, on this machine or a cluster of Dask."""
 
 import contextlib
+import importlib.util
 import os
 
 from ..studies.description import read_study
 from ..studies.engine import BACKENDS
-from ..studies.sweep import sweep
+from ..studies.sweep import check_extra, sweep
 from .parser import add_command
 from .terminal import folder_for, say
 
@@ -18,7 +19,8 @@ def add_to(commands):
         commands, "sweep", _sweep, failed="a cell of the study failed",
         help="carry out a study: an experiment at every cell of a grid",
         description="Carry out the study that FILE describes, and write it as netCDF. What was computed is kept in the "
-        "store, and the same command goes on from there.")
+        "store, and the same command goes on from there. Needs the extra sweep; progress is shown where tqdm is "
+        "installed.")
     command.add_argument("file", help="study.toml: experiment = \"file.py:function\", seeds, [grid]; docs/studies.md")
     command.add_argument("--store", metavar="DIR", help="folder of studies (default: the file's, or lplfast-out)")
     command.add_argument("--seeds", type=int, metavar="N", help="how often each point is repeated")
@@ -38,9 +40,12 @@ def _sweep(arguments):
     if (options.get("backend") == "dask") != (arguments.scheduler is not None):
         raise ValueError("--backend and --scheduler: expected the address of a scheduler with dask, and with it alone, "
                          "got one without the other")
+    # what the end needs is missed before the work, and a bar not at all
+    check_extra("h5netcdf", *["distributed"] * (arguments.scheduler is not None))
+    shown = importlib.util.find_spec("tqdm") is not None
     folder = folder_for(options["store"], "--store")
     with _client(arguments.scheduler):
-        found = sweep(experiment, grid, progress=True, **options)
+        found = sweep(experiment, grid, progress=shown, **options)
     path = os.path.join(folder, options["name"], f"{options['name']}.nc")
     found.to_netcdf(path, engine="h5netcdf")
     for name, size in found.sizes.items():

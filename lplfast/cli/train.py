@@ -3,6 +3,7 @@
 import argparse
 
 from ..descent.history import COLUMNS
+from ..progress import bar_class
 from ..run.options import RunOptions
 from ..run.run import Interrupted
 from ..run.training import train
@@ -101,6 +102,8 @@ def _options(arguments, rule):
     if arguments.tol is not None and as_number("--tol", arguments.tol) >= 1.0:
         raise ValueError("--tol: expected a number below 1, the part of the first gap to stop at, "
                          f"got {arguments.tol:g}")
+    if arguments.progress:
+        bar_class()
     record = arguments.record
     if record not in (None, "all"):
         record = [name.strip() for name in record.split(",")]

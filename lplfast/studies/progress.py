@@ -2,6 +2,8 @@
 
 import sys
 
+from ..progress import bar_class
+
 __all__ = ["Progress"]
 
 
@@ -34,9 +36,6 @@ class Progress:
 
 
 def _bar(total, before):
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError('progress=True needs tqdm: pip install "lplfast[progress]"') from error
     # None: where the output is no terminal, there is no bar; a kernel of Jupyter is none, and shows it
-    return tqdm(total=total, initial=before, unit="cell", disable=False if "ipykernel" in sys.modules else None)
+    disable = False if "ipykernel" in sys.modules else None
+    return bar_class()(total=total, initial=before, unit="cell", disable=disable)

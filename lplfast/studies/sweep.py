@@ -1,5 +1,6 @@
 """`sweep`: an experiment at every cell of a grid."""
 
+import importlib
 import operator
 import os
 import platform
@@ -17,7 +18,7 @@ from .store import Folder, Memory, study_path
 if TYPE_CHECKING:   # an extra
     import xarray as xr
 
-__all__ = ["sweep"]
+__all__ = ["check_extra", "sweep"]
 
 # Threads of one process, beyond which a number is a mistake; a cluster says itself how many it has.
 MOST_JOBS = 1000
@@ -104,10 +105,10 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
     (3, ['converged', 'converged', 'converged'])
 
     """
-    _check_extra()
     as_callable("experiment", experiment)
-    grid = Grid(grid, seeds)
     as_choice("backend", backend, BACKENDS)
+    check_extra(*["distributed"] * (backend == "dask"))
+    grid = Grid(grid, seeds)
     as_choice("on_mismatch", on_mismatch, ("refuse", "keep"))
     n_jobs = _jobs(n_jobs)
     progress = as_flag("progress", progress)
@@ -133,12 +134,13 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
                                                 "platform": platform.platform()})
 
 
-def _check_extra():
-    try:
-        import joblib  # noqa: F401
-        import xarray  # noqa: F401
-    except ImportError as error:
-        raise ImportError('sweep needs joblib and xarray: pip install "lplfast[sweep]"') from error
+def check_extra(*further):
+    """Import what a study needs, and further packages, or say which extra has them."""
+    for package in ("joblib", "xarray", *further):
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise ImportError(f'sweep needs {package}: pip install "lplfast[sweep]"') from error
 
 
 def _jobs(given):

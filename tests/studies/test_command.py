@@ -64,6 +64,18 @@ def test_a_study_from_the_shell(study, lplfast):
         assert found.gap.equals(first.gap[:, :, :2])
 
 
+def test_what_is_not_installed_is_missed_before_the_work(study, lplfast, monkeypatch):
+    # what an import then finds is that there is none
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert lplfast("sweep", study)[0] == 0
+    for package, options in (("distributed", ("--backend", "dask", "--scheduler", "tcp://localhost:1")),
+                             ("h5netcdf", ()), ("xarray", ())):
+        monkeypatch.setitem(sys.modules, package, None)
+        code, _, err = lplfast("sweep", study, "--store", "other", *options)
+        assert (code, err) == (2, f'lplfast: error: sweep needs {package}: pip install "lplfast[sweep]"\n')
+    assert not os.path.exists("other")
+
+
 def test_a_study_on_a_cluster_from_the_shell(study, lplfast):
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         code, out, _ = lplfast("sweep", study, "--backend", "dask", "--scheduler", cluster.scheduler_address)
