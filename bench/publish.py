@@ -118,9 +118,9 @@ def _compiling(tables):
     """Yield what compiling takes, in a sentence, if it was measured."""
     if "compiling" in tables:
         rows = tables["compiling"].rows
-        said = "; ".join(f"{row.other} {short(row.other_time / 1e6)} s" for row in rows)
-        yield (f"Before the first step, and not in the table: {said} (JAX for each size, Numba once a process). The "
-               f"whole run of ours with {rows[0].what} takes {short(rows[0].time)} us.")
+        said = ", ".join(f"{row.other.removesuffix(', compiling')} {short(row.other_time / 1e6)} s" for row in rows)
+        yield (f"Not in the table is what is compiled before the first step, by JAX for each size, by Numba once a\n"
+               f"process: {said} at {rows[0].what}. Ours takes all these steps in {short(rows[0].time)} us.")
 
 
 def _limit(rows):

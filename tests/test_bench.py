@@ -127,6 +127,23 @@ def test_what_was_not_measured_is_named_and_left_out():
     assert "runs, n=20" not in publish.details(environment, fewer)
 
 
+def test_what_compiling_takes_and_speeds_on_all_cores_are_shown_where_they_were_measured():
+    environment, tables = publish.load()
+    few = {name: table for name, table in tables.items() if name not in ("compiling", "speed")}
+    row = Row("n=2", "lplfast, a run", "Numba, compiling", 596.0, 4.24e6, "", 7e3, 7e3, 7e3)
+    # 6 * 512^2 * 1024 operations
+    both = [Row("n=512", name, other, ours, theirs, "", 2.0, 2.0, 2.0, size=(512, 512, 2048))
+            for name, other, ours, theirs in (("lplfast", "dgemm, all threads", 32212.3, 16106.1),
+                                              ("dgemm, all threads", "one on each core", 16106.1, 10737.4))]
+    more = few | {"compiling": publish.Table("compiling", "", [row]), "speed": publish.Table("speed", "", both)}
+    was, part = publish.details(environment, few), publish.details(environment, more)
+    assert "Numba 4.24 s" in part
+    assert "| lplfast, all cores |  |  |  |  |  |  |  | 50.0 |  |" in part
+    assert "| dgemm, each core for itself |  |  |  |  |  |  |  | 150 |  |" in part
+    assert "Numba 4.24 s" not in was
+    assert "all cores |" not in was
+
+
 def test_what_was_missed_or_lost_is_bold():
     environment, tables = publish.load()
     rows = [row for name in ("rivals", "bare", "calls", "memory", "softmax", "many") for row in tables[name].rows]
