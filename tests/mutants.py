@@ -21,6 +21,7 @@ SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, IMBALANCE, DESCENT, LOSS = 
 DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name in (
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
 CURVE = "lplfast/guarantees/curve.py"
+TEAM, TILES, BLOCKS = (f"lplfast/linalg/{name}" for name in ("team.h", "tiles.pyx", "blocks.pyx"))
 PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, MEASURED, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "losses/proof", "losses/least_squares", "linalg/factorization",
     "losses/checking", "losses/measured_loss", "losses/newton", "losses/labels", "data"))
@@ -33,6 +34,7 @@ OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
     "losses/test_allowances", "losses/test_least_squares", "linalg/test_factorization", "losses/test_pseudo_huber",
     "losses/test_displacement"))
 CARRIED = "tests/losses/test_carried.py"
+TEAMS = "tests/linalg/test_team.py"
 CONCORDANCE = "tests/losses/test_concordance.py"
 THEOREMS = "tests/descent/test_theorems.py"
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
@@ -52,7 +54,7 @@ MUTANTS = [
     (EIGENVALUES, "trace + U * largest", "trace - U * largest", ALLOWANCES),
     (EIGENVALUES, "(gamma / (1.0 - gamma) * trace + U * largest)", "(0 * trace + U * largest)", ALLOWANCES),
     (EIGENVALUES, "positive_part(below - excess - error)", "positive_part(below + excess - error)", ALLOWANCES),
-    (EIGENVALUES, "direction[i] += 0.3", "direction[i] += 0.0", ALLOWANCES),
+    (EIGENVALUES, "PERTURBED * sin(i + 1.0)", "0 * sin(i + 1.0)", ALLOWANCES),
     (DRIFT, "sqrt(lower.bound) * (1.0 - U)", "sqrt(lower.bound) * (1.0 + U)", ALLOWANCES),
     (DRIFT, "lower.matrix_path)) * (1.0 - 4.0 * U)", "lower.matrix_path)) * (1.0 + 4.0 * U)", ALLOWANCES),
     (DRIFT, "(end.gram_drift + gram_step) * (1.0 + 2.0 * U)", "(end.gram_drift + gram_step) * (1.0 - 2.0 * U)",
@@ -81,14 +83,13 @@ MUTANTS = [
     (EIGENVALUES, "error = 8.0 * q * U", "error = 0.0 * q * U", "tests/spectral/test_spectral.py -k fresh"),
     (EIGENVALUES, "(gram.inner + 10.0 * p", "(0 * gram.inner + 0.0 * p", "tests/spectral/test_spectral.py -k fresh"),
     (EIGENVALUES, "length = sign * half + sqrt", "length = sign * half - sqrt", ALLOWANCES),
-    (TANGENT, "tangent.gram_drift / tangent.least * (1.0 + 2.0 * U)",
-     "tangent.gram_drift / tangent.least * (1.0 - 2.0 * U)", ALLOWANCES),
-    (TANGENT, "it.K * tangent.gram_drift) * (1.0 + 4.0 * U)",
-     "it.K * tangent.gram_drift) * (1.0 - 4.0 * U)", ALLOWANCES),
-    (TANGENT, "it.hessian[i] * (p_hi - p_lo)", "it.hessian[i] * (p_hi + p_lo)", ALLOWANCES),
-    (TANGENT, "tangent.least = (one.lo + p_lo)", "tangent.least = (one.hi + p_lo)", ALLOWANCES),
+    (TANGENT, "tangent.lower_drift / tangent.least * (1.0 + 2.0 * U)",
+     "tangent.lower_drift / tangent.least * (1.0 - 2.0 * U)", ALLOWANCES),
+    (TANGENT, "(tangent.hi + it.K * tangent.upper_drift) * (1.0 + 4.0 * U)",
+     "(tangent.hi + it.K * tangent.upper_drift) * (1.0 - 4.0 * U)", ALLOWANCES),
+    (TANGENT, "layer1.min_sq.now.lo, p =", "layer1.min_sq.now.hi, p =", ALLOWANCES),
     (TANGENT, "* it.G_norm) * (1.0 + 16.0 * U)", "* it.G_norm) * (1.0 - 16.0 * U)", ALLOWANCES),
-    (TANGENT, "tangent.lo = least.lo", "tangent.lo = least.hi", ALLOWANCES),
+    (TANGENT, "tangent.lo = found.lo", "tangent.lo = found.hi", ALLOWANCES),
     (EVALUATION, "return ((it.k / (1.0", "return ((0.0 * it.k / (1.0", ALLOWANCES),
     (EVALUATION, "it.gradient_error + it.K * it.eps_W", "it.gradient_error - it.K * it.eps_W", ALLOWANCES),
     ("lplfast/descent/contraction.pxd", "- uncertain * (old.G_norm", "+ uncertain * (old.G_norm", ALLOWANCES),
@@ -129,7 +130,7 @@ MUTANTS = [
     ("lplfast/linalg/elementary.h", "LPL_CHOOSE(k == 0.0, q, (e", "LPL_CHOOSE(k == 3.0, q, (e", OF_LOSSES),
     ("lplfast/losses/pseudo_huber.pyx", "cy * (cy / far)", "cy * (cy * far)", HUBER),
     ("lplfast/losses/pseudo_huber.pyx", "residuals[i] * cy, far, near", "residuals[i] * cy, far, far", HUBER),
-    ("lplfast/losses/pseudo_huber.pyx", "blur=blur, steepest", "blur=0.0, steepest", f"{HUBER} -k stored_off"),
+    ("lplfast/losses/pseudo_huber.pyx", "blur=blur, X_max", "blur=0.0, X_max", f"{HUBER} -k stored_off"),
     ("lplfast/losses/pseudo_huber.pyx", "steepest=1.0", "steepest=0.0", f"{HUBER} -k gradient_say"),
     ("lplfast/losses/robust.py", "steepest * off)", "0 * off)", f"{HUBER} -k rounds_no"),
     ("lplfast/losses/rowwise.pyx", "E_norm + self.minimum_error", "E_norm - self.minimum_error", OF_LOSSES),
@@ -235,6 +236,34 @@ MUTANTS = [
     ("lplfast/studies/results.py", "run.iterations // every + 1", "run.iterations // every",
      "tests/studies/test_sweep.py -k own_stream"),
     ("lplfast/studies/pace.py", "GROWTH = 4", "GROWTH = 400", "tests/studies/test_engines.py -k groups_take"),
+    (TEAM, "return team->tiles - left;", "return team->tiles - 1;", TEAMS),
+    (TEAM, "sigfillset(&all)", "sigemptyset(&all)", TEAMS),
+    (TEAM, "pthread_sigmask(SIG_SETMASK, &before, NULL)", "pthread_sigmask(SIG_SETMASK, &all, NULL)", TEAMS),
+    (TEAM, "team->wanted = n_threads - 1;", "team->wanted = n_threads - 2;", TEAMS),
+    (TEAM, "team->outer = lpl_mine;", "team->outer = NULL;", TEAMS),
+    (TEAM, "LPL_WRITE(team->caller_asleep, 1)", "LPL_WRITE(team->caller_asleep, 0)", TEAMS),
+    (TEAM, "__atomic_add_fetch(&team->asleep, 1,", "__atomic_add_fetch(&team->asleep, 0,", TEAMS),
+    (TILES, "size if i == strips", "size if i == 0", TEAMS),
+    (TILES, "A_row = n if product.kind == TN", "A_row = n if product.kind == NT", TEAMS),
+    (TILES, "first if product.kind == TN else", "first if product.kind == NN else", TEAMS),
+    (TILES, "left * k if product.kind == NT else", "left * m if product.kind == NT else", TEAMS),
+    (TILES, "<double*> &product.beta", "&one", TEAMS),
+    (TILES, "if tile < products[0].strips:", "if tile <= products[0].strips:", TEAMS),
+    (TILES, "fill_strip(&products[1], tile - products[0].strips)", "fill_strip(&products[1], tile)", TEAMS),
+    (TILES, "product.strips = max(2,", "product.strips = max(1,", TEAMS),
+    (TILES, "share(one.strips + two.strips,", "share(one.strips + 1,", TEAMS),
+    (TILES, "while tile >= strips - 1 - row:", "while tile > strips - 1 - row:", TEAMS),
+    (TILES, "column[0] = row + 1 + tile", "column[0] = row + tile", TEAMS),
+    (TILES, 'b"n" if triangle.step == 1 else b"t"', 'b"t" if triangle.step == 1 else b"n"', TEAMS),
+    (TILES, "triangle.strips * (triangle.strips + 1) // 2,", "triangle.strips * (triangle.strips - 1) // 2,", TEAMS),
+    (BLOCKS, "minus = -1.0", "minus = 1.0", TEAMS),
+    (BLOCKS, "edge(whole.n, whole.strips, column + 1) - left", "edge(whole.n, whole.strips, column) - left", TEAMS),
+    (BLOCKS, 'dtrsm(b"r", b"l", b"t"', 'dtrsm(b"r", b"l", b"n"', TEAMS),
+    (BLOCKS, "done + 1 + tile, &rows, &columns)", "done + tile, &rows, &columns)", TEAMS),
+    (BLOCKS, 'dsyrk(b"l", b"n", &rows', 'dsyrk(b"u", b"n", &rows', TEAMS),
+    (BLOCKS, "edge(n, STRIPS, rest.done) + info", "edge(n, STRIPS, rest.done) - info", TEAMS),
+    (BLOCKS, "share(others, solve_tile", "share(others - 1, solve_tile", TEAMS),
+    (BLOCKS, "share(others * (others + 1) // 2,", "share(others * (others - 1) // 2,", TEAMS),
 ]
 
 # Seconds after which tests hang: many times what the slowest selection takes.

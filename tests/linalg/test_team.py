@@ -182,7 +182,8 @@ def test_products_have_the_bits_of_one_thread(probe, kind, shape):
 
 
 # from 1.6e7 multiplications on side by side, from a side of 1024 on cut as well
-@pytest.mark.parametrize("shape", [(20, 40, 20), (99, 101, 103), (301, 203, 289), (1031, 97, 201)], ids=str)
+@pytest.mark.parametrize("shape", [(20, 40, 20), (99, 101, 103), (301, 203, 289), (1031, 97, 201),
+                                   (201, 97, 1031)], ids=str)
 def test_both_gradients_have_the_bits_of_one_thread(probe, shape):
     n, k, m = shape
     rng = np.random.default_rng(shape)
