@@ -129,6 +129,11 @@ class Observer:
 
         """
         W1, W2 = (_laid_out(name, W) for name, W in (("W1", W1), ("W2", W2)))
+        n, h, m = self._network.n, self._network.width, self._network.m
+        for name, W, shape in (("W1", W1, (n, h)), ("W2", W2, (h, m))):
+            if W.shape == shape[::-1] != shape:
+                raise ValueError(f"{name}: expected shape {shape}, got {W.shape}; torch.nn.Linear keeps (outputs, "
+                                 "inputs), so its weight.detach().T")
         eta = np.nan if step_size is None else as_number("step_size", step_size, positive=True)
         unit = max(_unit(W1.dtype), _unit(W2.dtype))
         if self._W1 is not None:

@@ -125,7 +125,8 @@ def as_doubles(name, value, dimensions=None):
         return value        # at once: the loop asks at every call
     array = numbers_of(value, as_array(name, value))
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{name}: expected real numbers, got "
+                        f"{type(array.item()).__name__ if array.ndim == 0 else f'dtype {array.dtype}'}")
     if dimensions is not None and array.ndim != dimensions:
         raise ValueError(f"{name}: expected {dimensions} dimensions, got shape {array.shape}")
     with np.errstate(over="ignore"):

@@ -242,7 +242,8 @@ def test_hostile_updates_change_nothing():
     observer.update(W1 * 1.1, W2)
     before = observer.run
     for bad, error, said in ((W1[:, 1:], ValueError, r"W1: expected shape \(5, 30\), got \(5, 29\)"),
-                             (W1.T, ValueError, r"W1: expected shape \(5, 30\), got \(30, 5\)"),
+                             (W1.T, ValueError, r"W1: expected shape \(5, 30\), got \(30, 5\); torch.nn.Linear"),
+                             (object(), TypeError, "W1: expected real numbers, got object"),
                              (W1[0], ValueError, "W1: expected 2 dimensions"),
                              (None, TypeError, "W1: expected an array"),
                              (np.full((5, 30), "a"), TypeError, "W1: expected real numbers"),
@@ -252,7 +253,7 @@ def test_hostile_updates_change_nothing():
             observer.update(bad, W2, step_size=0.1)
     with pytest.raises(ValueError, match="W2: expected finite numbers"):
         observer.update(W1, np.full_like(W2, np.inf))
-    with pytest.raises(ValueError, match=r"W2: expected shape \(30, 4\), got \(4, 30\)"):
+    with pytest.raises(ValueError, match=r"W2: expected shape \(30, 4\), got \(4, 30\); torch"):
         observer.update(W1, W2.T)
     for step in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="step_size: expected a finite positive number"):
