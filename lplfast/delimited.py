@@ -11,6 +11,9 @@ __all__ = ["DelimitedTable", "read_delimited"]
 # A first column 0, 1, 2, ... of fewer rows than this is taken for data.
 FEWEST_NUMBERED = 3
 
+# What pandas, R and Excel write where there is no number, beside nan.
+MISSING = ("", "na", "n/a", "#n/a", "null", "none", "<na>")
+
 
 class DelimitedTable:
     """The rows of a text, as they come; what may be names of columns or rows is asked about, never guessed.
@@ -71,7 +74,8 @@ class DelimitedTable:
                 remedy += "; if the line holds names of columns, header=True leaves it out"
             if len(wrong) == 1 < len(fields) and wrong[0] == fields[0] != "" and self.index is None:
                 remedy += "; if the first column holds labels of rows, index=True leaves it out"
-            raise ValueError(f"{self.path}, line {number}: expected numbers, got {wrong[0][:60]!r}{remedy}")
+            raise ValueError(f"{self.path}, line {number}: expected numbers, got {wrong[0][:60]!r}"
+                             f"{remedy or _instead_of(wrong[0])}")
         if not fields:
             raise ValueError(f"{self.path}, line {number}: expected numbers beside the label of the row, got none")
         self.width = self.width or len(fields)
@@ -174,6 +178,13 @@ def _is_number(field):
 def _is_whole(field):
     """Whether a field is written as a whole number: 1.0 and 1e3 are not."""
     return field.removeprefix("-").isdecimal() and len(field) < 20
+
+
+def _instead_of(text):
+    """Return what helps where a field is no number."""
+    if text.strip('"').lower() in MISSING:
+        return "; fill in or drop what is missing"
+    return "; encode text as numbers, classes as 0, 1, 2, ..., or drop it"
 
 
 def _some(fields):

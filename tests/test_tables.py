@@ -59,6 +59,15 @@ LABELLED = {
 }
 
 
+def test_text_among_numbers_comes_with_its_remedy(tmp_path):
+    path = tmp_path / "table.csv"
+    for field, said in (("setosa", "classes as 0, 1, 2"), ('"two words"', "classes as 0, 1, 2"),
+                        ("", "drop what is missing"), ("NA", "drop what is missing"), ("#N/A", "drop what is missing")):
+        path.write_text(f"a,b\n1,2\n3,{field}\n")
+        with pytest.raises(ValueError, match=f"line 3: expected numbers, got .*{said}"):
+            read_matrix(path)
+
+
 @pytest.mark.parametrize("name", LABELLED)
 @pytest.mark.parametrize(("header", "index"), [(True, True), (True, False), (False, True)])
 def test_what_pandas_writes_is_read_or_asked_about(tmp_path, name, header, index):

@@ -28,7 +28,8 @@ def add_data_options(command):
     data = command.add_argument_group("data")
     data.add_argument("--data", choices=DATASETS, help="a dataset that comes with scikit-learn")
     data.add_argument("--x", metavar="FILE", help="inputs, one sample a row: .npy or text")
-    data.add_argument("--y", metavar="FILE", help="targets or labels, one sample a row: .npy or text")
+    data.add_argument("--y", metavar="FILE",
+                      help="targets or labels, one sample a row: .npy or text; labels are numbers, too, one a class")
     data.add_argument("--header", choices=ANSWERS,
                       help="whether a text has names of columns in its first line: both files, none, or one of them; "
                       "asked for where numbers may be names")
@@ -93,7 +94,7 @@ def _data(arguments):
     if arguments.data is not None and files != (None, None):
         raise ValueError("--data and --x, --y: expected one or the other, got both")
     if None in files and files != (None, None):
-        raise ValueError("--x and --y: expected both or none, got one")
+        raise ValueError("--x and --y: expected both or none, got one: inputs and targets are in files of their own")
     if None in files and (arguments.header, arguments.index) != (None, None):
         raise ValueError("--header and --index: expected --x and --y beside them, got none")
     if arguments.data is not None:
