@@ -9,9 +9,9 @@
    are 0 and change nothing. */
 LPL_ANY_CPU int lpl_small_cholesky(int n, double* A) {
     double L[LPL_FEW_ROWS * LPL_FEW_ROWS], column[LPL_FEW_ROWS];
-    ptrdiff_t i, j, l;
+    ptrdiff_t i, j, l, whole = (n + LPL_LANES - 1) / LPL_LANES * LPL_LANES;
     for (i = 0; i < n; i++)
-        for (l = 0; l < LPL_FEW_ROWS; l++)
+        for (l = 0; l < whole; l++)
             L[i * LPL_FEW_ROWS + l] = l <= i ? A[i * n + l] : 0.0;
     for (j = 0; j < n; j++) {
         double pivot = L[j * LPL_FEW_ROWS + j], inverse;
@@ -20,7 +20,7 @@ LPL_ANY_CPU int lpl_small_cholesky(int n, double* A) {
         pivot = sqrt(pivot);
         inverse = 1.0 / pivot;
         A[j * n + j] = pivot;
-        for (i = 0; i < LPL_FEW_ROWS; i++)
+        for (i = 0; i < whole; i++)
             column[i] = 0.0;
         for (i = j + 1; i < n; i++)
             A[i * n + j] = column[i] = L[i * LPL_FEW_ROWS + j] * inverse;

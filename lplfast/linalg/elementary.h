@@ -1,4 +1,4 @@
-/* Elementary functions, eight at a time: exp and log1p, and exp(c) - 1 - c without cancellation.
+/* Elementary functions in lanes: exp and log1p, and exp(c) - 1 - c without cancellation.
 
    c = k log 2 + r, k whole and |r| <= log(2)/2, turns all three into one series: q = exp(r) - 1 - r. No table, no branch,
    and the same bits wherever the lanes are compiled. docs/theory.md, section 12. */

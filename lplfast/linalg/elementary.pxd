@@ -1,4 +1,4 @@
-"""exp(c) - 1 - c of one number; `elementary.h` has it eight at a time, with exp and log1p."""
+"""exp(c) - 1 - c of one number; `elementary.h` has it in lanes, with exp and log1p."""
 
 from libc.math cimport exp, fabs
 

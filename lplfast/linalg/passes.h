@@ -9,44 +9,74 @@
   #error "expected LPL_BLOCK, what is added up before it is added to the total: see rounding.pxd"
 #endif
 #define LPL_EACH_BLOCK for (start = 0; start < size; start += LPL_BLOCK)
-/* four sums side by side hide the latency of the additions */
+/* four chains of the eight sums hide the latency of the additions */
 #define LPL_CHAINS 4
-#define LPL_SUM(s) LPL_ADD_UP(((s)[0] + (s)[1]) + ((s)[2] + (s)[3]))
 #define LPL_STOP (size - start < LPL_BLOCK ? size : start + LPL_BLOCK)
 
 typedef struct { double moved_sq, slope, absolute, forms, bent_sq; } lpl_motion;
+
+/* what is in the c-th lanes from entry i on */
+#define LPL_C(x) LPL_AT((x) + i + c * LPL_LANES)
+#define LPL_EACH_PART for (c = 0; c < LPL_PARTS; c++)
+#define LPL_EACH_CHAIN for (c = 0; c < LPL_CHAINS * LPL_PARTS; c++)
+#define LPL_PAIR (2 * LPL_PARTS)
+#define LPL_EACH_OF_A_PAIR for (c = 0; c < LPL_PAIR; c++)
+
+LPL_INLINE double lpl_add_up_pair(lpl_lanes s[LPL_PAIR]) {
+    ptrdiff_t c;
+    LPL_EACH_PART
+        s[c] += s[LPL_PARTS + c];
+    return lpl_add_up(s);
+}
+
+LPL_INLINE double lpl_add_up_chains(lpl_lanes s[LPL_CHAINS * LPL_PARTS]) {
+    ptrdiff_t c;
+    LPL_EACH_PART
+        s[c] = (s[c] + s[LPL_PARTS + c]) + (s[2 * LPL_PARTS + c] + s[3 * LPL_PARTS + c]);
+    return lpl_add_up(s);
+}
+
+LPL_ANY_CPU void lpl_copy(ptrdiff_t size, const double* x, double* to) {
+    ptrdiff_t i;
+    for (i = 0; i + LPL_LANES <= size; i += LPL_LANES)
+        LPL_PUT(to + i) = LPL_AT(x + i);
+    for (; i < size; i++)
+        to[i] = x[i];
+}
 
 LPL_ANY_CPU double lpl_square_sum(ptrdiff_t size, const double* x) {
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s[LPL_CHAINS] = {LPL_ZERO};
+        lpl_lanes s[LPL_CHAINS * LPL_PARTS] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + LPL_CHAINS * LPL_LANES <= stop; i += LPL_CHAINS * LPL_LANES)
-            for (c = 0; c < LPL_CHAINS; c++)
-                s[c] += LPL_AT(x + i + c * LPL_LANES) * LPL_AT(x + i + c * LPL_LANES);
-        for (; i + LPL_LANES <= stop; i += LPL_LANES)
-            s[0] += LPL_AT(x + i) * LPL_AT(x + i);
+        for (i = start; i + LPL_CHAINS * LPL_EIGHT <= stop; i += LPL_CHAINS * LPL_EIGHT)
+            LPL_EACH_CHAIN
+                s[c] += LPL_C(x) * LPL_C(x);
+        for (; i + LPL_EIGHT <= stop; i += LPL_EIGHT)
+            LPL_EACH_PART
+                s[c] += LPL_C(x) * LPL_C(x);
         for (; i < stop; i++)
             sum += x[i] * x[i];
-        sum += LPL_SUM(s);
+        sum += lpl_add_up_chains(s);
     }
     return sum;
 }
 
 LPL_ANY_CPU double lpl_distance_sq(ptrdiff_t size, const double* x, const double* y) {
     double sum = 0.0;
-    ptrdiff_t start, i;
+    ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s = {0};
+        lpl_lanes s[LPL_PARTS] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + LPL_LANES <= stop; i += LPL_LANES) {
-            lpl_lanes e = LPL_AT(x + i) - LPL_AT(y + i);
-            s += e * e;
-        }
+        for (i = start; i + LPL_EIGHT <= stop; i += LPL_EIGHT)
+            LPL_EACH_PART {
+                lpl_lanes e = LPL_C(x) - LPL_C(y);
+                s[c] += e * e;
+            }
         for (; i < stop; i++)
             sum += (x[i] - y[i]) * (x[i] - y[i]);
-        sum += LPL_ADD_UP(s);
+        sum += lpl_add_up(s);
     }
     return sum;
 }
@@ -55,24 +85,25 @@ LPL_ANY_CPU double lpl_move(ptrdiff_t size, const double* z, double eta, const d
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s[LPL_CHAINS] = {LPL_ZERO};
+        lpl_lanes s[LPL_CHAINS * LPL_PARTS] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + LPL_CHAINS * LPL_LANES <= stop; i += LPL_CHAINS * LPL_LANES)
-            for (c = 0; c < LPL_CHAINS; c++) {
-                lpl_lanes x = LPL_AT(z + i + c * LPL_LANES) - eta * LPL_AT(g + i + c * LPL_LANES);
+        for (i = start; i + LPL_CHAINS * LPL_EIGHT <= stop; i += LPL_CHAINS * LPL_EIGHT)
+            LPL_EACH_CHAIN {
+                lpl_lanes x = LPL_C(z) - eta * LPL_C(g);
                 LPL_PUT(to + i + c * LPL_LANES) = x;
                 s[c] += x * x;
             }
-        for (; i + LPL_LANES <= stop; i += LPL_LANES) {
-            lpl_lanes x = LPL_AT(z + i) - eta * LPL_AT(g + i);
-            LPL_PUT(to + i) = x;
-            s[0] += x * x;
-        }
+        for (; i + LPL_EIGHT <= stop; i += LPL_EIGHT)
+            LPL_EACH_PART {
+                lpl_lanes x = LPL_C(z) - eta * LPL_C(g);
+                LPL_PUT(to + i + c * LPL_LANES) = x;
+                s[c] += x * x;
+            }
         for (; i < stop; i++) {
             to[i] = z[i] - eta * g[i];
             sum += to[i] * to[i];
         }
-        sum += LPL_SUM(s);
+        sum += lpl_add_up_chains(s);
     }
     return sum;
 }
@@ -82,13 +113,12 @@ LPL_ANY_CPU double lpl_arrive(ptrdiff_t size, const double* x, const double* z, 
     double sum = 0.0, moved = 0.0, off = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s[2] = {LPL_ZERO}, p[2] = {LPL_ZERO}, q[2] = {LPL_ZERO};
+        lpl_lanes s[LPL_PAIR] = {LPL_ZERO}, p[LPL_PAIR] = {LPL_ZERO}, q[LPL_PAIR] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + 2 * LPL_LANES <= stop; i += 2 * LPL_LANES)
-            for (c = 0; c < 2; c++) {
-                ptrdiff_t at = i + c * LPL_LANES;
-                lpl_lanes w = LPL_AT(x + at), e = w - LPL_AT(z + at), f = w - (LPL_AT(z + at) - eta * LPL_AT(g + at));
-                LPL_PUT(to + at) = w;
+        for (i = start; i + 2 * LPL_EIGHT <= stop; i += 2 * LPL_EIGHT)
+            LPL_EACH_OF_A_PAIR {
+                lpl_lanes w = LPL_C(x), e = w - LPL_C(z), f = w - (LPL_C(z) - eta * LPL_C(g));
+                LPL_PUT(to + i + c * LPL_LANES) = w;
                 s[c] += w * w;
                 p[c] += e * e;
                 q[c] += f * f;
@@ -100,9 +130,9 @@ LPL_ANY_CPU double lpl_arrive(ptrdiff_t size, const double* x, const double* z, 
             moved += e * e;
             off += f * f;
         }
-        sum += LPL_ADD_UP(s[0] + s[1]);
-        moved += LPL_ADD_UP(p[0] + p[1]);
-        off += LPL_ADD_UP(q[0] + q[1]);
+        sum += lpl_add_up_pair(s);
+        moved += lpl_add_up_pair(p);
+        off += lpl_add_up_pair(q);
     }
     *moved_sq = moved;
     *off_sq = off;
@@ -114,13 +144,12 @@ LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, c
     double sum = 0.0, xs = 0.0, gs = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s[2] = {LPL_ZERO}, p[2] = {LPL_ZERO}, q[2] = {LPL_ZERO};
+        lpl_lanes s[LPL_PAIR] = {LPL_ZERO}, p[LPL_PAIR] = {LPL_ZERO}, q[LPL_PAIR] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + 2 * LPL_LANES <= stop; i += 2 * LPL_LANES)
-            for (c = 0; c < 2; c++) {
-                ptrdiff_t at = i + c * LPL_LANES;
-                lpl_lanes w = LPL_AT(x + at), e = w - LPL_AT(y + at), f = LPL_AT(d + at) * e;
-                LPL_PUT(g + at) = f;
+        for (i = start; i + 2 * LPL_EIGHT <= stop; i += 2 * LPL_EIGHT)
+            LPL_EACH_OF_A_PAIR {
+                lpl_lanes w = LPL_C(x), e = w - LPL_C(y), f = LPL_C(d) * e;
+                LPL_PUT(g + i + c * LPL_LANES) = f;
                 s[c] += f * e;
                 p[c] += w * w;
                 q[c] += f * f;
@@ -131,9 +160,9 @@ LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, c
             xs += x[i] * x[i];
             gs += g[i] * g[i];
         }
-        sum += LPL_ADD_UP(s[0] + s[1]);
-        xs += LPL_ADD_UP(p[0] + p[1]);
-        gs += LPL_ADD_UP(q[0] + q[1]);
+        sum += lpl_add_up_pair(s);
+        xs += lpl_add_up_pair(p);
+        gs += lpl_add_up_pair(q);
     }
     *x_sq = xs;
     *g_sq = gs;
@@ -143,23 +172,24 @@ LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, c
 LPL_ANY_CPU double lpl_fall(ptrdiff_t size, const double* d, const double* x, const double* y, const double* z,
                             double* absolute) {
     double sum = 0.0, all = 0.0;
-    ptrdiff_t start, i;
+    ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s = {0}, a = {0};
+        lpl_lanes s[LPL_PARTS] = {LPL_ZERO}, a[LPL_PARTS] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + LPL_LANES <= stop; i += LPL_LANES) {
-            lpl_lanes e = LPL_AT(d + i) * (LPL_AT(x + i) - LPL_AT(y + i))
-                          * ((LPL_AT(x + i) - LPL_AT(z + i)) + (LPL_AT(y + i) - LPL_AT(z + i)));
-            s += e;
-            a += LPL_MAGNITUDE(e);
-        }
+        for (i = start; i + LPL_EIGHT <= stop; i += LPL_EIGHT)
+            LPL_EACH_PART {
+                lpl_lanes e = (LPL_C(d) * (LPL_C(x) - LPL_C(y))
+                               * ((LPL_C(x) - LPL_C(z)) + (LPL_C(y) - LPL_C(z))));
+                s[c] += e;
+                a[c] += LPL_MAGNITUDE(e);
+            }
         for (; i < stop; i++) {
             double e = d[i] * (x[i] - y[i]) * ((x[i] - z[i]) + (y[i] - z[i]));
             sum += e;
             all += fabs(e);
         }
-        sum += LPL_ADD_UP(s);
-        all += LPL_ADD_UP(a);
+        sum += lpl_add_up(s);
+        all += lpl_add_up(a);
     }
     *absolute = all;
     return sum;
@@ -168,21 +198,23 @@ LPL_ANY_CPU double lpl_fall(ptrdiff_t size, const double* d, const double* x, co
 LPL_ANY_CPU void lpl_measure(ptrdiff_t size, const double* W, const double* W_new, const double* G,
                              const double* d, lpl_motion* motion) {
     lpl_motion sum = {0.0, 0.0, 0.0, 0.0, 0.0};
-    ptrdiff_t start, i;
+    ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
-        lpl_lanes s = {0}, p = {0}, a = {0}, f = {0}, b = {0};
+        lpl_lanes s[LPL_PARTS] = {LPL_ZERO}, p[LPL_PARTS] = {LPL_ZERO}, a[LPL_PARTS] = {LPL_ZERO};
+        lpl_lanes f[LPL_PARTS] = {LPL_ZERO}, b[LPL_PARTS] = {LPL_ZERO};
         ptrdiff_t stop = LPL_STOP;
-        for (i = start; i + LPL_LANES <= stop; i += LPL_LANES) {
-            lpl_lanes e = LPL_AT(W_new + i) - LPL_AT(W + i), q = LPL_AT(G + i) * e;
-            s += e * e;
-            p += q;
-            a += LPL_MAGNITUDE(q);
-            if (d) {
-                lpl_lanes h = LPL_AT(d + i) * e;
-                f += h * e;
-                b += h * h;
+        for (i = start; i + LPL_EIGHT <= stop; i += LPL_EIGHT)
+            LPL_EACH_PART {
+                lpl_lanes e = LPL_C(W_new) - LPL_C(W), q = LPL_C(G) * e;
+                s[c] += e * e;
+                p[c] += q;
+                a[c] += LPL_MAGNITUDE(q);
+                if (d) {
+                    lpl_lanes h = LPL_C(d) * e;
+                    f[c] += h * e;
+                    b[c] += h * h;
+                }
             }
-        }
         for (; i < stop; i++) {
             double e = W_new[i] - W[i], q = G[i] * e, h = d ? d[i] * e : 0.0;
             sum.moved_sq += e * e;
@@ -191,11 +223,11 @@ LPL_ANY_CPU void lpl_measure(ptrdiff_t size, const double* W, const double* W_ne
             sum.forms += h * e;
             sum.bent_sq += h * h;
         }
-        sum.moved_sq += LPL_ADD_UP(s);
-        sum.slope += LPL_ADD_UP(p);
-        sum.absolute += LPL_ADD_UP(a);
-        sum.forms += LPL_ADD_UP(f);
-        sum.bent_sq += LPL_ADD_UP(b);
+        sum.moved_sq += lpl_add_up(s);
+        sum.slope += lpl_add_up(p);
+        sum.absolute += lpl_add_up(a);
+        sum.forms += lpl_add_up(f);
+        sum.bent_sq += lpl_add_up(b);
     }
     *motion = sum;
 }

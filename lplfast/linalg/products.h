@@ -9,31 +9,54 @@
    in each of these calls, in which two threads of small problems would meet. */
 #define LPL_FEW_ROWS 24
 
+/* C = A @ B.T, of as many entries at once as there are lanes: each is eight sums, added up in the end. Where fewer are
+   left, the last one is computed several times. */
 LPL_ANY_CPU void lpl_small_nt(int n, int k, int m, const double* A, const double* B, double* C) {
-    ptrdiff_t i, j, l;
-    for (i = 0; i < n; i++, A += k)
-        for (j = 0; j < m; j++) {
-            const double* b = B + j * k;
-            double sum = 0.0;
-            lpl_lanes s = {0};
-            for (l = 0; l + LPL_LANES <= k; l += LPL_LANES)
-                s += LPL_AT(A + l) * LPL_AT(b + l);
-            for (; l < k; l++)
-                sum += A[l] * b[l];
-            *C++ = sum + LPL_ADD_UP(s);
+    const double* end = A + (ptrdiff_t) n * k;
+    const double* b = B;
+    const double* last = B + (ptrdiff_t) (m - 1) * k;
+    ptrdiff_t left = (ptrdiff_t) n * m, whole = k - k % LPL_EIGHT, l, c, v;
+    for (; left > 0; left -= LPL_LANES, C += LPL_LANES) {
+        const double *row[LPL_LANES], *column[LPL_LANES];
+        lpl_lanes s[LPL_LANES][LPL_PARTS] = {{LPL_ZERO}}, rest = LPL_ZERO;
+        for (c = 0; c < LPL_LANES; c++) {
+            row[c] = A;
+            column[c] = b;
+            if (b != last)
+                b += k;
+            else if (A + k != end) {
+                b = B;
+                A += k;
+            }
         }
+        for (l = 0; l < whole; l += LPL_EIGHT)
+            for (c = 0; c < LPL_LANES; c++)
+                for (v = 0; v < LPL_PARTS; v++)
+                    s[c][v] += LPL_AT(row[c] + l + v * LPL_LANES) * LPL_AT(column[c] + l + v * LPL_LANES);
+        for (; l < k; l++)
+            for (c = 0; c < LPL_LANES; c++)
+                LPL_LANE(rest, c) += row[c][l] * column[c][l];
+        rest += lpl_add_up_each(s);
+        if (left >= LPL_LANES)
+            LPL_PUT(C) = rest;
+        else
+            for (c = 0; c < left; c++)
+                C[c] = LPL_LANE(rest, c);
+    }
 }
 
-/* C = A @ B, where row i of A begins at A + i * row and has its entries `step` apart; the last lanes may overlap */
+/* C = A @ B, where row i of A begins at A + i * row and has its entries `step` apart; the last eight may overlap */
 #define LPL_SMALL(row, step) \
-    ptrdiff_t i, j, l, last; \
+    ptrdiff_t i, j, l, v, last; \
     for (i = 0; i < n; i++, A += row, C += m) { \
-        for (j = 0; j < m && m >= LPL_LANES; j += LPL_LANES) { \
-            lpl_lanes s = {0}; \
-            last = j + LPL_LANES <= m ? j : m - LPL_LANES; \
+        for (j = 0; j < m && m >= LPL_EIGHT; j += LPL_EIGHT) { \
+            lpl_lanes s[LPL_PARTS] = {LPL_ZERO}; \
+            last = j + LPL_EIGHT <= m ? j : m - LPL_EIGHT; \
             for (l = 0; l < k; l++) \
-                s += A[l * (step)] * LPL_AT(B + l * m + last); \
-            LPL_PUT(C + last) = s; \
+                for (v = 0; v < LPL_PARTS; v++) \
+                    s[v] += A[l * (step)] * LPL_AT(B + l * m + last + v * LPL_LANES); \
+            for (v = 0; v < LPL_PARTS; v++) \
+                LPL_PUT(C + last + v * LPL_LANES) = s[v]; \
         } \
         for (; j < m; j++) { \
             double sum = 0.0; \
