@@ -52,7 +52,7 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
 from ..validation import as_count, as_double, as_output
 from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
 from ..linalg.blas cimport add_matmul_nt, matmul_nt
-from ..linalg.passes cimport Motion, measure_motion, move, square_sum
+from ..linalg.passes cimport Motion, copy, measure_motion, move, square_sum
 from ..linalg.rounding cimport LEAST, U
 from ..linalg.team cimport dismiss, gather
 from ..losses.loss cimport Ray
@@ -239,8 +239,8 @@ cdef class Descent(State):
         cdef bint failed
         if redo:
             self._renew_brackets(row)
-        step.old = self.it
-        step.before = it.memory[0]
+        copy(sizeof(Iterate) // sizeof(double), <double*> it, <double*> &step.old)
+        copy(sizeof(Memory) // sizeof(double), <double*> it.memory, <double*> &step.before)
         step.gap_known = it.gap == it.gap
         self._prepare_ray()
         if not self._choose(&step):

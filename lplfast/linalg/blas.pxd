@@ -141,6 +141,9 @@ cdef inline void matvec_t(blas_int n, blas_int k, const double* A, const double*
     """y = A.T @ x with A (n, k)."""
     cdef double one = 1.0, zero = 0.0
     cdef blas_int step = 1
+    if <double> n * k <= SMALL:
+        small_nn(1, n, k, x, A, y)
+        return
     dgemv(b"n", &k, &n, &one, <double*> A, &k, <double*> x, &step, &zero, y, &step)
 
 

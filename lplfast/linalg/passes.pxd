@@ -16,6 +16,8 @@ cdef extern from "linalg/passes.h":
     double square_sum "lpl_square_sum"(Py_ssize_t size, const double* x) noexcept nogil
     # ((x - y)**2).sum()
     double distance_sq "lpl_distance_sq"(Py_ssize_t size, const double* x, const double* y) noexcept nogil
+    # to = x
+    void copy "lpl_copy"(Py_ssize_t size, const double* x, double* to) noexcept nogil
     # to = z - eta * g; the sum of its squares
     double move "lpl_move"(Py_ssize_t size, const double* z, double eta, const double* g, double* to) noexcept nogil
     # to = x, which it may be; (x**2).sum(), and ((x - z)**2).sum(), ((x - (z - eta * g))**2).sum()

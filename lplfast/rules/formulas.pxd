@@ -8,6 +8,12 @@ from libc.math cimport INFINITY, fabs, fmin, sqrt
 from ..iterate cimport Iterate, gap_above
 from ..linalg.rounding cimport U
 
+cdef extern from *:
+    """
+    #define LPL_HALF_THE_DIGITS 7.450580596923828e-9
+    """
+    const double HALF_THE_DIGITS "LPL_HALF_THE_DIGITS"      # 2^-27, whose square is u / 2
+
 cdef enum:
     NEWTON_STEPS = 60
     NORMAL_STEPS = 4
@@ -36,7 +42,8 @@ cdef inline double cubic_root(double A, double B) noexcept nogil:
     for _i in range(NEWTON_STEPS):
         change = (((A * x + B) * x + 1.0) * x - 1.0) / ((3.0 * A * x + 2.0 * B) * x + 1.0)
         x -= change
-        if not fabs(change) > 2.0 * U * x:
+        # what is left after a change d is at most d^2 / x, here u / 2 of x
+        if not fabs(change) > HALF_THE_DIGITS * x:
             break
     return x
 
