@@ -256,6 +256,7 @@ MUTANTS = [
     (TILES, "column[0] = row + 1 + tile", "column[0] = row + tile", TEAMS),
     (TILES, 'b"n" if triangle.step == 1 else b"t"', 'b"t" if triangle.step == 1 else b"n"', TEAMS),
     (TILES, "triangle.strips * (triangle.strips + 1) // 2,", "triangle.strips * (triangle.strips - 1) // 2,", TEAMS),
+    (TILES, "1 if work < CUT else max(2,", "1 if work < CUT else max(1,", "tests/descent/test_team.py -k pays_for"),
     (BLOCKS, "minus = -1.0", "minus = 1.0", TEAMS),
     (BLOCKS, "edge(whole.n, whole.strips, column + 1) - left", "edge(whole.n, whole.strips, column) - left", TEAMS),
     (BLOCKS, 'dtrsm(b"r", b"l", b"t"', 'dtrsm(b"r", b"l", b"n"', TEAMS),

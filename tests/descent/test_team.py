@@ -9,6 +9,7 @@ from lplfast import Local, Majorizer, Network, SquaredLoss
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.spectral.modes import spectral_from
+from lplfast.steps import rule_from
 from lplfast.threads import single_threaded_blas
 
 # at which products are cut: odd, and with more rows or more columns
@@ -39,14 +40,27 @@ def test_no_bit_depends_on_the_number_of_threads(shape, rule):
             assert np.array_equal(found, expected, equal_nan=True), count
 
 
+def tasks():
+    """How many threads the process has, as far as the system tells."""
+    folder = pathlib.Path("/proc/self/task")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+# one for each 256 rows or columns, but two from where a product is cut (tiles.pyx, most_threads)
+@pytest.mark.parametrize(("rows", "more"), [(20, 0), (300, 1), (600, 1), (800, 2)])
+def test_a_run_has_the_threads_that_its_shape_pays_for(rows, more):
+    n, rng, seen = 300 if rows > 20 else rows, np.random.default_rng(0), []
+    problem = SquaredLoss(np.eye(n), rng.standard_normal((n, rows)))
+    stack = rng.standard_normal((n + rows, n)) / 20
+    before = tasks()
+    history(problem, stack, rule_from(lambda iterate: seen.append(tasks()) or 1e-4), 4)
+    assert max(seen) == before + more * (before > 0)     # they come with the first product that is cut
+
+
 def test_no_thread_is_left_over():
-    folder, rng = pathlib.Path("/proc/self/task"), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     problem = SquaredLoss(np.eye(300), rng.standard_normal((300, 300)))
     stack = rng.standard_normal((600, 300)) / 20
-
-    def tasks():
-        return len(list(folder.iterdir())) if folder.exists() else 0
-
     before = tasks()
     history(problem, stack, Local(), 4)
     assert tasks() == before
