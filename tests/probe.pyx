@@ -8,7 +8,7 @@ seconds, nearly all of them for what every part would need again, NumPy and the 
 
 import numpy as np
 
-from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding, team
+from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding, single, team
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
@@ -265,11 +265,11 @@ cdef eigenvalues.Matrix _matrix(double[:, ::1] A):
     return eigenvalues.matrix(<int> A.shape[0], <int> A.shape[1], &A[0, 0], np.linalg.norm(A))
 
 
-def cholesky_excess(double sign, double[:, ::1] M, double shift):
+def cholesky_excess(double sign, double[:, ::1] M, double shift, double allowed=0.0):
     """The bound, and the matrix that the factorization was tried on, as stored."""
     cdef int p = M.shape[0]
     cdef double[::1] work = room(factors.factor_size(p)), direction = room(p)
-    excess = eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &direction[0], &work[0])
+    excess = eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, allowed, &direction[0], &work[0])
     stored = sign * np.asarray(M)
     stored[np.diag_indices(p)] = [sign * (M[i, i] - shift) for i in range(p)]
     return excess, stored
@@ -279,7 +279,7 @@ def breakdown(double sign, double[:, ::1] M, double shift):
     """The direction that a factorization leaves that does not complete."""
     cdef int p = M.shape[0]
     cdef double[::1] work = room(factors.factor_size(p)), direction = room(p)
-    assert eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, &direction[0], &work[0]) == float("inf")
+    assert eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, 0.0, &direction[0], &work[0]) == float("inf")
     return np.asarray(direction)
 
 
@@ -295,13 +295,41 @@ def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accur
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), work = room(factors.factor_size(p) + 4 * p)
     cdef Bracket found
-    cdef eigenvalues.Gram gram
+    cdef eigenvalues.Gram gram = eigenvalues.no_gram()
     gram.rows, gram.inner, gram.entries, gram.size = p, q, &M[0, 0], F_sq
     if greatest:
         done = eigenvalues.bracket_greatest(&gram, &x[0], accuracy, &found, &work[0])
     else:
         done = eigenvalues.bracket_least(&gram, &x[0], accuracy, &found, &work[0])
     return ((found.lo, found.hi) if done else None), np.asarray(x)
+
+
+def bracket_within(bint greatest, double[:, ::1] A, double allowed, v, double accuracy):
+    """(lo, hi) of A itself, whose eigenvalues single precision may put off by `allowed`; and whether it was asked."""
+    cdef int p = A.shape[0], k = A.shape[1]
+    cdef eigenvalues.Matrix matrix = _matrix(A)
+    cdef double[::1] x = _copy(v), work = room(p * p + factors.factor_size(p) + 4 * p + (p + 16) * k)
+    cdef Bracket found
+    cdef eigenvalues.Gram gram = eigenvalues.gram_within(&matrix, allowed, &work[0])
+    assert eigenvalues.bracket_extreme(&gram, greatest, &x[0], accuracy, &found, &work[p * p])
+    return (found.lo, found.hi), gram.exact != NULL
+
+
+def single_gram(double[:, ::1] A):
+    """A @ A.T in single precision, and how many u of ||A||_F^2 it may be off by."""
+    cdef int n = A.shape[0], k = A.shape[1]
+    cdef double[:, ::1] C = np.full((n, n), np.nan)
+    cdef double[::1] panels = room((n + 16) * k)
+    single.single_gram(n, k, &A[0, 0], np.linalg.norm(A), <float*> &panels[0], &C[0, 0])
+    return _all_lower(np.asarray(C)), single.gram_units()
+
+
+def single_factor(double sign, double[:, ::1] M, double shift):
+    """Whether it completes, and how many u of |R|.T |R| the product of the factor may be off by."""
+    cdef int n = M.shape[0]
+    cdef double[::1] work = room((n + 16) * (n + 16))
+    largest = abs(np.asarray(M).diagonal() - shift).max()
+    return bool(single.single_factor(n, sign, shift, largest, &M[0, 0], &work[0])), single.factor_units(n)
 
 
 def quotient(double[:, ::1] A, double[::1] x):

@@ -22,7 +22,8 @@ ORDER = ["annotations", "markup", "figure", "table_columns", "validation", "cloc
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "phases", "planned", "published", "rules", "descent"],
-    "linalg": ["rounding", "elementary", "blas_int", "team", "tiles", "blas", "blocks", "cholesky", "passes", "quartic",
+    "linalg": ["rounding", "elementary", "blas_int", "team", "tiles", "blas", "blocks", "cholesky", "single", "passes",
+               "quartic",
                "compress", "factorization"],
     "losses": ["loss", "low_rank", "quadratic", "convexity", "rows", "proof", "curvature", "gram", "rowwise",
                "cross_entropy", "pseudo_huber", "function", "labels", "least_squares", "conditioning",

@@ -17,6 +17,7 @@ cdef extern from *:
     #define LPL_SEVERAL 32.0
     #define LPL_SHARE 0.05
     #define LPL_HEADSTART 200.0
+    #define LPL_MOST_IN_ADVANCE 1.2e9
     #define LPL_LEAST_STEP 4e5
     #define LPL_PROOF_FROM 2
     #define LPL_PROOF_WIDTH 0.125
@@ -49,6 +50,8 @@ cdef extern from *:
     const double SHARE "LPL_SHARE"
     # and of so many steps in advance, as brackets are renewed most often while the layers move fast, at the start
     const double HEADSTART "LPL_HEADSTART"
+    # but of no more than this: their share takes some milliseconds
+    const double MOST_IN_ADVANCE "LPL_MOST_IN_ADVANCE"
     # a step counts as this many at least: in small ones, overhead costs more than multiplications
     const double LEAST_STEP "LPL_LEAST_STEP"
 

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from libc.math cimport INFINITY, fmax, sqrt
+from libc.math cimport INFINITY, fmax, fmin, sqrt
 
 from ..iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedExtreme
 from ..linalg.passes cimport Motion, distance_sq
@@ -12,11 +12,12 @@ from .brackets cimport (
     renew_largest, renew_layer, second_layer, unknown_largest, unknown_layer, widen_layers,
 )
 from .budget cimport (
-    CLOSE, CLOSEST, FRESH_WIDTH, FUTILE, HEADSTART, LEAST_STEP, LONG, LOOSE, PROOF_FROM, PROOF_WIDTH, SEVERAL, SHARE,
-    TANGENT_FACTOR, W_PART, W_WIDTH,
+    CLOSE, CLOSEST, FRESH_WIDTH, FUTILE, HEADSTART, LEAST_STEP, LONG, LOOSE, MOST_IN_ADVANCE, PROOF_FROM, PROOF_WIDTH,
+    SEVERAL, SHARE, TANGENT_FACTOR, W_PART, W_WIDTH,
 )
 from .eigenvalues cimport (
-    HUGE, NEGLIGIBLE, TINY, Gram, Matrix, bracket_extreme, bracket_greatest, quotient, smaller_gram, width,
+    HUGE, NEGLIGIBLE, TINY, Gram, Matrix, bracket_extreme, bracket_greatest, gram_within, no_gram, quotient,
+    single_error, width,
 )
 from .imbalance cimport drift_imbalance, find_imbalance
 from .spectral cimport Spectral
@@ -33,8 +34,7 @@ cdef inline int compressed(Iterate* it) noexcept nogil:
 cdef inline Layer layer_of(const Matrix A, LayerExtremes* extremes, double* directions) noexcept nogil:
     cdef Layer layer
     layer.A, layer.extremes, layer.directions = A, extremes, directions
-    layer.gram.rows = layer.gram.inner = 0
-    layer.gram.entries, layer.gram.size = NULL, 0.0
+    layer.gram, layer.allowed = no_gram(), INFINITY
     return layer
 
 
@@ -56,36 +56,42 @@ cdef bint form(Layer* layer, Iterate* it, double* scratch) noexcept nogil:
         return True
     if min(A.rows, A.columns) < PROOF_FROM or not TINY < A.norm * A.norm < HUGE:
         return False
-    it.memory.spent += product_cost(A.rows, min(A.columns, compressed(it)))
-    layer.gram = smaller_gram(A, scratch)
+    layer.gram = gram_within(A, layer.allowed, scratch)
+    it.memory.spent += product_cost(A.rows, min(A.columns, compressed(it))) * (0.5 if layer.gram.exact != NULL else 1.0)
     return True
 
 
-cdef bint prove_largest(const Matrix* A, double room, TrackedExtreme* largest, double* direction,
+cdef bint prove_largest(const Matrix* A, double room, double allowed, TrackedExtreme* largest, double* direction,
                         double* scratch) noexcept nogil:
-    """Renew the largest singular value of W or G without an eigenvalue problem; False if that did not work out."""
+    """Renew the largest singular value of W or G, whose square single precision may put off by `allowed`, without an
+    eigenvalue problem; False if that did not work out."""
     cdef Gram gram
     cdef Bracket greatest
     if min(A.rows, A.columns) < PROOF_FROM or not TINY < A.norm * A.norm < HUGE:
         return False
-    gram = smaller_gram(A, scratch)
+    gram = gram_within(A, allowed, scratch)
     if not bracket_greatest(&gram, direction, room, &greatest, scratch + <Py_ssize_t> gram.rows * gram.rows):
         return False
     renew(largest, sqrt(greatest.lo) * (1.0 - 2.0 * U), sqrt(greatest.hi) * (1.0 + 2.0 * U))
     return True
 
 
-cdef inline void sharpen(const Matrix* A, TrackedExtreme* side, bint greatest, double* direction,
-                         double* scratch) noexcept nogil:
-    """Improve the inner end of a layer's bracket, for a greatest value the lower one, by the Rayleigh quotient at the
-    last direction; only for no more rows than columns, where the direction is one of A A.T."""
-    cdef Bracket inside = quotient(A, direction, scratch)
+cdef inline bint stays_wide(Layer* layer, bint greatest, double wanted, double* scratch) noexcept nogil:
+    """Whether a bracket of a layer is wider than `wanted`, and stays so when its inner end, for a greatest value the
+    lower one, is the Rayleigh quotient at the last direction; only of no more rows than columns is it one of A A.T."""
+    cdef const Matrix* A = &layer.A
+    cdef TrackedExtreme* side = &layer.extremes.max_sq if greatest else &layer.extremes.min_sq
+    cdef Bracket inside
+    if width(&side.now) <= wanted or A.rows > A.columns:
+        return width(&side.now) > wanted
+    inside = quotient(A, layer.directions if greatest else layer.directions + A.rows, scratch)
     if greatest and inside.lo > side.now.lo:
         renew_end(&side.lower, inside.lo)
         side.now.lo = inside.lo
     elif not greatest and inside.hi < side.now.hi:
         renew_end(&side.upper, inside.hi)
         side.now.hi = inside.hi
+    return width(&side.now) > wanted
 
 
 cdef inline double G_step(Iterate* it, const Motion* motion, double W_step) noexcept nogil:
@@ -161,7 +167,8 @@ cdef class Certified(Spectral):
     cdef double _affordable(self, Iterate* it) noexcept nogil:
         """The tolerance, or more where renewals have outspent their share."""
         cdef double step = max(3.0 * it.n * it.m * compressed(it), LEAST_STEP)
-        cdef double excess = max(it.memory.spent / (SHARE * step * (it.memory.t + HEADSTART)), 1.0)
+        cdef double granted = SHARE * (step * it.memory.t + min(step * HEADSTART, MOST_IN_ADVANCE))
+        cdef double excess = max(it.memory.spent / granted, 1.0)
         # with the third power: a little more than the share is hardly felt, much more is soon stopped
         return self.tolerance * min(excess * excess * excess, LOOSE)
 
@@ -181,10 +188,8 @@ cdef class Certified(Spectral):
         self._renew_beside(it, &widths, scratch)
         least = self._least_width(it, &widths, scratch)
         greatest = 0.5 * min(widths.greatest * greatest, widths.closest)
-        self._keep_narrow(it, &two, True, &widths, greatest, scratch)
-        self._keep_narrow(it, &two, False, &widths, least, scratch)
-        self._keep_narrow(it, &one, True, &widths, greatest, scratch)
-        self._keep_narrow(it, &one, False, &widths, least, scratch)
+        self._keep_narrow(it, &two, &widths, greatest, least, scratch)
+        self._keep_narrow(it, &one, &widths, greatest, least, scratch)
         self.publish(it)
         if it.hessian != NULL:
             self._renew_tangent(it, &one, &widths, scratch)
@@ -195,17 +200,20 @@ cdef class Certified(Spectral):
         cdef Memory* memory = it.memory
         cdef Bracket* G_max = &memory.G_max.now
         cdef Bracket* W_max = &memory.W_max.now
-        cdef double greatest = memory.layer1.max_sq.now.lo + memory.layer2.max_sq.now.lo
+        cdef double greatest = memory.layer1.max_sq.now.lo + memory.layer2.max_sq.now.lo, wanted
         cdef Matrix W, G
         # ||G||_2 matters only beside K s_max(T)^2
-        if not width(G_max) <= widths.greatest * (it.K * greatest + G_max.lo):
+        wanted = widths.greatest * (it.K * greatest + G_max.lo)
+        if not width(G_max) <= wanted:
             G = gradient(it)
-            self._renew_largest(it, &G, &memory.G_max, directions_of(it).G, scratch)
+            self._renew_largest(it, &G, &memory.G_max, wanted, directions_of(it).G, scratch)
         # the share is that of one step ago
-        if not (width(W_max) * it.K_t_share_of_sigma_max_W <= W_PART * widths.greatest
-                and width(W_max) <= W_WIDTH * W_max.hi):
+        wanted = W_WIDTH * W_max.hi
+        if it.K_t_share_of_sigma_max_W > 0.0:
+            wanted = min(wanted, W_PART * widths.greatest / it.K_t_share_of_sigma_max_W)
+        if not width(W_max) <= wanted:
             W = product(it)
-            self._renew_largest(it, &W, &memory.W_max, directions_of(it).W, scratch)
+            self._renew_largest(it, &W, &memory.W_max, wanted, directions_of(it).W, scratch)
 
     cdef double _least_width(self, Iterate* it, const Widths* widths, double* scratch) noexcept nogil:
         """How wide the bracket of a layer's least value may be: half of what that of s_min(T)^2 may, or INFINITY where
@@ -226,11 +234,18 @@ cdef class Certified(Spectral):
         """Keep the tangent kernel, which is made of what has just been published, to a wider tolerance."""
         cdef bint lower = not lower_is_narrow(it, TANGENT_FACTOR * widths.least, widths.closest)
         cdef bint upper = not upper_is_narrow(it, widths.greatest, widths.closest)
-        cdef const double* known = NULL
+        cdef const Gram* known = NULL
         if not lower and not upper:
             return
-        if one.gram.rows and it.n <= it.k and it.turn == NULL:
-            known = one.gram.entries
+        if upper:
+            one.allowed = PROOF_WIDTH * widths.greatest * it.memory.layer2.max_sq.now.hi
+        if lower:
+            one.allowed = PROOF_WIDTH * TANGENT_FACTOR * widths.least * (
+                it.memory.layer1.min_sq.now.lo + it.memory.layer2.min_sq.now.lo)
+        if one.gram.rows and not single_error(&one.gram) <= one.allowed:
+            one.gram.rows = 0
+        if it.n <= it.k and it.turn == NULL and form(one, it, scratch):
+            known = &one.gram
             scratch += <Py_ssize_t> it.n * it.n
         else:
             it.memory.spent += 0.5 * it.n * it.n * compressed(it)
@@ -239,41 +254,58 @@ cdef class Certified(Spectral):
         renew_tangent(it, lower, upper, False, PROOF_WIDTH * self.tolerance, known, directions_of(it).tangent, scratch)
         publish_tangent(it)
 
-    cdef void _keep_narrow(self, Iterate* it, Layer* layer, bint greatest, const Widths* widths, double wanted,
+    cdef void _keep_narrow(self, Iterate* it, Layer* layer, const Widths* widths, double greatest, double least,
                            double* scratch) noexcept nogil:
-        """Sharpen one bracket of a layer that has become wider than `wanted` from inside; if that is not enough, renew
-        it."""
+        """Renew the brackets of a layer that are wider than `greatest` and `least`."""
+        cdef LayerExtremes* extremes = layer.extremes
+        cdef Py_ssize_t smaller = min(layer.A.rows, layer.A.columns)
+        cdef double* work = scratch + smaller * smaller
+        cdef bint renew_greatest = stays_wide(layer, True, greatest, work)
+        cdef bint renew_least = stays_wide(layer, False, least, work)
+        # one Gram matrix serves both
+        if renew_greatest:
+            layer.allowed = PROOF_WIDTH * fmax(greatest, widths.greatest * extremes.max_sq.now.lo)
+        if renew_least:
+            layer.allowed = fmin(layer.allowed, PROOF_WIDTH * fmax(least, widths.least * extremes.min_sq.now.hi))
+        if renew_greatest:
+            self._renew_side(it, layer, True, widths, greatest, scratch)
+        if renew_least:
+            self._renew_side(it, layer, False, widths, least, scratch)
+
+    cdef void _renew_side(self, Iterate* it, Layer* layer, bint greatest, const Widths* widths, double wanted,
+                          double* scratch) noexcept nogil:
+        """Renew one bracket of a layer, by proof if that makes it as narrow as was `wanted`."""
         cdef const Matrix* A = &layer.A
         cdef TrackedExtreme* side = &layer.extremes.max_sq if greatest else &layer.extremes.min_sq
         cdef double* direction = layer.directions if greatest else layer.directions + A.rows
         cdef double* work = scratch + <Py_ssize_t> min(A.rows, A.columns) * min(A.rows, A.columns)
         cdef double relative = widths.greatest if greatest else widths.least, part = 1.0
         cdef Bracket found
-        if width(&side.now) <= wanted:
-            return
-        if A.rows <= A.columns:
-            sharpen(A, side, greatest, direction, work)
-            if width(&side.now) <= wanted:
-                return
         if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG:
             part = CLOSEST
         it.memory.renewals += 1
         it.memory.spent += proof_cost(min(A.rows, A.columns))
+        while form(layer, it, scratch):
+            if bracket_extreme(&layer.gram, greatest, direction, PROOF_WIDTH * part * relative, &found,
+                               work) and width(&found) <= 0.5 * fmax(wanted, relative * found.lo):
+                renew(side, found.lo, found.hi)
+                return
+            if layer.gram.exact == NULL:
+                break
+            # once more, in double precision
+            layer.gram.rows, layer.allowed = 0, 0.0
         # the Gram matrix of an ill-conditioned layer may not be good enough: an SVD is
-        if form(layer, it, scratch) and bracket_extreme(
-                &layer.gram, greatest, direction, PROOF_WIDTH * part * relative, &found, work) and width(
-                &found) <= 0.5 * fmax(wanted, relative * found.lo):
-            renew(side, found.lo, found.hi)
-            return
         it.memory.eigenproblems += 1
         layer.gram.rows = 0
         renew_layer(A, FRESH_WIDTH * self.tolerance, layer.extremes, scratch)
 
-    cdef void _renew_largest(self, Iterate* it, const Matrix* A, TrackedExtreme* largest, double* direction,
-                             double* scratch) noexcept nogil:
-        """Renew the largest singular value of W or G."""
+    cdef void _renew_largest(self, Iterate* it, const Matrix* A, TrackedExtreme* largest, double allowed,
+                             double* direction, double* scratch) noexcept nogil:
+        """Renew the largest singular value of W or G, whose bracket may be as wide as `allowed`."""
         it.memory.renewals += 1
         it.memory.spent += product_cost(it.n, it.m) + proof_cost(min(it.n, it.m))
-        if not prove_largest(A, PROOF_WIDTH * self.tolerance, largest, direction, scratch):
+        # of its square, twice as much of it
+        allowed *= 2.0 * PROOF_WIDTH * largest.now.hi
+        if not prove_largest(A, PROOF_WIDTH * self.tolerance, allowed, largest, direction, scratch):
             it.memory.eigenproblems += 1
             renew_largest(A, largest, scratch)

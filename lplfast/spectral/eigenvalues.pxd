@@ -1,9 +1,11 @@
-"""Brackets of the extreme eigenvalues of A A.T for one matrix A, by LAPACK or by proof."""
+"""Brackets of the extreme eigenvalues of A A.T for one matrix A, by LAPACK or by proof. Every allowance:
+docs/theory.md, section 6.2."""
 
 from ..iterate cimport Bracket
 from ..linalg.blas cimport gram_columns, gram_rows
 from ..linalg.blas_int cimport blas_int
-from ..linalg.rounding cimport TINY
+from ..linalg.rounding cimport TINY, U
+from ..linalg.single cimport SINGLE_FROM, gram_units, single_gram
 
 # Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
 # NEGLIGIBLE beside the greatest is not chased with renewals.
@@ -28,9 +30,11 @@ cdef struct Matrix:
 # are behind an entry, so that it is off by some inner u size in norm, with a size of ||A||_F^2 or more.
 cdef struct Gram:
     int rows
-    int inner
+    double inner
     double* entries
     double size
+    double allowed          # what single precision may put an eigenvalue off by
+    const Matrix* exact     # where it was computed in single precision, A, else NULL
 
 
 cdef inline Matrix matrix(int rows, int columns, const double* entries, double norm) noexcept nogil:
@@ -39,16 +43,42 @@ cdef inline Matrix matrix(int rows, int columns, const double* entries, double n
     return A
 
 
+cdef inline Gram no_gram() noexcept nogil:
+    cdef Gram gram
+    gram.rows, gram.inner, gram.size, gram.allowed, gram.entries, gram.exact = 0, 0.0, 0.0, 0.0, NULL, NULL
+    return gram
+
+
 cdef inline Gram smaller_gram(const Matrix* A, double* entries) noexcept nogil:
     """The smaller of A A.T and A.T A, computed into `entries`."""
     cdef Gram gram
     gram.rows, gram.inner = min(A.rows, A.columns), max(A.rows, A.columns)
-    gram.entries, gram.size = entries, A.norm * A.norm
+    gram.entries, gram.size, gram.allowed, gram.exact = entries, A.norm * A.norm, 0.0, NULL
     if A.rows <= A.columns:
         gram_rows(A.rows, A.columns, A.entries, entries)
     else:
         gram_columns(A.rows, A.columns, A.entries, entries)
     return gram
+
+
+cdef inline Gram gram_within(const Matrix* A, double allowed, double* entries) noexcept nogil:
+    """The same for eigenvalues that may be off by `allowed`: in single precision, if that is enough. After `entries`
+    there is room for a copy of A."""
+    cdef Gram gram
+    cdef int n = A.rows
+    if n < SINGLE_FROM or n > A.columns or not (gram_units() + 4.0) * U * A.norm * A.norm <= allowed:
+        gram = smaller_gram(A, entries)
+    else:
+        gram.rows, gram.inner, gram.size, gram.exact = n, gram_units(), A.norm * A.norm, A
+        gram.entries = entries
+        single_gram(n, A.columns, A.entries, A.norm, <float*> (entries + <Py_ssize_t> n * n), entries)
+    gram.allowed = allowed
+    return gram
+
+
+cdef inline double single_error(const Gram* gram) noexcept nogil:
+    """How far off, in norm, `gram` may be from its matrix if it was computed in single precision, else 0."""
+    return (gram.inner + 4.0) * U * gram.size if gram.exact != NULL else 0.0
 
 
 cdef inline double square(double x) noexcept nogil:
@@ -94,7 +124,7 @@ cdef double power_iterate(int p, const double* gram, double* v, double* w, doubl
 cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
                             double room) noexcept nogil
 cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil
-cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* direction,
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double allowed, double* direction,
                             double* work) noexcept nogil
 cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil
 cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bracket* greatest,

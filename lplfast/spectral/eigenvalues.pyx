@@ -13,6 +13,7 @@ from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport apart, cholesky, cholesky_solve, shifted
 from ..iterate cimport Bracket
 from ..linalg.rounding cimport U
+from ..linalg.single cimport SINGLE_FROM, factor_units, single_factor
 
 # Below this larger side, singular values are computed by Jacobi rotations.
 cdef int JACOBI_BELOW = 52
@@ -26,8 +27,13 @@ cdef int INVERSE_STEPS = 40
 cdef int ATTEMPTS = 4
 cdef double PERTURBED = 0.1
 
-# A least eigenvalue below this part of the mean is found by inverse iteration, which needs a factorization.
+# What a factor in single precision may be off by, in parts of what is allowed of the matrix itself.
+cdef double FACTOR_PART = 1.75
+
+# A least eigenvalue below this part of the mean is found by inverse iteration, which needs a factorization; at the
+# first try, below the second one: from the last direction, conjugate gradients are often enough.
 cdef double ILL_CONDITIONED = 1e-2
+cdef double HOPELESS = 1e-4
 
 
 cdef int eigenvalues(blas_int p, double* gram, double* values, double* work, blas_int lwork) noexcept nogil:
@@ -246,24 +252,36 @@ cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, doubl
     return quotient_at(p, gram, v, w)
 
 
-cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double* direction,
+cdef inline double factor_error(double units, double trace) noexcept nogil:
+    """How far below 0 an eigenvalue can be of a matrix of that trace, of which a factorization of so many roundings an
+    entry has completed."""
+    cdef double gamma = units * U / (1.0 - units * U)
+    return gamma / (1.0 - gamma) * trace
+
+
+cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double allowed, double* direction,
                             double* work) noexcept nogil:
-    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it. The
-    allowance is a theorem, whatever the order of operations. If it does not complete, INFINITY, and `direction` is one
-    in which that matrix is not positive."""
-    cdef Py_ssize_t i, length = apart(p)
-    cdef double trace = 0.0, largest = 0.0, gamma = (p + 3) * U / (1.0 - (p + 3) * U)
+    """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it: in single
+    precision, if its allowance is `allowed` at most and it does. The allowances are theorems, in double precision
+    whatever the order of operations. If it does not complete, INFINITY, and `direction` is one in which that matrix is
+    not positive."""
+    cdef Py_ssize_t i
+    cdef double trace = 0.0, largest = 0.0, error
     cdef int stopped
-    shifted(p, sign, shift, gram, work)
     for i in range(p):
-        trace += work[i * length + i]
-        largest = fmax(largest, fabs(work[i * length + i]))
-    stopped = cholesky(p, work)
-    if stopped > 0:
-        breakdown(p, stopped - 1, work, direction)
-    if stopped:
-        return INFINITY
-    return (gamma / (1.0 - gamma) * trace + U * largest) * (1.0 + (p + 8) * U)
+        trace += sign * (gram[i * p + i] - shift)
+        largest = fmax(largest, fabs(gram[i * p + i] - shift))
+    error = factor_error(factor_units(p), trace)
+    if not (p >= SINGLE_FROM and 0.0 < error <= allowed
+            and single_factor(p, sign, shift, largest, gram, work)):
+        error = factor_error(p + 3, trace)
+        shifted(p, sign, shift, gram, work)
+        stopped = cholesky(p, work)
+        if stopped > 0:
+            breakdown(p, stopped - 1, work, direction)
+        if stopped:
+            return INFINITY
+    return (error + U * largest) * (1.0 + (p + 8) * U)
 
 
 cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil:
@@ -296,10 +314,13 @@ cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bra
     cdef int attempt
     for attempt in range(ATTEMPTS):
         found = rayleigh_cg(p, 1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
+        greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
+        if gram.exact != NULL:
+            # that of A itself is known better
+            found = greatest.lo = quotient(gram.exact, direction, work).lo
         above = round_up_14_bits(found * (1.0 + slack))
-        excess = cholesky_excess(p, -1.0, gram.entries, above, direction, work)
+        excess = cholesky_excess(p, -1.0, gram.entries, above, FACTOR_PART * gram.allowed, direction, work)
         if excess < INFINITY:
-            greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
             greatest.hi = above + excess + error
             return True
         slack *= 2.0
@@ -314,18 +335,20 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
     cdef int attempt
     for attempt in range(ATTEMPTS):
         found = quotient_at(p, gram.entries, direction, work)
-        if attempt < 2 and found > ILL_CONDITIONED * F_sq / p:
+        if attempt < 2 and found > (ILL_CONDITIONED if attempt else HOPELESS) * F_sq / p:
             found = rayleigh_cg(p, -1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
         else:
             found = inverse_iterate(p, gram.entries, direction, work, work + p, room if attempt == 0 else 0.1 * room)
+        # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
+        least.hi = round_up_14_bits(found) + (4.0 * p + 20) * U * F_sq + error
+        if gram.exact != NULL:
+            found = least.hi = quotient(gram.exact, direction, work).hi
         if not found < INFINITY:
             return False
         below = round_down_14_bits(found * (1.0 - slack))
-        excess = cholesky_excess(p, 1.0, gram.entries, below, direction, work)
+        excess = cholesky_excess(p, 1.0, gram.entries, below, FACTOR_PART * gram.allowed, direction, work)
         if excess < INFINITY:
             least.lo = positive_part(below - excess - error)
-            # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
-            least.hi = round_up_14_bits(found) + (4.0 * p + 20) * U * F_sq + error
             return True
         slack *= 2.0
     return False

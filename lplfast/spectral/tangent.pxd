@@ -5,6 +5,7 @@ docs/theory.md, section 9.
 
 from ..iterate cimport Iterate, Tangent
 from ..linalg.rounding cimport U
+from .eigenvalues cimport Gram
 
 
 cdef inline void drift_tangent(Tangent* tangent, double moved) noexcept nogil:
@@ -13,7 +14,7 @@ cdef inline void drift_tangent(Tangent* tangent, double moved) noexcept nogil:
     tangent.upper_drift = (tangent.upper_drift + moved) * (1.0 + 2.0 * U)
 
 
-cdef void renew_tangent(Iterate* it, bint lower, bint upper, bint by_lapack, double room, const double* product,
+cdef void renew_tangent(Iterate* it, bint lower, bint upper, bint by_lapack, double room, const Gram* known,
                         double* directions, double* scratch) noexcept nogil
 cdef bint lower_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil
 cdef bint upper_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil

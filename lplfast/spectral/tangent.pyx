@@ -9,7 +9,7 @@ from libc.math cimport NAN, fmin, sqrt
 
 from ..linalg.blas cimport FEW_ROWS, gram_rows, matmul_tn, norm
 from .eigenvalues cimport (
-    HUGE, NEGLIGIBLE, TINY, Gram, bracket_extreme, lapack_work, positive_part, symmetric_extremes,
+    HUGE, NEGLIGIBLE, TINY, Gram, bracket_extreme, lapack_work, positive_part, single_error, symmetric_extremes,
 )
 from ..iterate cimport Bracket, Iterate, Tangent, turn_units
 from ..linalg.rounding cimport U
@@ -34,7 +34,8 @@ cdef Gram tangent_gram(Iterate* it, double p, const double* product, double* gra
             gram[i * n + j] = product[i * n + j] * (roots[i] * roots[j])
         gram[i * n + i] = d[i] * (product[i * n + i] + p)
     formed.rows, formed.entries, formed.size = it.n, gram, tangent_size(it, p)
-    formed.inner = it.k + 10 + <int> (2.0 * turn_units(it))
+    formed.allowed, formed.exact = 0.0, NULL
+    formed.inner = it.k + 10 + 2.0 * turn_units(it)
     return formed
 
 
@@ -50,16 +51,17 @@ cdef bint renew_side(Iterate* it, const Gram* gram, bint greatest, bint by_lapac
     return symmetric_extremes(gram, <int> lapack_work(it.n, it.n), found, &unused, work)
 
 
-cdef void renew_lower(Iterate* it, bint by_lapack, double room, const double* product, double* direction,
+cdef void renew_lower(Iterate* it, bint by_lapack, double room, const double* product, double off, double* direction,
                       double* scratch) noexcept nogil:
-    """Compute the lower bound anew. Where that cannot be done, or the least value is negligible, it is 0: what is left
-    is that of the layers, mu s_min(T)^2."""
+    """Compute the lower bound anew, from a product that is off by `off`: as if it had drifted by that.
+    Where that cannot be done, or the least value is negligible, it is 0: what is left is that of the layers,
+    mu s_min(T)^2."""
     cdef Tangent* tangent = &it.memory.tangent
     cdef double one = it.memory.layer1.min_sq.now.lo, p = it.memory.layer2.min_sq.now.lo
     cdef double* work = scratch + <Py_ssize_t> it.n * it.n
     cdef Bracket found
     cdef Gram gram
-    tangent.lower_drift = tangent.lo = 0.0
+    tangent.lower_drift, tangent.lo = off, 0.0
     tangent.least = (one + p) * (1.0 - U)
     if not tangent.least > NEGLIGIBLE * (one + it.memory.layer2.max_sq.now.hi):
         return
@@ -68,17 +70,19 @@ cdef void renew_lower(Iterate* it, bint by_lapack, double room, const double* pr
         tangent.lo = found.lo
 
 
-cdef void renew_upper(Iterate* it, bint by_lapack, double room, const double* product, double* direction,
+cdef void renew_upper(Iterate* it, bint by_lapack, double room, const double* product, double off, double* direction,
                       double* scratch) noexcept nogil:
-    """Compute the upper bound anew. Where that cannot be done, it is that of the layers, K s_max(T)^2."""
+    """Compute the upper bound anew likewise. Where that cannot be done, it is that of the layers, K s_max(T)^2."""
     cdef Tangent* tangent = &it.memory.tangent
     cdef double p = it.memory.layer2.max_sq.now.hi
     cdef double* work = scratch + <Py_ssize_t> it.n * it.n
     cdef Bracket found
     cdef Gram gram = tangent_gram(it, p, product, scratch, work)
-    tangent.upper_drift = tangent.hi_from_below = 0.0
+    tangent.upper_drift, tangent.hi_from_below = off, 0.0
     tangent.most = (it.memory.layer1.min_sq.now.lo + p) * (1.0 - U)
     tangent.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
+    # the greatest eigenvalue is K p at least
+    gram.allowed = room * it.K * p
     if renew_side(it, &gram, True, by_lapack, room, direction, &found, work):
         tangent.hi = found.hi
         # the true p may be that much smaller, and the greatest eigenvalue then by K times as much
@@ -86,23 +90,27 @@ cdef void renew_upper(Iterate* it, bint by_lapack, double room, const double* pr
             found.lo - it.K * (p - it.memory.layer2.max_sq.now.lo) * (1.0 + 4.0 * U)) * (1.0 - U)
 
 
-cdef void renew_tangent(Iterate* it, bint lower, bint upper, bint by_lapack, double room, const double* product,
+cdef void renew_tangent(Iterate* it, bint lower, bint upper, bint by_lapack, double room, const Gram* known,
                         double* directions, double* scratch) noexcept nogil:
-    """Compute the lower bound, the upper one, or both anew, at the brackets of the layers as they are. `product` is
+    """Compute the lower bound, the upper one, or both anew, at the brackets of the layers as they are. `known` is
     W1 @ W1.T where that has been computed, else NULL; `directions` has room for two vectors."""
     cdef Py_ssize_t square = <Py_ssize_t> it.n * it.n
-    if product == NULL:
+    cdef const double* product = scratch
+    cdef double off = 0.0
+    if known != NULL:
+        product, off = known.entries, single_error(known)
+    else:
         if it.turn == NULL:
             gram_rows(it.n, it.k, it.W1, scratch)
         else:
             # (turn.T @ W1) @ (turn.T @ W1).T
             matmul_tn(it.n, it.n, it.k, it.turn, it.W1, it.turned)
             gram_rows(it.n, it.k, it.turned, scratch)
-        product, scratch = scratch, scratch + square
+        scratch += square
     if lower:
-        renew_lower(it, by_lapack, room, product, directions, scratch)
+        renew_lower(it, by_lapack, room, product, off, directions, scratch)
     if upper:
-        renew_upper(it, by_lapack, room, product, directions + it.n, scratch)
+        renew_upper(it, by_lapack, room, product, off, directions + it.n, scratch)
 
 
 cdef bint lower_is_narrow(Iterate* it, double tolerance, double closest) noexcept nogil:

@@ -184,6 +184,35 @@ def test_a_cholesky_factor(kernels, n):
         M = A @ A.T
 
 
+def panels(M):
+    """What `lpl_cholesky_single` takes of M, by way of `lpl_shifted_panels`."""
+    size = -(-len(M) // 16) * 16
+    return np.empty((size // 16, size, 16), np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40, 71])
+def test_a_factor_in_single_precision(kernels, n):
+    A = np.random.default_rng(n).standard_normal((n, n + 9))
+    M, double = A @ A.T, ctypes.c_double
+    F = panels(M)
+    call(kernels.lpl_shifted_panels, n, double(-1.0), double(1e3), double(0.5), M, F)
+    stored = np.concatenate(F, axis=1)
+    upper = np.triu_indices(n)
+    assert np.array_equal(stored[upper], (-0.5 * (M - 1e3 * np.eye(n))).astype(np.float32)[upper])
+    call(kernels.lpl_shifted_panels, n, double(1.0), double(0.0), double(1.0), M, F)
+    assert call(kernels.lpl_cholesky_single, n, F, result=ctypes.c_int) == 1
+    R = np.triu(np.concatenate(F, axis=1)).astype(np.float64)
+    assert np.array_equal(R[n:, n:], np.eye(len(R) - n))
+    R = R[:n, :n]
+    units = 16 + -(-n // 16) + 8 + 5
+    assert (abs(R.T @ R - M) <= units * 2.0**-24 * (abs(R).T @ abs(R))).all()
+    for stops in {0, n // 2, n - 1}:
+        M[stops, stops] = -1.0
+        call(kernels.lpl_shifted_panels, n, double(1.0), double(0.0), double(1.0), M, F)
+        assert call(kernels.lpl_cholesky_single, n, F, result=ctypes.c_int) == 0
+        M = A @ A.T
+
+
 def everything(kernels, size):
     """What all the functions make of the same numbers, as bytes."""
     rng = np.random.default_rng(size)
@@ -207,6 +236,15 @@ def everything(kernels, size):
     factor, rows = padded(A @ A.T)
     call(kernels.lpl_cholesky, rows, rows + 8, factor, result=ctypes.c_int)
     found.append(np.triu(factor))
+    n, double = len(A), ctypes.c_double
+    packed, F, C = np.empty((-(-n // 16), 70, 16), np.float32), panels(A), np.empty((n, n))
+    for p in range(len(packed)):
+        call(kernels.lpl_pack, n, 70, A, double(0.5), p, packed[p])
+    for p in range(len(packed)):
+        call(kernels.lpl_gram_rows, n, 70, packed, double(4.0), p, C)
+    call(kernels.lpl_shifted_panels, n, double(-1.0), double(1e3), double(2.0**-10), C, F)
+    assert call(kernels.lpl_cholesky_single, n, F, result=ctypes.c_int) == 1
+    found += [packed, np.triu(C), np.triu(np.concatenate(F, axis=1) if n else F)]
     return b"".join(np.asarray(one).tobytes() for one in (*found, motion))
 
 

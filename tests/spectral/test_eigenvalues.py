@@ -144,6 +144,41 @@ def test_proved_brackets_contain_the_truth(probe, greatest, q):
                 assert found[1] - found[0] <= 2e-3 * truth
 
 
+@pytest.mark.parametrize("greatest", [True, False])
+def test_brackets_by_single_precision_contain_the_truth(probe, greatest):
+    rng, used = np.random.default_rng(12), 0
+    for n, k in ((32, 40), (50, 60), (64, 128), (100, 400)):
+        for condition in (1.0, 1e2):
+            A = rng.standard_normal((n, k)) * np.geomspace(1, condition**-0.5, n)[:, None]
+            # right to some u
+            truth = np.linalg.svd(A)[1][0 if greatest else -1] ** 2
+            for part in (1e-5, 1e-3, 1e-1):
+                (lo, hi), single = probe.bracket_within(greatest, A, part * truth, np.cos(np.arange(float(n))), 1e-3)
+                assert lo <= truth * (1 + 1e-12)
+                assert truth * (1 - 1e-12) <= hi
+                # the slack, of a third try four times as much; what is allowed of the matrix, and of the factor
+                assert hi - lo <= (4e-3 + 2.75 * part) * truth
+                used += single
+    assert 6 < used < 24
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_excess_in_single_precision_is_at_least_its_formula(probe, sign):
+    rng = np.random.default_rng(7)
+    for p in (32, 40, 77):
+        A = rng.standard_normal((p, p + 3))
+        M = A @ A.T
+        shift = (-0.1 if sign > 0 else 1.1) * np.linalg.eigvalsh(M)[-1]
+        excess, stored = probe.cholesky_excess(sign, M, shift, np.inf)
+        diagonal = [mpmath.mpf(x) for x in stored.diagonal().tolist()]
+        units = mpmath.mpf(probe.single_factor(sign, M, shift)[1]) * U
+        g = units / (1 - units)
+        needed = g / (1 - g) * mpmath.fsum(diagonal) + U * max(abs(x) for x in diagonal)
+        assert needed <= excess <= needed * (1 + (3 * p + 24) * U)
+        # with less allowed, in double precision
+        assert probe.cholesky_excess(sign, M, shift, 0.99 * float(needed))[0] < 1e-6 * needed
+
+
 def test_a_quotient_that_cancels_is_not_trusted(probe):
     # A.T x is computed from terms that cancel: what is left has no correct digit
     rng, wrong = np.random.default_rng(9), 0
