@@ -24,30 +24,30 @@
   typedef float lpl_singles;
   #define LPL_NOUGHT 0
 #endif
-#define LPL_PARTS (LPL_PANEL / LPL_SINGLES)
+#define LPL_SINGLE_PARTS (LPL_PANEL / LPL_SINGLES)
 #define LPL_SINGLES_AT(x) (*(const lpl_singles*) (x))
 #define LPL_PUT_SINGLES(x) (*(lpl_singles*) (x))
 
 /* s = sum over l of a[l, :8].T b[l, :], of rows of panels, in runs of which each is summed up by itself */
 #define LPL_SUM_OF_RUNS(most, length, a, b) \
-    lpl_singles s[LPL_HALF][LPL_PARTS]; \
+    lpl_singles s[LPL_HALF][LPL_SINGLE_PARTS]; \
     for (r = 0; r < LPL_HALF; r++) \
-        for (v = 0; v < LPL_PARTS; v++) \
+        for (v = 0; v < LPL_SINGLE_PARTS; v++) \
             s[r][v] = (lpl_singles) LPL_NOUGHT; \
     for (start = 0; start < (length); start += (most)) { \
         ptrdiff_t stop = (length) - start < (most) ? (length) : start + (most); \
-        lpl_singles run[LPL_HALF][LPL_PARTS]; \
+        lpl_singles run[LPL_HALF][LPL_SINGLE_PARTS]; \
         for (r = 0; r < LPL_HALF; r++) \
-            for (v = 0; v < LPL_PARTS; v++) \
+            for (v = 0; v < LPL_SINGLE_PARTS; v++) \
                 run[r][v] = (lpl_singles) LPL_NOUGHT; \
         for (l = start; l < stop; l++) \
-            for (v = 0; v < LPL_PARTS; v++) { \
+            for (v = 0; v < LPL_SINGLE_PARTS; v++) { \
                 lpl_singles right = LPL_SINGLES_AT((b) + l * LPL_PANEL + v * LPL_SINGLES); \
                 for (r = 0; r < LPL_HALF; r++) \
                     run[r][v] += (a)[l * LPL_PANEL + r] * right; \
             } \
         for (r = 0; r < LPL_HALF; r++) \
-            for (v = 0; v < LPL_PARTS; v++) \
+            for (v = 0; v < LPL_SINGLE_PARTS; v++) \
                 s[r][v] += run[r][v]; \
     }
 
@@ -74,7 +74,7 @@ LPL_ANY_CPU void lpl_gram_rows(int n, int k, const float* panels, double scale, 
                 ptrdiff_t rows = n - first - half * LPL_HALF, columns = n - j < LPL_PANEL ? n - j : LPL_PANEL;
                 LPL_SUM_OF_RUNS(LPL_GRAM_RUN, length, a, b)
                 for (r = 0; r < LPL_HALF; r++)
-                    for (v = 0; v < LPL_PARTS; v++)
+                    for (v = 0; v < LPL_SINGLE_PARTS; v++)
                         LPL_PUT_SINGLES(tile[r] + v * LPL_SINGLES) = s[r][v];
                 for (r = 0; r < LPL_HALF && r < rows; r++) {
                     double* row = C + (first + half * LPL_HALF + r) * n + j;
@@ -112,11 +112,11 @@ LPL_ANY_CPU int lpl_cholesky_single(int n, float* F) {
             float* b = F + j * size;
             LPL_SUM_OF_RUNS(LPL_FACTOR_RUN, i, a, b)
             for (r = 0; r < LPL_HALF; r++)
-                for (v = 0; v < LPL_PARTS; v++)
+                for (v = 0; v < LPL_SINGLE_PARTS; v++)
                     s[r][v] = LPL_SINGLES_AT(b + (i + r) * LPL_PANEL + v * LPL_SINGLES) - s[r][v];
             if (j == own) {
                 for (r = 0; r < LPL_HALF; r++)
-                    for (v = 0; v < LPL_PARTS; v++)
+                    for (v = 0; v < LPL_SINGLE_PARTS; v++)
                         LPL_PUT_SINGLES(b + (i + r) * LPL_PANEL + v * LPL_SINGLES) = s[r][v];
                 for (r = 0; r < LPL_HALF; r++) {
                     float* row = b + (i + r) * LPL_PANEL + half;
@@ -134,7 +134,7 @@ LPL_ANY_CPU int lpl_cholesky_single(int n, float* F) {
                 }
             } else
                 for (r = 0; r < LPL_HALF; r++)
-                    for (v = 0; v < LPL_PARTS; v++) {
+                    for (v = 0; v < LPL_SINGLE_PARTS; v++) {
                         for (l = 0; l < r; l++)
                             s[r][v] -= a[(i + l) * LPL_PANEL + r] * s[l][v];
                         s[r][v] *= inverse[r];
