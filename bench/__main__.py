@@ -4,12 +4,12 @@ import argparse
 import json
 import time
 
-from . import calls, cores, environment, losses, many, products, rivals, scaling, speed, studies, tolerance
+from . import calls, cores, environment, losses, many, minimizer, products, rivals, scaling, speed, studies, tolerance
 from .compiled import compiled
 
 BENCHMARKS = {"bare": products.tables, "rivals": rivals.tables, "calls": calls.tables, "scaling": scaling.tables,
-              "speed": speed.tables, "losses": losses.tables, "tolerance": tolerance.tables, "many": many.tables,
-              "studies": studies.tables, "cores": cores.tables}
+              "speed": speed.tables, "losses": losses.tables, "minimizer": minimizer.tables,
+              "tolerance": tolerance.tables, "many": many.tables, "studies": studies.tables, "cores": cores.tables}
 
 
 def main():

@@ -34,8 +34,8 @@ SIZES = ("n=20 m=20 h=1000, 150 steps", "n=20 m=20 h=100000, 150 steps", "n=100 
 
 
 # Every table of `python -m bench`, in the order in which it makes them.
-TABLES = ("bare", "compiling", "rivals", "calls", "memory", *scaling.SWEEPS, "speed", "softmax", "over N", "tolerance",
-          "many", "studies", "cores")
+TABLES = ("bare", "compiling", "rivals", "calls", "memory", *scaling.SWEEPS, "speed", "softmax", "over N", "minimizer",
+          "tolerance", "many", "studies", "cores")
 
 
 def load(path=STORED):
@@ -62,8 +62,8 @@ def summary(found, tables):
 
 def details(found, tables):
     """Return the part of docs/benchmarks.md as Markdown: everything that was compared, losses included."""
-    rest = [row for name in ("calls", "memory", "softmax", "tolerance", "many", "studies", "cores") if name in tables
-            for row in tables[name].rows if row.target or name == "tolerance"]
+    names = ("calls", "memory", "softmax", "minimizer", "tolerance", "many", "studies", "cores")
+    rest = [row for name in names if name in tables for row in tables[name].rows if row.target or name == "tolerance"]
     parts = [
         "One iteration with everything that is recorded, in us, and how many times ours that is (k = min(h, n + m) is\n"
         "the width that compression leaves):",

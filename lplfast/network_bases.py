@@ -30,7 +30,9 @@ def compressed(wide):
     k, h = wide.shape
     if h <= k:
         return wide, None
-    scale = scale_for(max(wide.max(), -wide.min()))
+    square = float(np.vdot(wide, wide))
+    # where that is far from over- and underflow, so is every entry that counts, without two passes more
+    scale = 1.0 if wide.size * 1e-280 < square < 1e280 else scale_for(max(wide.max(), -wide.min()))
     with single_threaded_blas(), np.errstate(over="ignore"):
         small = triangular_factor(wide, scale) / scale
     if not np.isfinite(small).all():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import bits, choosing, publish, rivals, scaling, scaling_figure, tolerance
+from bench import bits, choosing, minimizer, publish, rivals, scaling, scaling_figure, tolerance
 from bench.agreement import DisagreementError, check_certified, check_exact
 from bench.cases import Case
 from bench.compiled import compiled
@@ -199,6 +199,17 @@ def test_seconds_to_a_tolerance_do_without_pytorch(monkeypatch):
     assert [row.other for row in table.rows] == list(tolerance.OTHERS)
     assert all(row.name == "majorizer" and row.ratio > 0 for row in table.rows)
     assert "PyTorch is not installed" in table.notes
+
+
+def test_minimizers_are_compared_with_solvers_that_come_as_close(monkeypatch):
+    monkeypatch.setattr(minimizer, "SHAPES", {"x": (60, 3, 3, "ill-conditioned"), "y": (60, 3, 1, "")})
+    monkeypatch.setattr(minimizer, "QUICK", ("x", "y"))
+    (table,) = minimizer.tables(True)
+    assert [row.what for row in table.rows] == ["x", "y"]
+    assert all(row.other in minimizer.SOLVERS and row.ratio > 0 and "ours at most" in row.note for row in table.rows)
+    monkeypatch.setattr(minimizer, "CLOSE", -1.0)
+    with pytest.raises(DisagreementError, match="x: expected a solver"):
+        next(minimizer.tables(True))
 
 
 def test_without_cython_the_extra_is_named(monkeypatch, capsys):

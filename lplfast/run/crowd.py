@@ -7,6 +7,7 @@ import functools
 import math
 
 from ..interrupts import Cancelled, cancellable
+from ..threads import single_threaded_blas
 from .execution import attach, carry_out
 from .folder import resumed
 from .run import Interrupted
@@ -30,7 +31,7 @@ class Crowd:
         self.runs = [None] * len(plans)
         self.begun = self.cancelled = self.ended = False
         self.error = None
-        self.signal = _thread.allocate_lock()
+        self.signal, self.counting = _thread.allocate_lock(), _thread.allocate_lock()
 
     def carried_out(self, n_threads, bar):
         """Return the runs, so many of them under way at once; `bar`, if it is not None, counts those that have ended.
@@ -72,24 +73,32 @@ class Crowd:
         """Have the pool carry out all plans; what is raised is kept, and ends the others."""
         self.begun = True
         try:
-            with (bar or contextlib.nullcontext() as advanced,
+            # held all the time, or the limit would be set and taken back between runs
+            with (single_threaded_blas(), bar or contextlib.nullcontext() as advanced,
                   concurrent.futures.ThreadPoolExecutor(n_threads) as pool):
-                futures = [pool.submit(self._run, i) for i in range(len(self.plans))]
-                for future in concurrent.futures.as_completed(futures):
+                # each thread takes the next run when it has done one: nobody else is woken for it
+                numbers = iter(range(len(self.plans)))
+                for future in [pool.submit(self._work, numbers, advanced) for _ in range(n_threads)]:
                     if future.exception() is not None:
                         self.error = self.error or future.exception()
-                    elif advanced is not None:
-                        advanced(1)
         except BaseException as error:
             self.error, self.cancelled = error, True
         finally:
             self.ended = True
             self.signal.release()
 
+    def _work(self, numbers, advanced):
+        """Carry out the plans of these numbers, of which other threads take some; in a thread of the pool."""
+        for i in numbers:
+            if self.cancelled:
+                return
+            self._run(i)
+            if advanced is not None:
+                with self.counting:
+                    advanced(1)
+
     def _run(self, i):
-        """Carry out a plan; in a thread of the pool."""
-        if self.cancelled:
-            return
+        """Carry out a plan."""
         try:
             with cancellable(lambda: self.cancelled):
                 self.runs[i] = self._carried_out(i, self.plans[i])
