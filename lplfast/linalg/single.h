@@ -32,24 +32,21 @@
 /* s = sum over l of a[l, :8].T b[l, :], of rows of panels, in runs of which each is summed up by itself */
 #define LPL_SUM_OF_RUNS(most, length, a, b) \
     lpl_singles s[LPL_HALF][LPL_SINGLE_PARTS]; \
-    for (r = 0; r < LPL_HALF; r++) \
-        for (v = 0; v < LPL_SINGLE_PARTS; v++) \
-            s[r][v] = (lpl_singles) LPL_NOUGHT; \
-    for (start = 0; start < (length); start += (most)) { \
-        ptrdiff_t stop = (length) - start < (most) ? (length) : start + (most); \
-        lpl_singles run[LPL_HALF][LPL_SINGLE_PARTS]; \
-        for (r = 0; r < LPL_HALF; r++) \
-            for (v = 0; v < LPL_SINGLE_PARTS; v++) \
-                run[r][v] = (lpl_singles) LPL_NOUGHT; \
-        for (l = start; l < stop; l++) \
-            for (v = 0; v < LPL_SINGLE_PARTS; v++) { \
+    for (v = 0; v < LPL_SINGLE_PARTS; v++) { \
+        lpl_singles sum[LPL_HALF] = {LPL_NOUGHT}; \
+        for (start = 0; start < (length); start += (most)) { \
+            ptrdiff_t stop = (length) - start < (most) ? (length) : start + (most); \
+            lpl_singles run[LPL_HALF] = {LPL_NOUGHT}; \
+            for (l = start; l < stop; l++) { \
                 lpl_singles right = LPL_SINGLES_AT((b) + l * LPL_PANEL + v * LPL_SINGLES); \
                 for (r = 0; r < LPL_HALF; r++) \
-                    run[r][v] += (a)[l * LPL_PANEL + r] * right; \
+                    run[r] += (a)[l * LPL_PANEL + r] * right; \
             } \
+            for (r = 0; r < LPL_HALF; r++) \
+                sum[r] += run[r]; \
+        } \
         for (r = 0; r < LPL_HALF; r++) \
-            for (v = 0; v < LPL_SINGLE_PARTS; v++) \
-                s[r][v] += run[r][v]; \
+            s[r][v] = sum[r]; \
     }
 
 /* Panel p of A.T, A (n, k) row by row, times `scale`: rows l of A[16 p + i, l]; of rows beyond A, 0 */
