@@ -13,7 +13,7 @@
   #error "expected LPL_UNIT_ROUNDOFF: see rounding.pxd"
 #endif
 
-#define LPL_TILE 8
+#define LPL_TILE LPL_EIGHT
 #define LPL_EACH_ROW for (l = 0; l < LPL_TILE; l += LPL_LANES)
 /* column j of a tile, from row l on */
 #define LPL_COLUMN(x, j) LPL_AT((x) + (j) * LPL_TILE + l)
@@ -22,9 +22,7 @@
 #define LPL_LESSER(a, b) LPL_CHOOSE((b) < (a), b, a)
 
 /* in one order, however many lanes there are */
-LPL_INLINE double lpl_sum_of_rows(const double* s) {
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-}
+LPL_INLINE double lpl_sum_of_rows(const double* s) { return lpl_add_up((const lpl_lanes*) s); }
 
 LPL_INLINE double lpl_largest_of_rows(const double* s) {
     double largest = s[0];
