@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from ..annotations import Array, ArrayLike, Reduction
+from ..annotations import ArrayLike, Reduction
 from ..interrupts import look_up
 from ..linalg.factorization import factorize
 from ..threads import single_threaded_blas
@@ -28,7 +28,8 @@ LARGEST = 2000
 class Classification(RowLoss):
     """A sum over rows x of `log-partition(x (W + offset)) - <label, x (W + offset)>`, and a ridge.
 
-    A subclass says what a row's distribution is, `_probabilities`, and what changes of the logits make of it.
+    A subclass says what a row's distribution is, `_probabilities`, what its second derivatives are made of, `_seconds`,
+    and what changes of the logits make of it.
     """
 
     classes: npt.NDArray[Any]
@@ -43,8 +44,8 @@ class Classification(RowLoss):
                 f"l2: expected > 0 for these labels, got 0. A minimizer was looked for, its existence not certified: "
                 f"{self._refused()}. Add a ridge (l2 > 0)")
 
-    def _compiled(self, V, W_star, **constants):
-        Z = self._X @ V
+    def _compiled(self, at, W_star, **constants):
+        Z = at.outputs
         if self.l2 > 0:
             return self.kind(self._X, Z, W_star, unseen=self._unseen, **constants)
         self._curvature = self._least(Z)
@@ -124,7 +125,7 @@ class Classification(RowLoss):
         if self._unseen is not None:
             X = X @ (factorize(X).V if self.basis is None else self.basis)
         found = np.inf
-        for H in self._seen_hessians(X, Z):
+        for H in self._seen_hessians(X, self._seconds(Z)):
             look_up()
             off = (2 * N + 10 * len(H) + 4 * r**1.5 + 32) * U * float(np.trace(H))
             found = min(found, float(scipy.linalg.eigvalsh(H, subset_by_index=[0, 0])[0]) - off)
@@ -136,15 +137,6 @@ class Classification(RowLoss):
         # of the logits, and of the probabilities some 8 u more
         P = self._probabilities(Z)
         return P - targets, self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + scipy.special.entr(P))
-
-    def _second(self, Z, targets):
-        return self._probabilities(Z)
-
-    def _bent(self, P, D):
-        return self._tilted(P, D)
-
-    def _averages(self, P):
-        return P * (1 - P) @ np.full(P.shape[1], 1 / P.shape[1])
 
 
 class SoftmaxLoss(Classification):
@@ -213,12 +205,8 @@ class SoftmaxLoss(Classification):
         # a number that is added to all logits changes no probability
         return A - A.mean(axis=0)
 
-    def hessian(self, V: Array) -> Array:
-        """Return the Hessian at V as an array of shape (1, m n, m n), class by class.
-
-        Without a ridge it is 0 on what the data do not see; there it is replaced by something of its size.
-        """
-        H, (n, m) = self._data_hessian(self._X, self._X @ V), self.shape
+    def _hessian(self, at):
+        H, (n, m) = self._data_hessian(self._X, at.seconds), self.shape
         H[np.diag_indices_from(H)] += self.l2
         if self.l2 == 0:
             each, size = H.reshape(m, n, m, n), H.diagonal().reshape(m, n).mean(axis=0)
@@ -227,19 +215,19 @@ class SoftmaxLoss(Classification):
                 each[np.arange(m), :, np.arange(m)] += size.mean() * (self._unseen @ self._unseen.T)
         return H[np.newaxis]
 
-    def _seen_hessians(self, X, Z):
+    def _seen_hessians(self, X, P):
         """Yield the data's part of the Hessian for inputs X of full rank, on the rows that X sees, of sum 0.
 
         On constant rows, where it is 0, it is replaced by its mean eigenvalue.
         """
-        H, m = self._data_hessian(X, Z), self.shape[1]
+        H, m = self._data_hessian(X, P), self.shape[1]
         r = X.shape[1]
         H.reshape(m, r, m, r)[:, np.arange(r), :, np.arange(r)] += np.trace(H) / ((m - 1) * r * m)
         yield H
 
-    def _data_hessian(self, X, Z):
-        """Return the data's part of the Hessian at logits Z, for these inputs."""
-        P, n, m = self._probabilities(Z), X.shape[1], self.shape[1]
+    def _data_hessian(self, X, P):
+        """Return the data's part of the Hessian for these inputs and probabilities."""
+        n, m = X.shape[1], self.shape[1]
         H = np.zeros((m, n, m, n))
         for j in range(m):
             for k in range(j):
@@ -255,6 +243,8 @@ class SoftmaxLoss(Classification):
         E, sums, _ = self._exponentials(Z)
         return E / sums[:, np.newaxis]
 
+    _seconds = _probabilities
+
     def _exponentials(self, Z):
         """Return exp(Z) over its largest entry in every row, the sums of rows, and the logarithms of what is left out.
 
@@ -264,12 +254,16 @@ class SoftmaxLoss(Classification):
         E = np.exp(Z - top[:, np.newaxis])
         return E, E @ np.ones(Z.shape[1]), top
 
-    def _losses_and_slopes(self, Z, targets):
+    def _derivatives(self, Z, targets):
         E, sums, top = self._exponentials(Z)
-        return (np.log(sums) + top) - _row_dots(targets, Z), E / sums[:, np.newaxis] - targets
+        P = E / sums[:, np.newaxis]
+        return (np.log(sums) + top) - _row_dots(targets, Z), P - targets, P
 
-    def _tilted(self, P, D):
+    def _bent(self, P, D):
         return P * (D - _row_dots(P, D)[:, np.newaxis])
+
+    def _averages(self, P):
+        return P * (1 - P) @ np.full(P.shape[1], 1 / P.shape[1])
 
     def _tilt_bound(self, P, D):
         return P * (D + _row_dots(P, D)[:, np.newaxis])
@@ -334,42 +328,35 @@ class LogisticLoss(Classification):
         targets, self.classes = as_binary(Y)
         super().__init__(X, targets, l2=l2, reduction=reduction, offset=offset, curvature=0.25)
 
-    @property
-    def blocks(self) -> int:
-        """How many independent problems this is: one a column."""
-        return self.shape[1]
-
-    def hessian(self, V: Array) -> Array:
-        """Return the Hessian at V as an array of shape (m, n, n), column by column.
-
-        Without a ridge it is 0 on what the data do not see; there it is replaced by something of its size.
-        """
-        H = self._hessian_by_columns(self._variances(self._X @ V))
+    def _hessian(self, at):
+        H = super()._hessian(at)
         if self.l2 == 0 and self._unseen is not None:
             H += H.trace(axis1=1, axis2=2)[:, np.newaxis, np.newaxis] / self.rank * (self._unseen @ self._unseen.T)
         return H
 
-    def _seen_hessians(self, X, Z):
+    def _seen_hessians(self, X, seconds):
         """Yield the data's part of the Hessian for inputs X of full rank, column by column."""
-        for column in self._variances(Z).T:
+        for column in seconds.T:
             yield self._weight * (X.T @ (X * column[:, np.newaxis]))
-
-    def _variances(self, Z):
-        # 1 - p of logits z is p of -z, with all its digits
-        return self._probabilities(Z) * self._probabilities(-Z)
 
     def _probabilities(self, Z):
         E = np.exp(-abs(Z))
-        return np.where(Z >= 0, 1.0, E) / (1 + E)
+        return np.maximum(E, Z >= 0) / (1 + E)      # 1 for E of the logits that are not negative
 
-    def _losses_and_slopes(self, Z, targets):
+    def _seconds(self, Z):
+        # p (1 - p) with all the digits of 1 - p
+        E = np.exp(-abs(Z))
+        return E / (1 + E) ** 2
+
+    def _derivatives(self, Z, targets):
+        E = np.exp(-abs(Z))
+        whole = 1 + E
         # log(1 + exp(-y z)), in the middle of 0 and 1 labels: log(1 + exp(z)) - z of the positive ones
-        return np.logaddexp(0.0, np.where(targets == 1, -Z, Z)), self._probabilities(Z) - targets
+        return (np.maximum((1 - 2 * targets) * Z, 0.0) + np.log1p(E), np.maximum(E, Z >= 0) / whole - targets,
+                E / (whole * whole))
 
-    def _tilted(self, P, D):
+    def _tilt_bound(self, P, D):
         return P * (1 - P) * D
-
-    _tilt_bound = _tilted
 
 
 def _row_dots(A, B):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from ..annotations import Array
 from ..interrupts import look_up
+from .expansion import Expansion
 
 __all__ = ["newton"]
 
@@ -43,8 +43,8 @@ SHORT = 0.25
 MORE = 100.0
 
 
-def newton(function, first, *, rounding, project, steps=100, report=None):
-    """Return a matrix near the minimizer of `function`, and the gradient there. Looks up between evaluations.
+def newton(function, first, *, project, steps=100, report=None):
+    """Return what `function` is near its minimizer, to second order. Looks up between evaluations.
 
     Newton's method with a line search: on the value, and, where values no longer tell two matrices apart, on the norm
     of the gradient, of which a full step takes at least half. Where the Hessian is cheap, its systems are solved by
@@ -57,14 +57,10 @@ def newton(function, first, *, rounding, project, steps=100, report=None):
     Parameters
     ----------
     function : object
-        Has `shape`, and of a matrix V `value_and_gradient(V)`; `hessian(V)`, of shape (blocks, size, size), the blocks
-        of its Hessian in the order of `V.T.ravel()`; `blocks`; `hessian_at(V)`, a function that multiplies a matrix
-        with the Hessian; `average_hessian(V, rows_alike)`, of shape (n, n); and `work`, multiplications for a product
-        with the data.
+        Has `shape`; `blocks`, of the Hessian; `K`; `work`, multiplications for a product with the data; and `at(V)`,
+        an `Expansion` at the matrix V.
     first : (n, m) array
         Where to begin.
-    rounding : callable
-        Of a matrix, a bound on what rounding does to the gradient there.
     project : callable
         Of a matrix, the part that a minimizer may have: steps stay there.
     steps : int
@@ -75,44 +71,41 @@ def newton(function, first, *, rounding, project, steps=100, report=None):
     size = _block_size(function)
     methods = [] if _cheap(function) else [_ConjugateGradients(function, project, last=size > LARGEST)]
     methods += [_Cholesky(function, project)] if size <= LARGEST else []
-    V = first
     # a trial beyond float64 is one that is not taken
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        at = function.at(first)
         for method in methods:
-            V, gradient, none_left = _descend(function, V, method, rounding, steps, report)
-            if none_left or method is methods[-1] or np.linalg.norm(gradient) <= 2 * rounding(V):
+            at, none_left = _descend(function, at, method, steps, report)
+            if none_left or method is methods[-1] or np.linalg.norm(at.gradient) <= 2 * at.rounding:
                 break
-    return V, gradient
+    return at
 
 
 class _Step(NamedTuple):
-    V: Array
-    value: float
-    gradient: Array
+    at: Expansion
     part: float         # of the direction
     by_value: bool      # whether it was the value that fell
 
 
-def _descend(function, V, method, rounding, steps, report):
-    """Return where one method comes to from V, the gradient there, and whether that is known to be rounding alone."""
-    value, gradient = function.value_and_gradient(V)
-    first, by_value = np.linalg.norm(gradient), True
+def _descend(function, at, method, steps, report):
+    """Return where one method comes to, and whether the gradient there is known to be rounding alone."""
+    first, by_value = np.linalg.norm(at.gradient), True
     for _ in range(steps):
-        norm = float(np.linalg.norm(gradient))
+        norm = float(np.linalg.norm(at.gradient))
         if report is not None:
-            report(V, norm)
+            report(at.V, norm)
         look_up()
-        if (norm <= FALLEN * first or not by_value) and norm <= NONE_LEFT * rounding(V):
-            return V, gradient, True
-        direction = method.direction(V, gradient, norm / first)
-        step = None if direction is None else _search(function, V, value, gradient, direction)
-        if step is None and norm <= 2 * rounding(V):
+        if (norm <= FALLEN * first or not by_value) and norm <= NONE_LEFT * at.rounding:
+            return at, True
+        direction = method.direction(at, norm / first)
+        step = None if direction is None else _search(function, at, direction)
+        if step is None and norm <= 2 * at.rounding:
             break
         if step is not None:
-            V, value, gradient, by_value = step.V, step.value, step.gradient, step.by_value
+            at, by_value = step.at, step.by_value
         if not method.goes_on(step, norm):
             break
-    return V, gradient, False
+    return at, False
 
 
 def _cheap(function):
@@ -125,19 +118,18 @@ def _block_size(function):
     return function.shape[0] * function.shape[1] // function.blocks
 
 
-def _search(function, V, value, gradient, direction):
+def _search(function, at, direction):
     """Return a step along a direction to a matrix that is good enough; None if there is none."""
-    slope, norm = np.vdot(gradient, direction), np.linalg.norm(gradient)
+    slope, norm = np.vdot(at.gradient, direction), np.linalg.norm(at.gradient)
     # what rounding may do to a value: to itself, and to the logits that it is summed up from
-    noise = 64 * EPS * (abs(value) + np.sqrt(function.K) * np.linalg.norm(V))
+    noise = 64 * EPS * (abs(at.value) + np.sqrt(function.K) * np.linalg.norm(at.V))
     by_value, t = slope > noise, 1.0
     while t >= SHORTEST:
         look_up()
-        V_new = V - t * direction
-        value_new, gradient_new = function.value_and_gradient(V_new)
-        if (value_new <= value - 1e-4 * t * slope if by_value else
-                np.linalg.norm(gradient_new) <= (1 - t / 2) * norm < np.inf > value_new):
-            return _Step(V_new, value_new, gradient_new, t, by_value)
+        new = function.at(at.V - t * direction)
+        if (new.value <= at.value - 1e-4 * t * slope if by_value else
+                np.linalg.norm(new.gradient) <= (1 - t / 2) * norm < np.inf > new.value):
+            return _Step(new, t, by_value)
         t /= 2
     return None
 
@@ -149,13 +141,13 @@ class _Cholesky:
         self.function, self.project = function, project
         self.shift = 0.0
 
-    def direction(self, V, gradient, _left):
+    def direction(self, at, _left):
         """Return the Newton direction, a solution D of `H D = gradient`, H shifted."""
-        right, found = gradient.T.reshape(self.function.blocks, -1), []
-        for H, g in zip(self.function.hessian(V), right, strict=True):
+        right, found = at.gradient.T.reshape(self.function.blocks, -1), []
+        for H, g in zip(at.hessian(), right, strict=True):
             look_up()
             found.append(_inverse(H, self.shift)(g[:, np.newaxis]))
-        return self.project(np.reshape(found, V.T.shape).T)
+        return self.project(np.reshape(found, at.V.T.shape).T)
 
     def goes_on(self, step, norm):
         """Shift the Hessian further where it led nowhere, and less where a whole step was taken; False at the end."""
@@ -180,44 +172,44 @@ class _ConjugateGradients:
         # a new preconditioner takes the multiplications of so many
         self.many = max(MANY, function.shape[0] // (2 * function.shape[1]))
 
-    def direction(self, V, gradient, left):
+    def direction(self, at, left):
         """Return a direction near the Newton direction; None where that takes too long and there is another way.
 
         `left` is the part of the first gradient that is left.
         """
-        norm, K, size = np.linalg.norm(gradient), self.function.K, gradient.size
+        norm, K, shape, size = np.linalg.norm(at.gradient), self.function.K, at.V.shape, at.V.size
         if self.precondition is None or self.taken > self.many:
-            self.precondition = self._preconditioner(V, rows_alike=self.precondition is None)
-        hessian, self.taken = self.function.hessian_at(V), 0
+            self.precondition = self._preconditioner(at, rows_alike=self.precondition is None)
+        self.taken = 0
 
         # all in units in which nothing exceeds 1
         def product(u):
             look_up()
             self.taken += 1
-            return hessian(u.reshape(V.shape)).ravel() / K
+            return at.times_hessian(u.reshape(shape)).ravel() / K
 
         def precondition(u):
-            return self.precondition(u.reshape(V.shape)).ravel()
+            return self.precondition(u.reshape(shape)).ravel()
 
         from scipy.sparse.linalg import LinearOperator, cg
         found, unfinished = cg(
-            LinearOperator((size, size), matvec=product, dtype=float), gradient.ravel() / norm,
+            LinearOperator((size, size), matvec=product, dtype=float), at.gradient.ravel() / norm,
             rtol=max(CLOSE, min(FAR, math.sqrt(left))), maxiter=4 * LONGEST if self.last else LONGEST,
             M=LinearOperator((size, size), matvec=precondition, dtype=float))
-        return None if unfinished and not self.last else self.project(found.reshape(V.shape)) * (norm / K)
+        return None if unfinished and not self.last else self.project(found.reshape(shape)) * (norm / K)
 
     def goes_on(self, step, norm):
         """Return whether the gradient still falls, as a full step takes more than half of it, or rounding has the rest.
 
         Where values tell matrices apart, every step is one.
         """
-        return step is not None and (step.by_value or np.linalg.norm(step.gradient) <= norm / 2)
+        return step is not None and (step.by_value or np.linalg.norm(step.at.gradient) <= norm / 2)
 
-    def _preconditioner(self, V, rows_alike):
+    def _preconditioner(self, at, rows_alike):
         """Return a function: the inverse of the Hessian if all columns had their average curvature, and all rows."""
         if self.function.shape[0] > LARGEST:
             return lambda U: U
-        H = self.function.average_hessian(V, rows_alike)
+        H = at.average_hessian(rows_alike)
         H /= H.diagonal().max()     # in any units
         return _inverse(H) if np.isfinite(H).all() and H.diagonal().all() else lambda U: U
 

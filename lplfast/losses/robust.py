@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ..annotations import Array, ArrayLike, Reduction
+from ..annotations import ArrayLike, Reduction
 from ..validation import HUGE, as_matrix, as_number
+from .expansion import pieces
 from .pseudo_huber import PseudoHuber
 from .row_loss import RowLoss
 
@@ -77,19 +78,10 @@ class PseudoHuberLoss(RowLoss):
             raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
                              f"{pull:.3g}; rescale X or Y")
 
-    @property
-    def blocks(self) -> int:
-        """How many independent problems this is: one a column."""
-        return self.shape[1]
-
-    def hessian(self, V: Array) -> Array:
-        """Return the Hessian at V as an array of shape (m, n, n), column by column."""
-        return self._hessian_by_columns(self._second_derivatives(abs(self._residuals(self._X @ V, self._targets))))
-
-    def _compiled(self, V, W_star, **constants):
+    def _compiled(self, at, W_star, **constants):
         # what the kernel stores of the residuals is off by rounding
-        Z, T, n = self._X @ V, self._targets, self.shape[0]
-        outputs = np.concatenate([(n + 1) * U * (abs(self._X[rows]) @ abs(V)) for rows in self._pieces()])
+        Z, T, n = at.outputs, self._targets, self.shape[0]
+        outputs = np.concatenate([(n + 1) * U * (abs(self._X[rows]) @ abs(at.V)) for rows in pieces(self._X)])
         blur = np.linalg.norm(self._residuals_rounding(Z, T, outputs))
         return PseudoHuber(self._X, self._residuals(Z, T), W_star, delta=self.delta,
                            blur=self.delta * blur * (1 + 1e-6), **constants)
@@ -102,23 +94,14 @@ class PseudoHuberLoss(RowLoss):
         """Bound what rounding may have done to them, entry by entry: outputs, a difference, a quotient."""
         return outputs / self.delta + 3 * U * abs(self._residuals(Z, targets))
 
-    def _second_derivatives(self, x):
-        return (1 / np.hypot(1.0, x)) ** 3
-
-    def _losses_and_slopes(self, Z, targets):
+    def _derivatives(self, Z, targets):
         x = self._residuals(Z, targets)
         size, root = abs(x), np.hypot(1.0, x)
-        return self.delta**2 * size * (size / (1 + root)), self.delta * (x / root)
+        return self.delta**2 * size * (size / (1 + root)), self.delta * (x / root), (1 / root) ** 3
 
     def _slopes_and_rounding(self, Z, targets, outputs):
         # the second derivative falls with |x|, and nowhere in reach of rounding is it above that at the least |x|
-        _, slopes = self._losses_and_slopes(Z, targets)
+        _, slopes, _ = self._derivatives(Z, targets)
         off = self._residuals_rounding(Z, targets, outputs)
-        steepest = self._second_derivatives(np.maximum(abs(self._residuals(Z, targets)) - off, 0.0))
+        steepest = (1 / np.hypot(1.0, np.maximum(abs(self._residuals(Z, targets)) - off, 0.0))) ** 3
         return slopes, self.delta * (steepest * off) + 8 * U * abs(slopes)
-
-    def _second(self, Z, targets):
-        return self._second_derivatives(abs(self._residuals(Z, targets)))
-
-    def _bent(self, second, D):
-        return second * D

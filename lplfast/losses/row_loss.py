@@ -9,7 +9,6 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..progress import solution_bar
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
 from .conditioning import are_standardized, describe_conditioning
+from .expansion import Expansion, column_hessian
 from .gram import Gram
 from .newton import newton
 from .problems import Problem
@@ -28,9 +28,6 @@ from .rowwise import Rowwise
 __all__ = ["RowLoss"]
 
 U = float(np.finfo(float).eps) / 2
-
-# Numbers of X that are worked on together.
-CACHED = 50_000
 
 # One problem is solved at a time: two threads that ask for the same one get the same answer, once.
 SOLVING = threading.RLock()
@@ -51,9 +48,9 @@ class RowLoss(Problem):
 
     Its minimizer has no closed form: it is computed when it is first asked for, by `newton`, and known to
     `minimizer_error`. Of some rows of Z = X (W + offset) and of the targets, a subclass says what the rows' functions
-    are and their derivatives (`_losses_and_slopes`), what rounding does to these (`_slopes_and_rounding`), and what
-    their second derivatives are made of (`_second`) and do (`_bent`); for `newton` also `hessian`, with `blocks`; and
-    which compiled loss of rows it is (`_compiled`).
+    are, their derivatives, and what their second derivatives are made of (`_derivatives`); what rounding does to the
+    first derivatives (`_slopes_and_rounding`); and which compiled loss of rows it is (`_compiled`). One whose outputs
+    depend on each other also says what the second derivatives do (`_bent`, `_averages`, `_hessian`, `blocks`).
 
     One with a minimizer without a ridge says so (`needs_ridge`) and what is known of it then (`_errors`). X of rank
     r < n is then replaced by what it is in the frame of its r right singular vectors, as for a squared loss.
@@ -207,91 +204,43 @@ class RowLoss(Problem):
             if tell is not None:
                 tell(norm)
 
-        first = np.zeros(self.shape) if self._reached is None else self._reached
-        V, _ = newton(self, first, report=report, rounding=self._gradient_rounding, project=self._seen)
-        V = self._seen(V)       # where the minimizer of a ridge is
+        at = newton(self, np.zeros(self.shape) if self._reached is None else self._reached, report=report,
+                    project=self._seen)
+        V = self._seen(at.V)        # where the minimizer of a ridge is
         W_star = V - self._offset
         if self.l2 == 0:        # the one of least norm
             W_star = self._seen(W_star)
         V = W_star + self._offset       # what the stored minimizer stands for
-        value, gradient = self.value_and_gradient(V)
+        if not np.array_equal(V, at.V):
+            at = self.at(V)
         # rounding counts twice: in the gradient here, and in the slopes that the kernel stores
-        uncertainty = (np.linalg.norm(gradient) + 2 * self._gradient_rounding(V)) * (1 + 1e-6)
-        return self._compiled(V, W_star, mu=self.mu, K=self.K, minimum=float(value), weight=self._weight, l2=self.l2,
-                              uncertainty=uncertainty, X_max=math.sqrt(self._gram.largest) * (1 + 4 * U))
+        uncertainty = (np.linalg.norm(at.gradient) + 2 * at.rounding) * (1 + 1e-6)
+        return self._compiled(at, W_star, mu=self.mu, K=self.K, minimum=float(at.value), weight=self._weight,
+                              l2=self.l2, uncertainty=uncertainty,
+                              X_max=math.sqrt(self._gram.largest) * (1 + 4 * U))
 
     @property
     def work(self) -> int:
         """How many multiplications a product with X takes."""
         return self._X.size * self.shape[1]
 
-    def _pieces(self):
-        """Yield slices of rows, so many that a piece of X stays in a core's cache from one product to the next."""
-        rows = max(64, CACHED // self.shape[0])
-        for first in range(0, len(self._X), rows):
-            yield slice(first, first + rows)
+    @property
+    def blocks(self) -> int:
+        """How many independent problems this is: one a column."""
+        return self.shape[1]
 
-    def value_and_gradient(self, V: Array) -> tuple[float, Array]:
-        """Return l and its gradient where the whole matrix `W + offset` is V, by the plain formulas."""
-        value, gradient = 0.0, np.zeros(self.shape)
-        for rows in self._pieces():
-            X, T = self._X[rows], self._targets[rows]
-            losses, slopes = self._losses_and_slopes(X @ V, T)
-            value += losses.sum()
-            gradient += X.T @ slopes
-        return self._weight * value + self.l2 / 2 * np.vdot(V, V), self._weight * gradient + self.l2 * V
+    def at(self, V: Array) -> Expansion:
+        """Return the loss to second order where the whole matrix `W + offset` is V."""
+        return Expansion(self, V)
 
-    def hessian_at(self, V: Array) -> Callable[[Array], Array]:
-        """Return a function that multiplies an (n, m) matrix with the Hessian at V."""
-        seconds = [self._second(self._X[rows] @ V, self._targets[rows]) for rows in self._pieces()]
+    def _hessian(self, at):
+        return np.array([column_hessian(self, column) for column in at.seconds.T])
 
-        def product(U):
-            found = np.zeros(self.shape)
-            for rows, second in zip(self._pieces(), seconds, strict=True):
-                X = self._X[rows]
-                found += X.T @ self._bent(second, X @ U)
-            return self._weight * found + self.l2 * U
+    def _bent(self, seconds, D):
+        return seconds * D
 
-        return product
-
-    def average_hessian(self, V: Array, rows_alike: bool = False) -> Array:
-        """Return what the Hessian at V does to a column, shape (n, n), if all columns had their average curvature.
-
-        And if all rows had, for which X.T X does.
-        """
-        if rows_alike and len(self._X) >= self.shape[0]:
-            sums = (self._averages(self._second(self._X[rows] @ V, self._targets[rows])).sum()
-                    for rows in self._pieces())
-            found = self._gram.matrix * (self._weight * sum(sums) / len(self._X)) * self._gram.unit**2
-        else:
-            found = np.zeros((self.shape[0],) * 2)
-            for rows in self._pieces():
-                X = self._X[rows]
-                average = self._averages(self._second(X @ V, self._targets[rows]))
-                A = X * np.sqrt(self._weight * average)[:, np.newaxis]
-                found += A.T @ A
-        found[np.diag_indices_from(found)] += self.l2
-        return found
-
-    def _averages(self, second):
-        return second.mean(axis=1)
-
-    def _hessian_by_columns(self, curvatures):
-        """Return the Hessian where each output is on its own, of the second derivatives, shape (N, m): (m, n, n)."""
-        X, ridge = self._X, self.l2 * np.eye(self.shape[0])
-        return np.array([self._weight * (X.T @ (X * column[:, np.newaxis])) + ridge for column in curvatures.T])
-
-    def _gradient_rounding(self, V):
-        """Bound what rounding may have done to the gradient at V, entry by entry."""
-        N, n = self._X.shape
-        absolute, found = abs(V), np.zeros(self.shape)
-        for rows in self._pieces():
-            X, T = self._X[rows], self._targets[rows]
-            size = abs(X)
-            # of the outputs: sums of n products
-            slopes, R = self._slopes_and_rounding(X @ V, T, (n + 1) * U * (size @ absolute))
-            found += size.T @ (R + (N + 4) * U * (abs(slopes) + R))
-        return float(np.linalg.norm(self._weight * found + 4 * U * self.l2 * absolute))
+    def _averages(self, seconds):
+        return seconds @ np.full(seconds.shape[1], 1 / seconds.shape[1])
 
     def __getstate__(self):
         # solved first, whether that was asked for before or not: nobody who is sent this has to do it again

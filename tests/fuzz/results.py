@@ -108,7 +108,7 @@ def attributes(draw):
 
 # of an implicit network these are terabytes; dicts are checked by the schema of files; the rest is for the solver alone
 WIDE = {"W1", "W2", "stack", "save_layers", "replace", "from_arrays", "to_arrays", "from_kernel", "to_kernel",
-        "from_dict", "hessian", "hessian_at", "average_hessian", "value_and_gradient", "function"}
+        "from_dict", "at", "function"}
 
 TARGETS = {name: function for name, function in list(vars().items())
            if inspect.isfunction(function) and function.__module__ == __name__}

@@ -22,7 +22,7 @@ def test_a_solution_ends_in_time_and_goes_on_where_it_was(monkeypatch):
     problem, whole = (SoftmaxLoss(X, classes, l2=1.0) for _ in range(2))
     monkeypatch.setattr("lplfast.losses.newton.CHEAP", 0.0)
     evaluated = []
-    evaluate = SoftmaxLoss.value_and_gradient
+    evaluate = SoftmaxLoss.at
 
     def slow(self, V):
         evaluated.append(V)
@@ -30,7 +30,7 @@ def test_a_solution_ends_in_time_and_goes_on_where_it_was(monkeypatch):
             time.sleep(0.2)
         return evaluate(self, V)
 
-    monkeypatch.setattr(SoftmaxLoss, "value_and_gradient", slow)
+    monkeypatch.setattr(SoftmaxLoss, "at", slow)
     network = Network.gaussian(30, 8, 4, rng=0)
     with pytest.raises(TimeoutError, match=r"0.15 s have passed before the minimizer was found; .* goes on from there"):
         train(problem, network, "majorizer", max_time=0.15)
@@ -86,9 +86,9 @@ def test_minimizers_of_ill_conditioned_losses_are_found_to_rounding(kind, shape,
         X, classes = data_of(shape, scale)
         for l2 in (1.0, 1e-4, 1e-8, 1e-10):
             problem = kind(X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
-            V = np.array(problem.minimizer)
+            at = problem.at(np.array(problem.minimizer))
             # what is left of the gradient is not above the proved bound on its rounding
-            assert np.linalg.norm(problem.value_and_gradient(V)[1]) <= 2 * problem._gradient_rounding(V), (scale, l2)
+            assert np.linalg.norm(at.gradient) <= 2 * at.rounding, (scale, l2)
 
 
 def test_rows_that_are_fitted_nearly_exactly_cost_no_digits():
@@ -98,8 +98,8 @@ def test_rows_that_are_fitted_nearly_exactly_cost_no_digits():
         rng = np.random.default_rng(seed)
         X, classes = 1e6 * rng.standard_normal((15, 30)), np.append([0, 1, 2], rng.integers(0, 3, 12))
         problem = SoftmaxLoss(X, classes, l2=1e-10)
-        V = np.array(problem.minimizer)
-        assert np.linalg.norm(problem.value_and_gradient(V)[1]) <= 2 * problem._gradient_rounding(V), seed
+        at = problem.at(np.array(problem.minimizer))
+        assert np.linalg.norm(at.gradient) <= 2 * at.rounding, seed
 
 
 @pytest.mark.parametrize("large", [None, "CHEAP", "LARGEST"], ids=["direct", "preconditioned", "conjugate gradients"])
@@ -111,7 +111,7 @@ def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkey
     for scale in (1e-150, 1e20, 1e147):
         for l2 in (1e-100, 1.0) if large else (1e-320, 1e-100, 1.0, 1e300):
             problem = kind(scale * X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
-            start = np.linalg.norm(problem.value_and_gradient(np.zeros(problem.shape))[1])
+            start = np.linalg.norm(problem.at(np.zeros(problem.shape)).gradient)
             assert np.isfinite(problem.minimum)
             assert problem.kernel.uncertainty <= start * (1 + 1e-6)
             assert problem.minimizer_error >= 0
@@ -188,6 +188,6 @@ def test_the_minimizer_is_as_far_off_as_rounding_in_its_gradient_says():
                 w -= mpmath.lu_solve(x.T * tilt * x + l2 * mpmath.eye(2), x.T * (p - y) + l2 * w)
             distance = mpmath.norm(w - mpmath.matrix(found.tolist()))
         assert distance <= problem.minimizer_error
-        computed = np.linalg.norm(problem.value_and_gradient(found)[1])
+        computed = np.linalg.norm(problem.at(found).gradient)
         beyond += distance > (1 + 1e-6) * computed / problem.mu
     assert beyond >= 3

@@ -146,7 +146,7 @@ def test_the_true_minimizer_is_within_what_is_said_of_it(scale, delta, l2):
     assert distance <= problem.minimizer_error
     assert value[0] - value[-1] <= problem.minimum_error
     # and it is small, whatever mu makes of it: residuals of 1 are known to some u, and slopes to u / delta of theirs
-    assert problem.kernel.uncertainty < 1e-9 * np.linalg.norm(problem.value_and_gradient(np.zeros((2, 1)))[1])
+    assert problem.kernel.uncertainty < 1e-9 * np.linalg.norm(problem.at(np.zeros((2, 1))).gradient)
 
 
 def test_no_scale_of_data_delta_or_ridge_breaks_the_solver():
@@ -158,7 +158,7 @@ def test_no_scale_of_data_delta_or_ridge_breaks_the_solver():
                 if min(delta, targets) * scale > 1e140:
                     continue
                 problem = PseudoHuberLoss(scale * X, targets * Y, delta=delta, l2=l2)
-                start = np.linalg.norm(problem.value_and_gradient(np.zeros((3, 2)))[1])
+                start = np.linalg.norm(problem.at(np.zeros((3, 2))).gradient)
                 assert np.isfinite(problem.minimum)
                 # what the solver is left with where it gets nowhere, and rounding
                 assert problem.kernel.uncertainty <= start * (1 + 1e-4)
@@ -215,8 +215,8 @@ def test_the_gradient_rounds_no_more_than_the_solution_is_told():
         problem = PseudoHuberLoss(X, [[0.0]], delta=1.0, l2=1e-12)
         with mpmath.workdps(60):
             true = exact(np.zeros((1, 1)), X, V, delta=1.0, l2=1e-12)[1]
-            off = mpmath.norm(mpmath.matrix(problem.value_and_gradient(V)[1].tolist()) - true)
-        assert off <= problem._gradient_rounding(V)
+            off = mpmath.norm(mpmath.matrix(problem.at(V).gradient.tolist()) - true)
+        assert off <= problem.at(V).rounding
         needed += off > 100 * U * mpmath.norm(true)
     # not for what rounding does to small residuals alone
     assert needed > 10
