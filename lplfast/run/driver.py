@@ -130,13 +130,16 @@ class RunDriver:
 
     def _stopped_by(self, callback):
         """Return whether the callback asks to stop; what it has kept of the run so far is made before that goes on."""
-        run = RunUnderWay(self._parts("running"))
+        parts = self._parts("running")
+        run = RunUnderWay(parts)
         kept = weakref.ref(run)
         stop = bool(callback(run))
         del run
         run = kept()
         if run is not None:
             run.keep()
+        else:
+            parts.let_go()
         return stop
 
     def _parts(self, status):

@@ -2,9 +2,11 @@
 
 import functools
 import threading
+import weakref
 
 from ..descent.history import COLUMNS
 from ..descent.state import LAYOUT
+from .history import HistoryUnderWay
 from .info import RunInfo
 from .outcome import outcome_message
 from .run import Continuation, Run
@@ -26,7 +28,19 @@ class RunParts:
 
     def run(self):
         """Return the Run; after another status than "running" the driver may not be advanced any more."""
+        if self.status == "running":
+            self.history.make_whole()
         return Run(**{name: getattr(self, name) for name in PARTS})
+
+    def let_go(self):
+        """Before the loop goes on without a Run of these: make a history whole that somebody has kept by itself."""
+        history = vars(self).pop("history", None)
+        if history is not None:
+            kept = weakref.ref(history)
+            del history
+            history = kept()
+            if history is not None:
+                history.make_whole()
 
     @functools.cached_property
     def _row(self):
@@ -42,8 +56,11 @@ class RunParts:
 
     @functools.cached_property
     def history(self):
-        """The columns that are kept."""
-        return self.driver.recorder.history(self.descent.filled, self._row, ended=self.status != "running")
+        """The columns that are kept, each made when it is read while the run is under way."""
+        recorder, filled = self.driver.recorder, self.descent.filled
+        if self.status == "running":
+            return HistoryUnderWay(recorder, filled, self._row, self.lock)
+        return recorder.history(filled, self._row, ended=True)
 
     @property
     def message(self):
@@ -104,6 +121,7 @@ class RunUnderWay(Run):
 
     def keep(self):
         """Make all that is not there yet, and be a plain Run from now on."""
+        self._parts.history.make_whole()
         for name in PARTS:
             getattr(self, name)
         self.__class__ = Run

@@ -64,20 +64,32 @@ class Recorder:
             copy_columns(self.rows[:waiting], self.numbers, table[:, :-1])
             table[:, -1] = last[self.numbers]
             return dict(zip(self.names, table, strict=True))
-        for j, (name, number) in enumerate(zip(self.names, self.numbers, strict=True)):
+        for j, name in enumerate(self.names):
             try:
-                column = np.empty(self.count + waiting + 1)
-                column[:self.count] = self.kept[j][:self.count]
+                column = self.column(name, filled, last)
             except MemoryError:
                 if not ended:
                     raise
-                column = self.kept[j][:self.count + waiting + 1]
-            column[self.count:-1] = self.rows[:waiting, number]
-            column[-1] = last[number]
+                column = self._completed(self.kept[j][:self.count + waiting + 1], name, waiting, last)
             history[name] = column
             if ended:
                 self.kept[j] = column
         return history
+
+    def column(self, name, filled, last):
+        """Return one of these columns, a new array."""
+        waiting = self._waiting(filled)
+        column = np.empty(self.count + waiting + 1)
+        if self.count:
+            column[:self.count] = self.kept[self.names.index(name)][:self.count]
+        return self._completed(column, name, waiting, last)
+
+    def _completed(self, column, name, waiting, last):
+        """Return a column with the rows that have not been taken over, and the last one."""
+        number = NUMBERS[name]
+        column[self.count:-1] = self.rows[:waiting, number]
+        column[-1] = last[number]
+        return column
 
     def _waiting(self, filled):
         """Return how many rows have not been taken over."""

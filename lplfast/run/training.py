@@ -78,7 +78,7 @@ def train(problem: Problem, network: Network | Run, step_size: StepSize | None =
         of memory is refused.
     callback : callable, optional
         Called with the `Run` so far every `callback_every` steps; a true return value stops the run. What it does not
-        read of the run is not worked out, unless it keeps it.
+        read of the run is not worked out, unless it keeps it; of the history that goes for each column.
     callback_every : int
         See `callback`.
     checkpoint : path, optional
