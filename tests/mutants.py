@@ -22,6 +22,7 @@ DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
 CURVE = "lplfast/guarantees/curve.py"
 TEAM, TILES, BLOCKS = (f"lplfast/linalg/{name}" for name in ("team.h", "tiles.pyx", "blocks.pyx"))
+SINGLE, SINGLE_H = "lplfast/linalg/single.pxd", "lplfast/linalg/single.h"
 PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, MEASURED, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "losses/proof", "losses/least_squares", "linalg/factorization",
     "losses/checking", "losses/measured_loss", "losses/newton", "losses/labels", "data"))
@@ -35,6 +36,7 @@ OF_LOSSES, SOLVED, FACTORED, HUBER, RAYS = (f"tests/{name}.py" for name in (
     "losses/test_displacement"))
 CARRIED = "tests/losses/test_carried.py"
 TEAMS = "tests/linalg/test_team.py"
+SINGLES = "tests/linalg/test_single.py"
 CONCORDANCE = "tests/losses/test_concordance.py"
 THEOREMS = "tests/descent/test_theorems.py"
 PASSES, ROOTS, RAY, GUARANTEED, SEARCH, FORMULAS = (f"tests/{name}.py" for name in (
@@ -236,6 +238,11 @@ MUTANTS = [
     ("lplfast/studies/results.py", "run.iterations // every + 1", "run.iterations // every",
      "tests/studies/test_sweep.py -k own_stream"),
     ("lplfast/studies/pace.py", "GROWTH = 4", "GROWTH = 400", "tests/studies/test_engines.py -k groups_take"),
+    (SINGLE, "RUN + PIECE // RUN + 2) * SINGLE", "RUN) * SINGLE / 4", SINGLES),
+    (SINGLE, "HALF + 5) * SINGLE", "HALF + 5) * SINGLE / 40", SINGLES),
+    (SINGLE, "(factor.first + STRIP_ROWS) // PANEL)", "(factor.first + STRIP_ROWS) // PANEL - 1)", SINGLES),
+    (SINGLE_H, "total[c] > largest ? total[c]", "total[c] < largest ? total[c]", SINGLES),
+    (SINGLE_H, "+ i % LPL_PANEL;\n    b +=", ";\n    b +=", SINGLES),
     (TEAM, "return team->tiles - left;", "return team->tiles - 1;", TEAMS),
     (TEAM, "sigfillset(&all)", "sigemptyset(&all)", TEAMS),
     (TEAM, "pthread_sigmask(SIG_SETMASK, &before, NULL)", "pthread_sigmask(SIG_SETMASK, &all, NULL)", TEAMS),

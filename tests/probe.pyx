@@ -275,11 +275,11 @@ def cholesky_excess(double sign, double[:, ::1] M, double shift, double allowed=
     return excess, stored
 
 
-def breakdown(double sign, double[:, ::1] M, double shift):
+def breakdown(double sign, double[:, ::1] M, double shift, double allowed=0.0):
     """The direction that a factorization leaves that does not complete."""
     cdef int p = M.shape[0]
     cdef double[::1] work = room(factors.factor_size(p)), direction = room(p)
-    assert eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, 0.0, &direction[0], &work[0]) == float("inf")
+    assert eigenvalues.cholesky_excess(p, sign, &M[0, 0], shift, allowed, &direction[0], &work[0]) == float("inf")
     return np.asarray(direction)
 
 
@@ -325,11 +325,14 @@ def single_gram(double[:, ::1] A):
 
 
 def single_factor(double sign, double[:, ::1] M, double shift):
-    """Whether it completes, and how many u of |R|.T |R| the product of the factor may be off by."""
+    """Whether it completes, how many u of |R|.T |R| the product of the factor may be off by, how large that is, and
+    the factor."""
+    cdef double norm = 0.0
     cdef int n = M.shape[0]
     cdef double[::1] work = room((n + 16) * (n + 16))
     largest = abs(np.asarray(M).diagonal() - shift).max()
-    return bool(single.single_factor(n, sign, shift, largest, &M[0, 0], &work[0])), single.factor_units(n)
+    broken = single.single_factor(n, sign, shift, largest, &M[0, 0], &work[0], &norm)
+    return broken < 0, single.factor_units(n), norm, np.asarray(work).view(np.float32)
 
 
 def quotient(double[:, ::1] A, double[::1] x):

@@ -20,6 +20,10 @@
     #define LPL_CLONES "avx2", "default"
   #endif
 #endif
+/* Likewise where code names the instructions that it takes, and asks for them. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(LPL_ANY_CPU)
+  #define LPL_FUSED
+#endif
 #if defined(LPL_ANY_CPU)
 #elif defined(LPL_CLONES)
   #define LPL_ANY_CPU static __attribute__((unused, target_clones(LPL_CLONES)))

@@ -3,51 +3,15 @@
 #ifndef LPLFAST_SINGLE_H
 #define LPLFAST_SINGLE_H
 
-#include "lanes.h"
+#include "tile_sums.h"
 
-/* Sixteen columns side by side, a panel, row by row: so a product reads memory in one go. They are in registers as wide
-   as those of lanes: GCC keeps what is wider in memory, which took eight times as long with AVX2. */
-#define LPL_PANEL 16
-/* So many terms, of a Gram matrix and of a factor, are added up before they are added to the total; and so much of the
-   inner length of a Gram matrix before that goes on in double precision. */
-#define LPL_GRAM_RUN 8
-#define LPL_FACTOR_RUN 16
+/* So much of the inner length of a Gram matrix is added up before that goes on in double precision, and of a factor
+   before it is subtracted. */
 #define LPL_PIECE 64
-/* rows of a tile: its sums stay in registers */
-#define LPL_HALF 8
-
-#if LPL_LANES > 1
-  #define LPL_SINGLES (2 * LPL_LANES)
-  typedef float lpl_singles __attribute__((vector_size(8 * LPL_LANES), aligned(4), may_alias));
-  #define LPL_NOUGHT {0}
-#else
-  #define LPL_SINGLES 1
-  typedef float lpl_singles;
-  #define LPL_NOUGHT 0
-#endif
-#define LPL_SINGLE_PARTS (LPL_PANEL / LPL_SINGLES)
-#define LPL_SINGLES_AT(x) (*(const lpl_singles*) (x))
-#define LPL_PUT_SINGLES(x) (*(lpl_singles*) (x))
-
-/* s = sum over l of a[l, :8].T b[l, :], of rows of panels, in runs of which each is summed up by itself */
-#define LPL_SUM_OF_RUNS(most, length, a, b) \
-    lpl_singles s[LPL_HALF][LPL_SINGLE_PARTS]; \
-    for (v = 0; v < LPL_SINGLE_PARTS; v++) { \
-        lpl_singles sum[LPL_HALF] = {LPL_NOUGHT}; \
-        for (start = 0; start < (length); start += (most)) { \
-            ptrdiff_t stop = (length) - start < (most) ? (length) : start + (most); \
-            lpl_singles run[LPL_HALF] = {LPL_NOUGHT}; \
-            for (l = start; l < stop; l++) { \
-                lpl_singles right = LPL_SINGLES_AT((b) + l * LPL_PANEL + v * LPL_SINGLES); \
-                for (r = 0; r < LPL_HALF; r++) \
-                    run[r] += (a)[l * LPL_PANEL + r] * right; \
-            } \
-            for (r = 0; r < LPL_HALF; r++) \
-                sum[r] += run[r]; \
-        } \
-        for (r = 0; r < LPL_HALF; r++) \
-            s[r][v] = sum[r]; \
-    }
+/* So many rows of a factor are made at a time: their square on the diagonal first, and what is right of it panel by
+   panel. */
+#define LPL_STRIP_ROWS (2 * LPL_PANEL)
+#define LPL_WHOLE_PANELS(n) (((n) + LPL_PANEL - 1) / LPL_PANEL * LPL_PANEL)
 
 /* Panel p of A.T, A (n, k) row by row, times `scale`: rows l of A[16 p + i, l]; of rows beyond A, 0 */
 LPL_ANY_CPU void lpl_pack(int n, int k, const double* A, double scale, int p, float* panel) {
@@ -68,89 +32,175 @@ LPL_ANY_CPU void lpl_pack(int n, int k, const double* A, double scale, int p, fl
             panel[l * LPL_PANEL + i] = i < rows ? (float) (scale * A[i * k + l]) : 0.0f;
 }
 
+/* C = scale * tile, or that added to it, of so many rows and columns */
+LPL_INLINE void lpl_put_tile(ptrdiff_t rows, ptrdiff_t columns, int added, double scale, const float* tile,
+                              ptrdiff_t apart, double* C) {
+    ptrdiff_t r, c;
+    for (r = 0; r < rows; r++, tile += LPL_PANEL, C += apart)
+        if (columns == LPL_PANEL)
+            for (c = 0; c < LPL_PANEL; c++)
+                C[c] = (added ? C[c] : 0.0) + scale * tile[c];
+        else
+            for (c = 0; c < columns; c++)
+                C[c] = (added ? C[c] : 0.0) + scale * tile[c];
+}
+
 /* The rows of panel p of scale A @ A.T, from the panels of A.T, each of k rows: from that panel on to the right */
 LPL_ANY_CPU void lpl_gram_rows(int n, int k, const float* panels, double scale, int p, double* C) {
-    ptrdiff_t first = (ptrdiff_t) LPL_PANEL * p, piece, j, r, v, l, start, c;
-    int half;
+    lpl_tile_sums sums = lpl_best_sums();
+    ptrdiff_t first = (ptrdiff_t) LPL_PANEL * p, piece, j, half;
     for (piece = 0; piece < k; piece += LPL_PIECE) {
         ptrdiff_t length = k - piece < LPL_PIECE ? k - piece : LPL_PIECE;
         for (j = first; j < n; j += LPL_PANEL)
-            for (half = 0; half < 2; half++) {
-                const float* a = panels + first * k + piece * LPL_PANEL + half * LPL_HALF;
-                const float* b = panels + j * k + piece * LPL_PANEL;
-                float tile[LPL_HALF][LPL_PANEL];
-                ptrdiff_t rows = n - first - half * LPL_HALF, columns = n - j < LPL_PANEL ? n - j : LPL_PANEL;
-                LPL_SUM_OF_RUNS(LPL_GRAM_RUN, length, a, b)
-                for (r = 0; r < LPL_HALF; r++)
-                    for (v = 0; v < LPL_SINGLE_PARTS; v++)
-                        LPL_PUT_SINGLES(tile[r] + v * LPL_SINGLES) = s[r][v];
-                for (r = 0; r < LPL_HALF && r < rows; r++) {
-                    double* row = C + (first + half * LPL_HALF + r) * n + j;
-                    for (c = 0; c < columns; c++)
-                        row[c] = (piece ? row[c] : 0.0) + scale * tile[r][c];
-                }
+            for (half = first; half < n && half < first + LPL_PANEL; half += LPL_HALF) {
+                float tile[LPL_HALF * LPL_PANEL];
+                sums(length, panels + first * k + piece * LPL_PANEL + half - first,
+                     panels + j * k + piece * LPL_PANEL, tile);
+                lpl_put_tile(n - half < LPL_HALF ? n - half : LPL_HALF, n - j < LPL_PANEL ? n - j : LPL_PANEL,
+                             piece > 0, scale, tile, n, C + half * n + j);
             }
     }
 }
 
-/* The panels of sign * scale * (A - shift * I), A (n, n) as `gram_rows` writes it; beyond it, an identity */
-LPL_ANY_CPU void lpl_shifted_panels(int n, double sign, double shift, double scale, const double* A, float* F) {
-    ptrdiff_t size = (n + LPL_PANEL - 1) / LPL_PANEL * LPL_PANEL, p, i, c;
-    for (p = 0; p < size; p += LPL_PANEL)
-        for (i = 0; i < p + LPL_PANEL; i++) {
-            float* row = F + p * size + i * LPL_PANEL;
-            if (i < p && p + LPL_PANEL <= n)
-                for (c = 0; c < LPL_PANEL; c++)
-                    row[c] = (float) (sign * scale * A[i * n + p + c]);
-            else
-                for (c = 0; c < LPL_PANEL; c++)
-                    row[c] = (i < n && p + c < n && p + c > i ? (float) (sign * scale * A[i * n + p + c])
-                              : i < n && p + c == i ? (float) (sign * scale * (A[i * n + i] - shift)) : i == p + c);
+/* Panel p of sign * scale * (A - shift * I), A (n, n) as `gram_rows` writes it; beyond it, an identity */
+LPL_ANY_CPU void lpl_shifted_panel(int n, double sign, double shift, double scale, const double* A, int panel,
+                                   float* F) {
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), p = (ptrdiff_t) LPL_PANEL * panel, i, c;
+    for (i = 0; i < p + LPL_PANEL; i++) {
+        float* row = F + p * size + i * LPL_PANEL;
+        if (i < p && p + LPL_PANEL <= n)
+            for (c = 0; c < LPL_PANEL; c++)
+                row[c] = (float) (sign * scale * A[i * n + p + c]);
+        else
+            for (c = 0; c < LPL_PANEL; c++)
+                row[c] = (i < n && p + c < n && p + c > i ? (float) (sign * scale * A[i * n + p + c])
+                          : i < n && p + c == i ? (float) (sign * scale * (A[i * n + i] - shift)) : i == p + c);
+    }
+}
+
+/* Rows i to i + 7 of a panel b, less what the rows above take from them; a: the panel of the diagonal there */
+LPL_INLINE void lpl_reduce(lpl_tile_sums sums, ptrdiff_t i, const float* a, float* b) {
+    float tile[LPL_HALF * LPL_PANEL];
+    ptrdiff_t piece, c;
+    for (piece = 0; piece < i; piece += LPL_PIECE) {
+        sums(i - piece < LPL_PIECE ? i - piece : LPL_PIECE, a + piece * LPL_PANEL, b + piece * LPL_PANEL, tile);
+        for (c = 0; c < LPL_HALF * LPL_PANEL; c++)
+            b[i * LPL_PANEL + c] -= tile[c];
+    }
+}
+
+/* Rows i to i + 7 of R in the panel of the diagonal, where those have been reduced; a row at which there is none, or -1 */
+LPL_INLINE ptrdiff_t lpl_factor_square(ptrdiff_t i, float* panel) {
+    ptrdiff_t half = i % LPL_PANEL, r, l, c;
+    panel += i * LPL_PANEL + half;
+    for (r = 0; r < LPL_HALF; r++) {
+        float* row = panel + r * LPL_PANEL;
+        float inverse;
+        for (l = 0; l < r; l++)
+            for (c = r; c < LPL_PANEL - half; c++)
+                row[c] -= panel[l * LPL_PANEL + r] * panel[l * LPL_PANEL + c];
+        if (!(row[r] > 0.0f))
+            return i + r;
+        row[r] = sqrtf(row[r]);
+        inverse = 1.0f / row[r];
+        for (c = r + 1; c < LPL_PANEL - half; c++)
+            row[c] *= inverse;
+    }
+    return -1;
+}
+
+/* Those of R in a panel b to the right of that, a */
+LPL_INLINE void lpl_solve_rows(ptrdiff_t i, const float* a, float* b) {
+    ptrdiff_t r, l, v;
+    a += i * LPL_PANEL + i % LPL_PANEL;
+    b += i * LPL_PANEL;
+    for (v = 0; v < LPL_PANEL; v += LPL_SINGLES)
+        for (r = 0; r < LPL_HALF; r++) {
+            lpl_singles s = LPL_SINGLES_AT(b + r * LPL_PANEL + v);
+            for (l = 0; l < r; l++)
+                s -= a[l * LPL_PANEL + r] * LPL_SINGLES_AT(b + l * LPL_PANEL + v);
+            LPL_PUT_SINGLES(b + r * LPL_PANEL + v) = s * (1.0f / a[r * LPL_PANEL + r]);
         }
 }
 
-/* Whether A = R.T @ R has a factor R, which is written over its panels, eight rows at a time */
-LPL_ANY_CPU int lpl_cholesky_single(int n, float* F) {
-    ptrdiff_t size = (n + LPL_PANEL - 1) / LPL_PANEL * LPL_PANEL, i, j, l, r, v, start, c;
-    float inverse[LPL_HALF];
-    for (i = 0; i < size; i += LPL_HALF) {
-        ptrdiff_t half = i % LPL_PANEL, own = i - half;
-        const float* a = F + own * size + half;
-        for (j = own; j < size; j += LPL_PANEL) {
-            float* b = F + j * size;
-            LPL_SUM_OF_RUNS(LPL_FACTOR_RUN, i, a, b)
-            for (r = 0; r < LPL_HALF; r++)
-                for (v = 0; v < LPL_SINGLE_PARTS; v++)
-                    s[r][v] = LPL_SINGLES_AT(b + (i + r) * LPL_PANEL + v * LPL_SINGLES) - s[r][v];
-            if (j == own) {
-                for (r = 0; r < LPL_HALF; r++)
-                    for (v = 0; v < LPL_SINGLE_PARTS; v++)
-                        LPL_PUT_SINGLES(b + (i + r) * LPL_PANEL + v * LPL_SINGLES) = s[r][v];
-                for (r = 0; r < LPL_HALF; r++) {
-                    float* row = b + (i + r) * LPL_PANEL + half;
-                    for (l = 0; l < r; l++) {
-                        const float* above = b + (i + l) * LPL_PANEL + half;
-                        for (c = r; c < LPL_PANEL - half; c++)
-                            row[c] -= above[r] * above[c];
-                    }
-                    if (!(row[r] > 0.0f))
-                        return 0;
-                    row[r] = sqrtf(row[r]);
-                    inverse[r] = 1.0f / row[r];
-                    for (c = r + 1; c < LPL_PANEL - half; c++)
-                        row[c] *= inverse[r];
-                }
-            } else
-                for (r = 0; r < LPL_HALF; r++)
-                    for (v = 0; v < LPL_SINGLE_PARTS; v++) {
-                        for (l = 0; l < r; l++)
-                            s[r][v] -= a[(i + l) * LPL_PANEL + r] * s[l][v];
-                        s[r][v] *= inverse[r];
-                        LPL_PUT_SINGLES(b + (i + r) * LPL_PANEL + v * LPL_SINGLES) = s[r][v];
-                    }
+/* The rows from `first` on of one strip of R, A = R.T @ R, in the panels of its square on the diagonal; a row at which
+   there is none, or -1 */
+LPL_ANY_CPU ptrdiff_t lpl_factor_diagonal(int n, ptrdiff_t first, float* F) {
+    lpl_tile_sums sums = lpl_best_sums();
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), last = size - first < LPL_STRIP_ROWS ? size : first + LPL_STRIP_ROWS, i, j, at;
+    for (i = first; i < last; i += LPL_HALF) {
+        float* own = F + i / LPL_PANEL * LPL_PANEL * size;
+        for (j = i / LPL_PANEL * LPL_PANEL; j < last; j += LPL_PANEL) {
+            lpl_reduce(sums, i, own + i % LPL_PANEL, F + j * size);
+            if (F + j * size != own)
+                lpl_solve_rows(i, own, F + j * size);
+            else if ((at = lpl_factor_square(i, own)) >= 0)
+                return at;
         }
     }
-    return 1;
+    return -1;
+}
+
+/* Those rows in the panel whose first column is j, to the right of that */
+LPL_ANY_CPU void lpl_factor_panel(int n, ptrdiff_t first, ptrdiff_t j, float* F) {
+    lpl_tile_sums sums = lpl_best_sums();
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), i;
+    for (i = first; i < first + LPL_STRIP_ROWS; i += LPL_HALF) {
+        const float* own = F + i / LPL_PANEL * LPL_PANEL * size;
+        lpl_reduce(sums, i, own + i % LPL_PANEL, F + j * size);
+        lpl_solve_rows(i, own, F + j * size);
+    }
+}
+
+/* The largest entry of |R|.T @ (|R| @ 1), of the first n columns of a factor; `sums` has room for a panel */
+LPL_ANY_CPU double lpl_absolute_norm(int n, const float* F, float* sums) {
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), p, l, c;
+    float largest = 0.0f;
+    memset(sums, 0, size * LPL_PANEL * sizeof(float));
+    for (p = 0; p < size; p += LPL_PANEL) {
+        const float* panel = F + p * size;
+        for (l = 0; l < p; l++)
+            for (c = 0; c < LPL_PANEL; c++)
+                sums[l * LPL_PANEL + c] += fabsf(panel[l * LPL_PANEL + c]);
+        for (; l < p + LPL_PANEL; l++)
+            for (c = l - p; c < LPL_PANEL; c++)
+                sums[l * LPL_PANEL + c] += fabsf(panel[l * LPL_PANEL + c]);
+    }
+    for (l = 0; l < size; l++) {
+        float sum = 0.0f;
+        for (c = 0; c < LPL_PANEL; c++)
+            sum += sums[l * LPL_PANEL + c];
+        sums[l] = sum;
+    }
+    for (p = 0; p < size; p += LPL_PANEL) {
+        const float* panel = F + p * size;
+        float total[LPL_PANEL] = {0.0f};
+        for (l = 0; l < p; l++)
+            for (c = 0; c < LPL_PANEL; c++)
+                total[c] += sums[l] * fabsf(panel[l * LPL_PANEL + c]);
+        for (; l < p + LPL_PANEL; l++)
+            for (c = l - p; c < LPL_PANEL; c++)
+                total[c] += sums[l] * fabsf(panel[l * LPL_PANEL + c]);
+        for (c = 0; c < LPL_PANEL && p + c < n; c++)
+            largest = total[c] > largest ? total[c] : largest;
+    }
+    return largest;
+}
+
+/* With x[at] = 1, the x for which the rows above `at` of R @ x are 0: they are complete */
+LPL_ANY_CPU void lpl_back_substitute(int n, ptrdiff_t at, const float* F, double* x) {
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), i, p, c;
+    x[at] = 1.0;
+    for (i = at - 1; i >= 0; i--) {
+        ptrdiff_t own = i / LPL_PANEL * LPL_PANEL;
+        double sum = 0.0;
+        for (p = own; p <= at; p += LPL_PANEL) {
+            const float* row = F + p * size + i * LPL_PANEL;
+            for (c = p == own ? i - own + 1 : 0; c < LPL_PANEL && p + c <= at; c++)
+                sum += row[c] * x[p + c];
+        }
+        x[i] = -sum / F[own * size + i * LPL_PANEL + i - own];
+    }
 }
 
 #endif

@@ -1,12 +1,14 @@
 """Gram matrices and Cholesky factors in single precision, twice as fast: for what is not asked for more narrowly.
 
-How far off they may be is known before they are computed: docs/theory.md, section 6.2. What is handed over and what
-comes back is in double precision all the same. Numbers are scaled by a power of two to about 1, so that no square
-overflows, and what underflows is far below the roundoff.
+How far off they may be is known: docs/theory.md, section 6.2. What is handed over and what comes back is in double
+precision all the same. Numbers are scaled by a power of two to about 1, so that no square overflows, and what
+underflows is far below the roundoff.
 """
 
 from libc.math cimport ldexp, logb
 
+from .blocks cimport MANY_ROWS
+from .rounding cimport U
 from .team cimport share
 from .tiles cimport CUT
 
@@ -15,16 +17,20 @@ cdef extern from "linalg/single.h":
     #define LPL_SINGLE 536870912.0
     """
     const int PANEL "LPL_PANEL"
-    const int GRAM_RUN "LPL_GRAM_RUN"
-    const int FACTOR_RUN "LPL_FACTOR_RUN"
+    const int HALF "LPL_HALF"
+    const int RUN "LPL_RUN"
     const int PIECE "LPL_PIECE"
+    const int STRIP_ROWS "LPL_STRIP_ROWS"
     # the unit roundoff of single precision, in u
     const double SINGLE "LPL_SINGLE"
     void pack "lpl_pack"(int n, int k, const double* A, double scale, int p, float* panel) noexcept nogil
     void rows_of_gram "lpl_gram_rows"(int n, int k, const float* panels, double scale, int p, double* C) noexcept nogil
-    void shifted_panels "lpl_shifted_panels"(int n, double sign, double shift, double scale, const double* A,
-                                             float* F) noexcept nogil
-    bint single_cholesky "lpl_cholesky_single"(int n, float* F) noexcept nogil
+    void shifted_panel "lpl_shifted_panel"(int n, double sign, double shift, double scale, const double* A, int panel,
+                                           float* F) noexcept nogil
+    Py_ssize_t factor_diagonal "lpl_factor_diagonal"(int n, Py_ssize_t first, float* F) noexcept nogil
+    void factor_panel "lpl_factor_panel"(int n, Py_ssize_t first, Py_ssize_t j, float* F) noexcept nogil
+    double absolute_norm "lpl_absolute_norm"(int n, const float* F, float* sums) noexcept nogil
+    void back_substitute "lpl_back_substitute"(int n, Py_ssize_t at, const float* F, double* x) noexcept nogil
 
 # What is that small takes as long in double precision, and one row of panels more than it has to.
 cdef enum:
@@ -41,9 +47,24 @@ cdef struct SingleGram:
     double* C
 
 
+# The factor of sign * (A - shift * I) with A (n, n), likewise; its rows are made in strips, of which one begins here.
+cdef struct SingleFactor:
+    int n
+    double sign
+    double shift
+    double scale
+    const double* A
+    float* F
+    Py_ssize_t first
+
+
 cdef inline double power_of_two(double size) noexcept nogil:
     """A scale that takes numbers of this size to about 1."""
     return ldexp(1.0, -<int> logb(size))
+
+
+cdef inline int panels_of(int n) noexcept nogil:
+    return (n + PANEL - 1) // PANEL
 
 
 cdef inline void pack_panel(void* job, int p) noexcept nogil:
@@ -59,34 +80,80 @@ cdef inline void panel_of_gram(void* job, int p) noexcept nogil:
 cdef inline double gram_units() noexcept nogil:
     """How many u of ||A||_F^2 the Gram matrix is off by, in norm: pieces of the inner length are added up in double
     precision, each of them, in single precision, of runs that are summed up by themselves."""
-    return (GRAM_RUN + PIECE // GRAM_RUN + 2) * SINGLE
+    return (RUN + PIECE // RUN + 2) * SINGLE
 
 
 cdef inline void single_gram(int n, int k, const double* A, double size, float* panels, double* C) noexcept nogil:
     """C = A @ A.T with A (n, k) of about the norm `size`: the row-major upper triangle. `panels` has room for a copy
     of A with its rows filled up to whole panels."""
     cdef SingleGram gram
-    cdef int p, count = (n + PANEL - 1) // PANEL
+    cdef int p
     gram.n, gram.k, gram.A, gram.panels, gram.C = n, k, A, panels, C
     gram.scale = power_of_two(size)
     if <double> n * n * k >= CUT:
-        share(count, pack_panel, &gram)
-        share(count, panel_of_gram, &gram)
+        share(panels_of(n), pack_panel, &gram)
+        share(panels_of(n), panel_of_gram, &gram)
         return
-    for p in range(count):
+    for p in range(panels_of(n)):
         pack_panel(&gram, p)
-    for p in range(count):
+    for p in range(panels_of(n)):
         panel_of_gram(&gram, p)
 
 
 cdef inline double factor_units(int n) noexcept nogil:
     """How many u of |R|.T |R| an entry of R.T @ R is off by, of the factor R that `single_factor` finds."""
-    return (FACTOR_RUN + (n + FACTOR_RUN - 1) // FACTOR_RUN + PANEL // 2 + 5) * SINGLE
+    return (RUN + PIECE // RUN + (n + PIECE - 1) // PIECE + HALF + 5) * SINGLE
 
 
-cdef inline bint single_factor(int n, double sign, double shift, double size, const double* A,
-                               double* work) noexcept nogil:
-    """Whether the Cholesky factorization of sign * (A - shift * I), whose diagonal is at most `size`, completes, with
-    A (n, n) as `gram_rows` writes it; `work` has room for half a matrix of n rows, filled up to whole panels."""
-    shifted_panels(n, sign, shift, power_of_two(size), A, <float*> work)
-    return single_cholesky(n, <float*> work)
+cdef inline void make_panel(void* job, int p) noexcept nogil:
+    cdef const SingleFactor* factor = <const SingleFactor*> job
+    # those with the most rows first
+    p = panels_of(factor.n) - 1 - p
+    shifted_panel(factor.n, factor.sign, factor.shift, factor.scale, factor.A, p, factor.F)
+
+
+cdef inline void panel_of_factor(void* job, int p) noexcept nogil:
+    cdef const SingleFactor* factor = <const SingleFactor*> job
+    factor_panel(factor.n, factor.first, factor.first + STRIP_ROWS + <Py_ssize_t> PANEL * p, factor.F)
+
+
+cdef inline Py_ssize_t single_factor(int n, double sign, double shift, double size, const double* A, double* work,
+                                     double* norm) noexcept nogil:
+    """The Cholesky factorization of sign * (A - shift * I), whose diagonal is at most `size`, with A (n, n) as
+    `gram_rows` writes it: -1, and in `norm` a bound on || |R|.T |R| ||_2 of the factor; or the row at which it breaks
+    down, those above being complete. `work` has room for half a matrix of n rows, filled up to whole panels, and three
+    panels more."""
+    cdef SingleFactor factor
+    cdef Py_ssize_t broken
+    cdef int p, right
+    cdef bint shared = n >= MANY_ROWS
+    factor.n, factor.sign, factor.shift, factor.scale = n, sign, shift, power_of_two(size)
+    factor.A, factor.F, factor.first = A, <float*> work, 0
+    if shared:
+        share(panels_of(n), make_panel, &factor)
+    else:
+        for p in range(panels_of(n)):
+            make_panel(&factor, p)
+    while factor.first < n:
+        broken = factor_diagonal(n, factor.first, factor.F)
+        if broken >= 0:
+            return broken
+        right = max(0, panels_of(n) - <int> (factor.first + STRIP_ROWS) // PANEL)
+        if shared:
+            share(right, panel_of_factor, &factor)
+        else:
+            for p in range(right):
+                panel_of_factor(&factor, p)
+        factor.first += STRIP_ROWS
+    # positive terms, of which a sum is off by some u a term
+    norm[0] = absolute_norm(n, factor.F, factor.F + <Py_ssize_t> PANEL * PANEL * panels_of(n) * panels_of(n)) * (
+        1.0 + (2.0 * n + 100) * SINGLE * U) / factor.scale
+    return -1
+
+
+cdef inline void single_direction(int n, Py_ssize_t at, const double* work, double* x) noexcept nogil:
+    """An x with x.T H x <= 0, but for rounding, of the matrix H that `single_factor` has broken down on at that row."""
+    cdef Py_ssize_t i
+    back_substitute(n, at, <const float*> work, x)
+    for i in range(at + 1, n):
+        x[i] = 0.0

@@ -13,7 +13,7 @@ from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport apart, cholesky, cholesky_solve, shifted
 from ..iterate cimport Bracket
 from ..linalg.rounding cimport U
-from ..linalg.single cimport SINGLE_FROM, factor_units, single_factor
+from ..linalg.single cimport SINGLE_FROM, factor_units, single_direction, single_factor
 
 # Below this larger side, singular values are computed by Jacobi rotations.
 cdef int JACOBI_BELOW = 52
@@ -29,6 +29,10 @@ cdef double PERTURBED = 0.1
 
 # What a factor in single precision may be off by, in parts of what is allowed of the matrix itself.
 cdef double FACTOR_PART = 1.75
+# It is tried where what is known beforehand, by the trace, is this many times as much.
+cdef double HOPEFUL = 8.0
+# Tries in which it may be: what has not worked out by then is left to double precision.
+cdef int SINGLE_ATTEMPTS = 2
 
 # A least eigenvalue below this part of the mean is found by inverse iteration, which needs a factorization; at the
 # first try, below the second one: from the last direction, conjugate gradients are often enough.
@@ -259,36 +263,45 @@ cdef inline double factor_error(double units, double trace) noexcept nogil:
     return gamma / (1.0 - gamma) * trace
 
 
+cdef inline double factor_allowance(const Gram* gram, int attempt) noexcept nogil:
+    """What the factor of a try may be off by for being in single precision."""
+    return FACTOR_PART * gram.allowed if attempt < SINGLE_ATTEMPTS else 0.0
+
+
 cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double allowed, double* direction,
                             double* work) noexcept nogil:
     """How far below 0 the eigenvalues of `sign (gram - shift I)` can be, given that Cholesky completes on it: in single
-    precision, if its allowance is `allowed` at most and it does. The allowances are theorems, in double precision
-    whatever the order of operations. If it does not complete, INFINITY, and `direction` is one in which that matrix is
-    not positive."""
-    cdef Py_ssize_t i
-    cdef double trace = 0.0, largest = 0.0, error
-    cdef int stopped
+    precision, if its allowance is, or may turn out to be, `allowed` at most, else in double precision. The allowances
+    are theorems, whatever the order of operations. If it does not complete, INFINITY, and `direction` is one in which
+    that matrix is not positive."""
+    cdef Py_ssize_t i, stopped = -1
+    cdef double trace = 0.0, largest = 0.0, error, size = 0.0
     for i in range(p):
         trace += sign * (gram[i * p + i] - shift)
         largest = fmax(largest, fabs(gram[i * p + i] - shift))
     error = factor_error(factor_units(p), trace)
-    if not (p >= SINGLE_FROM and 0.0 < error <= allowed
-            and single_factor(p, sign, shift, largest, gram, work)):
+    if p >= SINGLE_FROM and 0.0 < error <= HOPEFUL * allowed:
+        stopped = single_factor(p, sign, shift, largest, gram, work, &size)
+        if stopped >= 0:
+            single_direction(p, stopped, work, direction)
+            perturb(p, direction)
+            return INFINITY
+        error = factor_error(factor_units(p), fmin(trace, size))
+    if not (size > 0.0 and error <= allowed):
         error = factor_error(p + 3, trace)
         shifted(p, sign, shift, gram, work)
-        stopped = cholesky(p, work)
-        if stopped > 0:
-            breakdown(p, stopped - 1, work, direction)
-        if stopped:
+        stopped = cholesky(p, work) - 1
+        if stopped >= 0:
+            breakdown(p, stopped, work, direction)
             return INFINITY
     return (error + U * largest) * (1.0 + (p + 8) * U)
 
 
 cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil:
     """A direction x with x.T H x <= 0, of the matrix H that `cholesky` has stopped on at row `at`; and a little of all
-    others, as it may be an eigenvector, which an iteration cannot leave."""
+    others."""
     cdef Py_ssize_t over = 1 if p < FEW_ROWS else apart(p), down = p if p < FEW_ROWS else 1, i, j
-    cdef double sum, size
+    cdef double sum
     # with L the factor so far and l the row that follows: x = [-(L.T)^-1 l, 1, 0, ...]
     for i in range(at - 1, -1, -1):
         sum = factor[at * down + i * over]
@@ -298,7 +311,14 @@ cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* directio
     direction[at] = 1.0
     for i in range(at + 1, p):
         direction[i] = 0.0
-    size = norm(p, direction)
+    perturb(p, direction)
+
+
+cdef void perturb(int p, double* direction) noexcept nogil:
+    """Normalize a direction, and add a little of all others: it may be an eigenvector, which an iteration cannot leave.
+    """
+    cdef double size = norm(p, direction)
+    cdef Py_ssize_t i
     for i in range(p):
         direction[i] = direction[i] / size + PERTURBED * sin(i + 1.0) / sqrt(p)
 
@@ -319,7 +339,7 @@ cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bra
             # that of A itself is known better
             found = greatest.lo = quotient(gram.exact, direction, work).lo
         above = round_up_14_bits(found * (1.0 + slack))
-        excess = cholesky_excess(p, -1.0, gram.entries, above, FACTOR_PART * gram.allowed, direction, work)
+        excess = cholesky_excess(p, -1.0, gram.entries, above, factor_allowance(gram, attempt), direction, work)
         if excess < INFINITY:
             greatest.hi = above + excess + error
             return True
@@ -346,7 +366,7 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
         if not found < INFINITY:
             return False
         below = round_down_14_bits(found * (1.0 - slack))
-        excess = cholesky_excess(p, 1.0, gram.entries, below, FACTOR_PART * gram.allowed, direction, work)
+        excess = cholesky_excess(p, 1.0, gram.entries, below, factor_allowance(gram, attempt), direction, work)
         if excess < INFINITY:
             least.lo = positive_part(below - excess - error)
             return True

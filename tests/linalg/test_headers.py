@@ -184,33 +184,85 @@ def test_a_cholesky_factor(kernels, n):
         M = A @ A.T
 
 
-def panels(M):
-    """What `lpl_cholesky_single` takes of M, by way of `lpl_shifted_panels`."""
-    size = -(-len(M) // 16) * 16
-    return np.empty((size // 16, size, 16), np.float32)
+def shifted_panels(kernels, M, sign, shift, scale):
+    """What a factor in single precision is made over: panels of 16 columns side by side."""
+    count, double = -(-len(M) // 16), ctypes.c_double
+    F = np.empty((count, 16 * count, 16), np.float32)
+    for p in range(count):
+        call(kernels.lpl_shifted_panel, len(M), double(sign), double(shift), double(scale), M, p, F)
+    return F
 
 
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 40, 71])
+def factor_panels(kernels, n, F):
+    """Make the factor of n rows, strip by strip; the row at which there is none, or -1."""
+    for first in range(0, n, 32):
+        at = call(kernels.lpl_factor_diagonal, n, ctypes.c_ssize_t(first), F, result=ctypes.c_ssize_t)
+        if at >= 0:
+            return at
+        for j in range(first + 32, F.shape[1], 16):
+            call(kernels.lpl_factor_panel, n, ctypes.c_ssize_t(first), ctypes.c_ssize_t(j), F)
+    return -1
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40, 71, 130])
 def test_a_factor_in_single_precision(kernels, n):
     A = np.random.default_rng(n).standard_normal((n, n + 9))
-    M, double = A @ A.T, ctypes.c_double
-    F = panels(M)
-    call(kernels.lpl_shifted_panels, n, double(-1.0), double(1e3), double(0.5), M, F)
-    stored = np.concatenate(F, axis=1)
+    M = A @ A.T
+    stored = np.concatenate(shifted_panels(kernels, M, -1.0, 1e3, 0.5), axis=1)
     upper = np.triu_indices(n)
     assert np.array_equal(stored[upper], (-0.5 * (M - 1e3 * np.eye(n))).astype(np.float32)[upper])
-    call(kernels.lpl_shifted_panels, n, double(1.0), double(0.0), double(1.0), M, F)
-    assert call(kernels.lpl_cholesky_single, n, F, result=ctypes.c_int) == 1
+    F = shifted_panels(kernels, M, 1.0, 0.0, 1.0)
+    assert factor_panels(kernels, n, F) == -1
     R = np.triu(np.concatenate(F, axis=1)).astype(np.float64)
     assert np.array_equal(R[n:, n:], np.eye(len(R) - n))
     R = R[:n, :n]
-    units = 16 + -(-n // 16) + 8 + 5
+    units = 8 + 8 + -(-n // 64) + 8 + 5
     assert (abs(R.T @ R - M) <= units * 2.0**-24 * (abs(R).T @ abs(R))).all()
+    norm = call(kernels.lpl_absolute_norm, n, F, np.empty(16 * F.shape[1], np.float32), result=ctypes.c_double)
+    assert norm == pytest.approx((abs(R).T @ abs(R)).sum(1).max(), rel=(2 * n + 100) * 2.0**-24)
     for stops in {0, n // 2, n - 1}:
         M[stops, stops] = -1.0
-        call(kernels.lpl_shifted_panels, n, double(1.0), double(0.0), double(1.0), M, F)
-        assert call(kernels.lpl_cholesky_single, n, F, result=ctypes.c_int) == 0
+        F = shifted_panels(kernels, M, 1.0, 0.0, 1.0)
+        assert factor_panels(kernels, n, F) == stops
+        x = np.zeros(n)
+        call(kernels.lpl_back_substitute, n, ctypes.c_ssize_t(stops), F, x)
+        # the leading block times x is 0 but in its last row
+        above = M[:stops, :stops + 1]
+        assert (abs(above @ x[:stops + 1]) <= 4 * units * 2.0**-24 * (abs(R.T) @ abs(R) @ abs(x))[:stops]).all()
+        assert x[stops] == 1.0
         M = A @ A.T
+
+
+FUSED = """
+int lpl_has_fused(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+int lpl_has_wide(void) { return __builtin_cpu_supports("avx512f") != 0; }
+#define LPL_OUTSIDE(name) void outside_##name(ptrdiff_t length, const float* a, const float* b, float* tile) { \\
+    lpl_sums_##name(length, a, b, tile); }
+LPL_OUTSIDE(plain) LPL_OUTSIDE(fused) LPL_OUTSIDE(wide)
+"""
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 64, 203])
+def test_fused_sums_of_tiles(length, tmp_path):
+    machine = subprocess.run([*CC, "-dumpmachine"], capture_output=True, text=True, check=True).stdout
+    if not machine.startswith("x86_64"):
+        return      # they are for one kind of processor
+    source = '#include "linalg/tile_sums.h"\n' + FUSED
+    kernels = ctypes.CDLL(str(compiled(source, tmp_path / "fused.so", "-shared", "-fPIC", "-DLPL_ANY_CPU=static",
+                                       "-DLPL_FUSED")))
+    rng = np.random.default_rng(length)
+    a, b = rng.standard_normal((2, length, 16)).astype(np.float32)
+    exact = a[:, :8].astype(float).T @ b.astype(float)
+    # eight terms of a run, of a product and sums, and the runs
+    allowed = (8 + -(-length // 8)) * 2.0**-24 * (abs(a[:, :8].astype(float)).T @ abs(b.astype(float)))
+    found = {}
+    for name, there in (("plain", True), ("fused", kernels.lpl_has_fused()), ("wide", kernels.lpl_has_wide())):
+        if there:
+            tile = found[name] = np.full((8, 16), np.nan, np.float32)
+            call(getattr(kernels, f"outside_{name}"), ctypes.c_ssize_t(length), a, b, tile)
+            assert (abs(tile - exact) <= allowed).all(), name
+    if "wide" in found:
+        assert np.array_equal(found["fused"], found["wide"])
 
 
 def everything(kernels, size):
@@ -237,13 +289,14 @@ def everything(kernels, size):
     call(kernels.lpl_cholesky, rows, rows + 8, factor, result=ctypes.c_int)
     found.append(np.triu(factor))
     n, double = len(A), ctypes.c_double
-    packed, F, C = np.empty((-(-n // 16), 70, 16), np.float32), panels(A), np.empty((n, n))
+    packed, C = np.empty((-(-n // 16), 70, 16), np.float32), np.empty((n, n))
     for p in range(len(packed)):
         call(kernels.lpl_pack, n, 70, A, double(0.5), p, packed[p])
     for p in range(len(packed)):
         call(kernels.lpl_gram_rows, n, 70, packed, double(4.0), p, C)
-    call(kernels.lpl_shifted_panels, n, double(-1.0), double(1e3), double(2.0**-10), C, F)
-    assert call(kernels.lpl_cholesky_single, n, F, result=ctypes.c_int) == 1
+    F = shifted_panels(kernels, C, -1.0, 1e3, 2.0**-10)
+    assert factor_panels(kernels, n, F) == -1
+    found.append(call(kernels.lpl_absolute_norm, n, F, np.empty(16 * F.shape[1], np.float32), result=double))
     found += [packed, np.triu(C), np.triu(np.concatenate(F, axis=1) if n else F)]
     return b"".join(np.asarray(one).tobytes() for one in (*found, motion))
 

@@ -38,11 +38,35 @@ def test_a_factor_is_not_completed_where_it_would_prove_what_is_wrong(probe, n, 
         values = np.linalg.eigvalsh(M)
         extreme = values[0] if sign > 0 else values[-1]
         diagonal = sign * (M.diagonal() - extreme)
-        _, units = probe.single_factor(sign, M, extreme)
+        units = probe.single_factor(sign, M, extreme)[1]
         allowed = units * U * diagonal.sum()
         # beyond what rounding may do nothing is proved, and well before the extreme everything is
         assert not probe.single_factor(sign, M, extreme + sign * 1.01 * allowed)[0]
         assert probe.single_factor(sign, M, extreme - sign * allowed)[0]
+        # nor beyond what the factor itself says: less, where it completes
+        for part in (-1.0, -0.3, -0.1, -0.03, 0.0, 0.01, 0.03, 0.1, 0.3):
+            completes, _, norm, _ = probe.single_factor(sign, M, extreme + sign * part * allowed)
+            assert not completes or 1.01 * units * U * norm >= part * allowed
+            assert not completes or norm <= 4 * diagonal.sum()
+
+
+def test_what_a_factor_is_multiplied_with_is_an_upper_bound(probe):
+    rng = np.random.default_rng(4)
+    for n in (32, 45, 130):
+        A = rng.standard_normal((n, 2 * n))
+        M = A @ A.T
+        shift = 1.01 * np.linalg.eigvalsh(M)[-1]
+        completes, units, norm, factor = probe.single_factor(-1.0, M, shift)
+        size = -(-n // 16) * 16
+        R = np.triu(np.concatenate(factor[:size * size].reshape(-1, size, 16), axis=1))[:n, :n].astype(float)
+        R *= np.sqrt((shift - M[0, 0]) / R[0, 0]**2)
+        truth = np.linalg.norm(abs(R), 2) ** 2
+        assert completes
+        assert truth <= norm <= 2 * truth
+        # by the trace it would be several times as much
+        assert norm <= np.trace(shift * np.eye(n) - M) / 3
+        assert (abs(R.T @ R - (shift * np.eye(n) - M)) <= (units + 2**29) * U * (abs(R).T @ abs(R))).all()
+
 
 
 def test_a_factor_of_what_is_not_positive_or_no_number(probe):
@@ -62,3 +86,18 @@ def test_the_bits_are_those_of_one_thread(probe, shape):
         for count in (1, 2, 3, 5):
             with probe.Team(count):
                 assert np.array_equal(probe.single_gram(A)[0], alone), count
+
+
+@pytest.mark.parametrize("n", [320, 333, 370])
+def test_the_bits_of_a_factor_are_those_of_one_thread(probe, n):
+    A = np.random.default_rng(n).standard_normal((n, n + 40))
+    M = A @ A.T
+    # one that completes, and one that breaks down on the way
+    for shift in (0.0, 0.05 * np.linalg.eigvalsh(M)[-1]):
+        alone = probe.single_factor(1.0, M, shift)
+        assert alone[0] == (shift == 0.0)
+        for count in (1, 2, 3, 5):
+            with probe.Team(count):
+                found = probe.single_factor(1.0, M, shift)
+                assert found[:3] == alone[:3]
+                assert np.array_equal(found[3], alone[3], equal_nan=True), count
