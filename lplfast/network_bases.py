@@ -11,6 +11,7 @@ import numpy as np
 
 from .interrupts import look_up
 from .linalg.compress import columns_per_piece, orthonormal_rows, triangular_factor
+from .linalg.peaks import peaks
 from .threads import single_threaded_blas
 
 __all__ = ["Absent", "Factor", "Haar", "Padding", "Rows", "check_finite", "compressed", "digest", "draw_normal",
@@ -32,7 +33,7 @@ def compressed(wide):
         return wide, None
     square = float(np.vdot(wide, wide))
     # where that is far from over- and underflow, so is every entry that counts, without two passes more
-    scale = 1.0 if wide.size * 1e-280 < square < 1e280 else scale_for(max(wide.max(), -wide.min()))
+    scale = 1.0 if wide.size * 1e-280 < square < 1e280 else scale_for(peaks(wide))
     with single_threaded_blas(), np.errstate(over="ignore"):
         small = triangular_factor(wide, scale) / scale
     if not np.isfinite(small).all():

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from .linalg.compress import extend_factor, triangular_factor
+from .linalg.peaks import peaks
 from .network_bases import Factor, check_finite, digest, scale_for
 from .threads import single_threaded_blas
 
@@ -36,7 +37,7 @@ class Streamed:
         """
         factor, peak, sums, width = None, 0.0, [], 0
         for at, piece in source.pieces():
-            peak = max(peak, piece.max(), -piece.min())
+            peak = max(peak, peaks(piece))
             sums.append((piece.shape[1], _checksum(piece)))
             width = at + piece.shape[1]
             if factor is None and width < len(piece):

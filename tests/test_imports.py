@@ -24,7 +24,7 @@ INSIDE = {
     "reference": ["problems", "constants", "polynomials", "phases", "planned", "published", "rules", "descent"],
     "linalg": ["rounding", "elementary", "blas_int", "team", "tiles", "blas", "blocks", "cholesky", "single", "passes",
                "quartic",
-               "compress", "factorization"],
+               "compress", "peaks", "factorization"],
     "losses": ["loss", "low_rank", "quadratic", "convexity", "rows", "proof", "curvature", "gram", "rowwise",
                "cross_entropy", "pseudo_huber", "function", "labels", "least_squares", "conditioning",
                "problems", "expansion", "newton", "concordance", "row_loss", "classification", "robust", "custom",

@@ -13,6 +13,7 @@ import scipy.linalg
 from scipy.linalg import lapack
 
 from ..validation import as_matrix
+from .peaks import peaks
 
 __all__ = ["Factorization", "factorize", "is_graded"]
 
@@ -149,7 +150,7 @@ def factorize(X):
     k = min(N, n)
     scale = _column_scales(X)
     B = np.divide(X, scale, out=np.empty((N, n), order="F"))
-    sizes = _row_sizes(B)
+    sizes = peaks(B, axis=1)
     typical = _typical(sizes, k)
     graded = bool(sizes.max() > GRADED * typical)
     reflectors, R, pivots = _triangle(B, sizes if graded else None)
@@ -185,24 +186,20 @@ def factorize(X):
     return Factorization(rank, s, basis @ right, left, core, basis, reflectors, order, others, N)
 
 
-def is_graded(X, scale):
+def is_graded(X, scale, tops):
     """Whether rows of `X / scale` may be so far above those needed that `factorize` sorts them; X has n <= N columns.
 
-    `scale` is a power of two a column, which leaves it a length of 1 to 2. Rounding may give `factorize` the next one.
+    `scale` is a power of two a column, which leaves it a length of 1 to 2; rounding may give `factorize` the next one.
+    `tops` are the columns' largest absolute values.
     """
     N, n = X.shape
-    peak = float((np.maximum(X.max(axis=0), -X.min(axis=0)) / scale).max())
+    peak = float((tops / scale).max())
     # fewer than n rows above peak / unlike would leave every column shorter than that
     unlike = GRADED / 4
     if (n + N / unlike**2) * peak * peak < 0.5:
         return False
-    sizes = np.concatenate([_row_sizes(X[at:at + ROWS] / scale) for at in range(0, N, ROWS)])
+    sizes = np.concatenate([peaks(X[at:at + ROWS] / scale, axis=1) for at in range(0, N, ROWS)])
     return bool(sizes.max() > unlike * _typical(sizes, n))
-
-
-def _row_sizes(B):
-    """Return the largest absolute value in every row."""
-    return np.maximum(B.max(axis=1), -B.min(axis=1))
 
 
 def _typical(sizes, k):

@@ -7,12 +7,14 @@ import functools
 
 import numpy as np
 
+from .gram import sum_of_squares
+
 __all__ = ["Expansion", "column_hessian", "pieces"]
 
 U = float(np.finfo(float).eps) / 2
 
 # Numbers of X that are worked on together.
-CACHED = 50_000
+CACHED = 60_000
 
 
 def pieces(X):
@@ -93,9 +95,7 @@ class Expansion:
 
 def column_hessian(loss, curvatures):
     """Return the Hessian where each output is on its own, for a column with these second derivatives, (n, n)."""
-    found = np.zeros((loss.shape[0],) * 2)
-    for rows in pieces(loss._X):
-        A = loss._X[rows] * np.sqrt(loss._weight * curvatures[rows])[:, np.newaxis]
-        found += A.T @ A
+    found = sum_of_squares((loss._X[rows] * np.sqrt(loss._weight * curvatures[rows])[:, np.newaxis]
+                            for rows in pieces(loss._X)), loss.shape[0])
     found[np.diag_indices_from(found)] += loss.l2
     return found

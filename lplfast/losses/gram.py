@@ -7,10 +7,11 @@ import numpy as np
 import scipy
 
 from ..linalg.factorization import is_graded
+from ..linalg.peaks import peaks
 from .curvature import exact_curvatures, rounded
 from .proof import SLACK, U, blocks, summing
 
-__all__ = ["Gram"]
+__all__ = ["Gram", "sum_of_squares"]
 
 # Squares of numbers up to this, and down to its inverse, stay within float64 with all their digits.
 MODERATE = 2.0**300
@@ -29,6 +30,8 @@ class Gram:
     ----------
     matrix : (k, k) array
         It, k the lesser of N and n, each entry off by at most `summing` times the lengths of both columns.
+    tops : (n,) array
+        The largest absolute value of each column of X.
     largest : float
         An upper bound on s_max(X)^2, exact where X.T X is formed without rounding and is diagonal.
     """
@@ -37,12 +40,11 @@ class Gram:
         self._X, self._long = X, X.shape[0] >= X.shape[1]
         A = X if self._long else X.T
         self.rows, k = A.shape
-        peak = max(float(A.max()), -float(A.min()))
+        self.tops = peaks(X, axis=0)
+        peak = float(self.tops.max())
         self.unit = 1.0 if 1 / MODERATE < peak < MODERATE or peak == 0 else 2.0 ** math.frexp(peak)[1]
-        self.matrix = np.zeros((k, k))
-        for rows in blocks(self.rows):
-            block = A[rows] if self.unit == 1.0 else A[rows] / self.unit
-            self.matrix += block.T @ block
+        self.matrix = sum_of_squares(
+            (A[rows] if self.unit == 1.0 else A[rows] / self.unit for rows in blocks(self.rows)), k)
         self._rounding = summing(self.rows)
         # sums of the Gram matrix, and LAPACK's eigenvalues of it: 10 p u of its norm
         self._off = (self._rounding + 10 * U * k + 8 * U) * float(np.trace(self.matrix))
@@ -73,7 +75,7 @@ class Gram:
         if not self._long or not d.min() > SEEN:
             return False
         scale = 2.0 ** np.floor(np.log2(d) / 2)
-        if is_graded(self._X, self.unit * scale):
+        if is_graded(self._X, self.unit * scale, self.tops):
             return False
         B = self.matrix / np.outer(scale, scale)
         k = len(B)
@@ -86,3 +88,12 @@ class Gram:
         """Return those of X, largest first; None where its rounding could be seen in the least of them."""
         least = float(self._eigenvalues[-1])
         return np.sqrt(self._eigenvalues) * self.unit if self._off < FINE * least else None
+
+
+def sum_of_squares(parts, k):
+    """Return the sum of `A.T @ A` over matrices A of k columns, in their order."""
+    found, one = np.zeros((2, k, k)).transpose(0, 2, 1)
+    for A in parts:
+        # one triangle, in place: NumPy's product fills both of a new matrix
+        found += scipy.linalg.blas.dsyrk(1.0, A.T, c=one, overwrite_c=True)
+    return found.T + np.triu(found, 1)

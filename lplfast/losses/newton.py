@@ -17,12 +17,14 @@ __all__ = ["newton"]
 # A Hessian block of more rows than this is never formed.
 LARGEST = 3000
 
-# Nor is one, as long as conjugate gradients get on without, that takes more multiplications than this, some 5 ms.
-CHEAP = 1e8
+# Nor is one, as long as conjugate gradients get on without, that takes more multiplications than this, some 0.5 ms.
+CHEAP = 1e7
 
-# So many conjugate gradients are a step at most; and if they took more than so many, a new preconditioner pays.
+# So many conjugate gradients are a step at most; and if they took more than so many, a new preconditioner pays. Of a
+# single column it is the Hessian itself, after which one or two are enough: it pays earlier.
 LONGEST = 250
 MANY = 10
+MANY_OF_ONE = 5
 
 # They are broken off where so much of the gradient is left, or more, as long as it is large.
 CLOSE = 1e-2
@@ -169,8 +171,9 @@ class _ConjugateGradients:
     def __init__(self, function, project, last):
         self.function, self.project, self.last = function, project, last
         self.precondition, self.taken = None, 0
-        # a new preconditioner takes the multiplications of so many
-        self.many = max(MANY, function.shape[0] // (2 * function.shape[1]))
+        n, m = function.shape
+        # a new preconditioner takes as long as so many
+        self.many = max(MANY_OF_ONE, n // 25) if m == 1 else max(MANY, n // (2 * m))
 
     def direction(self, at, left):
         """Return a direction near the Newton direction; None where that takes too long and there is another way.

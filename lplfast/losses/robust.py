@@ -73,7 +73,7 @@ class PseudoHuberLoss(RowLoss):
                              f"to {abs(Y).max():.3g} and delta = {self.delta:.3g}; raise delta")
         super().__init__(X, Y.copy(), l2=l2, reduction=reduction, offset=offset, curvature=1.0)
         # what rows pull with at W = 0, together
-        pull = min(self.delta, abs(Y).max()) * max(float(X.max()), -float(X.min())) * len(X)
+        pull = min(self.delta, abs(Y).max()) * float(self._gram.tops.max()) * len(X)
         if not pull < HUGE:
             raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
                              f"{pull:.3g}; rescale X or Y")

@@ -63,9 +63,6 @@ class RowLoss(Problem):
         N, n = X.shape
         if targets.shape[0] != N:
             raise ValueError(f"{self.targets_name}: expected {N} rows as in X, got {targets.shape[0]}")
-        peak = max(float(X.max()), -float(X.min()))
-        if not peak < HUGE / max(X.shape):
-            raise ValueError(f"X: expected numbers whose squares are float64 numbers, got up to {peak:.3g}; rescale X")
         self.shape, self.basis, self._kernel, self._reached = (n, targets.shape[1]), None, None, None
         self.l2 = as_number("l2", l2, positive=self.needs_ridge)
         self.reduction = as_reduction(reduction)
@@ -76,6 +73,10 @@ class RowLoss(Problem):
         self._weight = 1 / N if reduction == "mean" else 1.0
         self._standardized = are_standardized(X)
         with single_threaded_blas():
+            peak = self._gram.tops.max()
+            if not peak < HUGE / max(X.shape):
+                raise ValueError("X: expected numbers whose squares are float64 numbers, got up to "
+                                 f"{peak:.3g}; rescale X")
             self._look_at_data()
             top_sq = self._gram.largest
         self.mu = self.l2

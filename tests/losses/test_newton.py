@@ -45,6 +45,17 @@ def test_a_solution_ends_in_time_and_goes_on_where_it_was(monkeypatch):
         SoftmaxLoss(X, classes, l2=2.0).solve(max_time=-1)
 
 
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss, PseudoHuberLoss])
+def test_no_matrix_is_looked_at_twice(kind, monkeypatch):
+    rng, seen, look = np.random.default_rng(0), [], kind.at
+    monkeypatch.setattr(kind, "at", lambda self, V: seen.append(V.tobytes()) or look(self, V))
+    X, classes = rng.standard_normal((200, 5)), rng.integers(0, 2, 200)
+    problem = kind(X, classes, l2=1.0, **({"delta": 1.0} if kind is PseudoHuberLoss else {}))
+    assert problem.minimum_error < 1e-12 * problem.minimum
+    assert len(seen) > 3
+    assert len(set(seen)) == len(seen)
+
+
 def test_a_solution_shows_its_progress(capsys):
     rng = np.random.default_rng(0)
     problem = SoftmaxLoss(rng.standard_normal((50, 3)), rng.integers(0, 3, 50), l2=1.0)
