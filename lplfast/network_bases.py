@@ -31,11 +31,14 @@ def compressed(wide):
     k, h = wide.shape
     if h <= k:
         return wide, None
-    square = float(np.vdot(wide, wide))
-    # where that is far from over- and underflow, so is every entry that counts, without two passes more
-    scale = 1.0 if wide.size * 1e-280 < square < 1e280 else scale_for(peaks(wide))
-    with single_threaded_blas(), np.errstate(over="ignore"):
-        small = triangular_factor(wide, scale) / scale
+    with single_threaded_blas():
+        small = triangular_factor(wide, 1.0)
+        # the squares of all entries: where that is far from over- and underflow, so is every one that counts
+        if wide.size * 1e-280 < np.vdot(small, small) < 1e280:
+            return small, Factor(wide, 1.0)
+        scale = scale_for(peaks(wide))
+        with np.errstate(over="ignore"):
+            small = triangular_factor(wide, scale) / scale
     if not np.isfinite(small).all():
         return wide, None       # columns of norms beyond float64 stay spread out
     return small, Factor(wide, scale)

@@ -13,6 +13,7 @@ import numpy as np
 from ..interrupts import SECONDS_BETWEEN_LOOKS, look_up
 from ..validation import as_count, as_double, as_doubles
 
+from libc.math cimport copysign
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport dgemm, dsyrk, dtrmm, dtrsm
 from scipy.linalg.cython_lapack cimport dgemqrt, dgeqrt, dpotrf, dtpmqrt, dtpqrt
@@ -134,6 +135,15 @@ cdef void factorize(Factorization* f, double until) noexcept nogil:
         f.at += size
 
 
+cdef void make_positive(Factorization* f) noexcept nogil:
+    """Change the signs of rows of R, columns of its transpose, so that its diagonal is positive."""
+    cdef Py_ssize_t k = f.k, i, j
+    for j in range(k):
+        if copysign(1.0, f.R[j * k + j]) < 0.0:
+            for i in range(j, k):
+                f.R[i * k + j] = -f.R[i * k + j]
+
+
 cdef void expand(Factorization* f, double* C, double* result, double until) noexcept nogil:
     """Go on with kept = (Q C).T, Q the first k columns of all orthogonal factors, C (k, k).
 
@@ -221,7 +231,7 @@ cdef _extended(wide, double scale, before):
         h=h, k=<blas_int> k, Z=&stack[0, 0], scale=scale, kept=NULL, panels=&panels[0], factors=NULL, reflected=NULL,
         R=&R[0, 0], block=&block[0], work=&work[0], gram=&gram[0, 0], at=0, begun=before is not None)
     _factorize(&f)
-    factor *= _signs(factor)
+    make_positive(&f)
     return factor
 
 
