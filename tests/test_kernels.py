@@ -12,7 +12,7 @@ from cases import EXPECTED, start
 import lplfast
 from lplfast import Armijo, Constant, Contraction, Local, Majorizer, MatrixFactorization, Network, Rule, Sharp, train
 from lplfast.descent.descent import Descent
-from lplfast.descent.history import COLUMNS, copy_columns
+from lplfast.descent.history import COLUMNS, table_of
 from lplfast.descent.state import State
 from lplfast.linalg.compress import extend_factor, orthonormal_rows, triangular_factor
 from lplfast.losses.cross_entropy import CrossEntropy, Logistic, Softmax
@@ -124,9 +124,8 @@ TAKERS = {
     "stack": lambda bad: Descent(KERNEL, Sharp(), Certified(), bad),
     "rows": lambda bad: descent().advance(bad),
     "restore": lambda bad: descent().restore(bad),
-    "copied rows": lambda bad: copy_columns(bad, [0], np.zeros((1, 2))),
-    "copied table": lambda bad: copy_columns(np.zeros((1, 2)), [0, 1], bad),
-    "columns": lambda bad: copy_columns(np.zeros((1, 2)), bad, np.zeros((2, 1))),
+    "copied rows": lambda bad: table_of(bad, np.zeros(2), [0]),
+    "copied columns": lambda bad: table_of(np.zeros((1, 2)), np.zeros(2), bad),
     "triangular_factor": lambda bad: triangular_factor(bad, 1.0),
     "extended columns": lambda bad: extend_factor(np.eye(2), bad, 1.0),
     "extended factor": lambda bad: extend_factor(bad, np.ones((2, 3)), 1.0),
@@ -159,11 +158,17 @@ def test_arrays_that_kernels_take_in_any_layout():
         assert np.array_equal(found[2], expected[2])
 
 
-@pytest.mark.parametrize(("columns", "shape"), [([-1], (1, 3)), ([28], (1, 3)), ([2**62], (1, 3)), ([0], (2, 3)),
-                                                ([0, 1], (1, 3)), ([0], (1, 2)), ([0], (1, 4))])
-def test_columns_that_are_out_of_range(columns, shape):
+@pytest.mark.parametrize(("columns", "last"), [([-1], 28), ([28], 28), ([2**62], 28), ([0], 27), ([0, 1], 29),
+                                               ([0], 0)])
+def test_columns_that_are_out_of_range(columns, last):
     with pytest.raises(ValueError, match=EXPECTED):
-        copy_columns(np.zeros((3, 28)), columns, np.zeros(shape))
+        table_of(np.zeros((3, 28)), np.zeros(last), columns)
+
+
+@pytest.mark.parametrize("last", [None, 1.0, np.zeros((1, 28)), ["x"] * 28, np.zeros(28, complex)])
+def test_a_last_row_that_is_none(last):
+    with pytest.raises((TypeError, ValueError), match=f"last: {EXPECTED}"):
+        table_of(np.zeros((3, 28)), last, [0])
 
 
 def test_a_factor_of_a_stack_that_is_not_wide():

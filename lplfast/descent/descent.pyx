@@ -45,8 +45,6 @@ Every allowance for rounding: docs/theory.md, section 7.
 Above 350 lines for this page: the loop is read from top to bottom, and the order of its hooks is the algorithm.
 """
 
-import numpy as np
-
 from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
 
 from ..validation import as_count, as_double, as_output
@@ -227,7 +225,8 @@ cdef class Descent(State):
         """The history's row of the current iterate: the step columns are NaN."""
         self._start()
         fill_iterate_row(self.row, &self.it)
-        return np.array(<double[:column_count()]> <double*> self.row)
+        cdef Py_ssize_t at = <double*> self.row - <double*> self.it.memory
+        return self._block[at:at + column_count()].copy()
 
     cdef int _step(self, Row* row, bint redo) noexcept nogil:
         """Choose and take a step, check it, fill the step's part of the row.

@@ -1,5 +1,6 @@
 """What a descent holds: its workspace, one block that Python owns, and the part of it that is state."""
 
+import functools
 import hashlib
 import math
 
@@ -31,6 +32,12 @@ CHECKS = ("pl", "descent", "rate", "drift", "gap_bound")
 # What the first doubles of a state mean, by name: states of another layout are of no use.
 cdef Memory NO_MEMORY
 LAYOUT = hashlib.sha256(repr(NO_MEMORY).encode()).hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=16)
+def _first_directions(size):
+    """Return directions that are orthogonal to no eigenvector but by accident, which costs time and nothing else."""
+    return np.cos(np.arange(size))
 
 
 cdef inline Py_ssize_t lines(Py_ssize_t size) noexcept nogil:
@@ -96,8 +103,7 @@ cdef class State:
         if sizes.kept:
             self.carried = loss.carried_size()
             self._kept()[:] = np.nan
-        # orthogonal to no eigenvector but by accident, which costs time and nothing else
-        self._block[sizes.memory:self._remembered] = np.cos(np.arange(sizes.directions))
+        self._block[sizes.memory:self._remembered] = _first_directions(sizes.directions)
         self._layers()[:] = stack
 
     def _find_unreached(self):
@@ -291,6 +297,12 @@ cdef class State:
     def search_failure(self):
         """Why the rule found no step, in two or three words; None if it did."""
         return FAILURES[self.it.failure]
+
+    @property
+    def violations(self):
+        """How often one of the theorems that are checked at every step has failed beyond rounding."""
+        cdef Memory* memory = self.it.memory
+        return int(memory.pl.violations + memory.descent.violations + memory.rate.violations)
 
     @property
     def checks(self):

@@ -209,17 +209,24 @@ class Problem(ByRank):
         """Return a stack `[W1; W2.T]`, or a W alone, as the compiled loss wants it: its n first rows by `basis.T`."""
         if self.basis is None:
             return stack
-        n = self.shape[0]
-        return np.concatenate([self.basis.T @ stack[:n], stack[n:]])
+        n, r = self.basis.shape
+        found = np.empty((len(stack) - n + r, stack.shape[1]))
+        np.dot(self.basis.T, stack[:n], out=found[:r])
+        found[r:] = stack[n:]
+        return found
 
     def from_kernel(self, stack: Array, before: Array) -> Array:
         """Return the stack whose kernel form is `stack`; what l cannot see of W1 stays as it is in `before`, a W1."""
         if self.basis is None:
             return stack
-        r = self.basis.shape[1]
-        seen, rest = stack[:r], stack[r:]
-        W1 = self.basis @ seen if self.sees_everything else before + self.basis @ (seen - self.basis.T @ before)
-        return np.concatenate([W1, rest])
+        n, r = self.basis.shape
+        found = np.empty((len(stack) - r + n, stack.shape[1]))
+        if self.sees_everything:
+            np.dot(self.basis, stack[:r], out=found[:n])
+        else:
+            found[:n] = before + self.basis @ (stack[:r] - self.basis.T @ before)
+        found[n:] = stack[r:]
+        return found
 
     def _evaluate(self, W):
         W = as_shaped("W", W, self.shape)

@@ -34,8 +34,7 @@ def outcome_message(status, descent, last, options, problem, network, history):
     """
     message = MESSAGES[status](_Facts(descent, last, options, problem, network, history))
     if descent.spectral.mode != "power" and status != "guarantee_failed":
-        checks = descent.checks
-        failed = sum(checks[name]["violations"] for name in ("pl", "descent", "rate"))
+        failed = descent.violations
         if failed:
             message += (f" But {failed} inequalities failed beyond rounding, so the loss is not what it declares: see "
                         "run.audit() and lplfast.check_loss.")

@@ -1,6 +1,5 @@
 """What a run under way has come to, part by part: what nobody reads is not worked out."""
 
-import functools
 import threading
 import weakref
 
@@ -15,6 +14,23 @@ __all__ = ["RunParts", "RunUnderWay"]
 
 PARTS = ("history", "status", "message", "network", "iterations", "checks", "counters", "facts", "continuation",
          "guarantee")
+
+
+class once:
+    """An attribute that is worked out when it is first asked for, as `functools.cached_property`.
+
+    Without its lock, which in Python 3.11 is one for all instances: runs on several threads would wait for each other.
+    """
+
+    def __init__(self, work_out):
+        self.work_out, self.__doc__ = work_out, work_out.__doc__
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, parts, owner):
+        found = vars(parts)[self.name] = self.work_out(parts)
+        return found
 
 
 class RunParts:
@@ -42,19 +58,19 @@ class RunParts:
             if history is not None:
                 history.make_whole()
 
-    @functools.cached_property
+    @once
     def _row(self):
         return self.descent.last_row()
 
-    @functools.cached_property
+    @once
     def _last(self):
         return dict(zip(COLUMNS, self._row.tolist(), strict=True))
 
-    @functools.cached_property
+    @once
     def _stack(self):
         return self.descent.stack
 
-    @functools.cached_property
+    @once
     def history(self):
         """The columns that are kept, each made when it is read while the run is under way."""
         recorder, filled = self.driver.recorder, self.descent.filled

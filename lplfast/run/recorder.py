@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from ..descent.history import COLUMNS, copy_columns
+from ..descent.history import COLUMNS, table_of
 
 __all__ = ["Recorder"]
 
@@ -60,10 +60,7 @@ class Recorder:
         """
         waiting, history = self._waiting(filled), {}
         if self.count == 0:     # a short run, whose columns are copied at once
-            table = np.empty((len(self.names), waiting + 1))
-            copy_columns(self.rows[:waiting], self.numbers, table[:, :-1])
-            table[:, -1] = last[self.numbers]
-            return dict(zip(self.names, table, strict=True))
+            return dict(zip(self.names, table_of(self.rows[:waiting], last, self.numbers), strict=True))
         for j, name in enumerate(self.names):
             try:
                 column = self.column(name, filled, last)

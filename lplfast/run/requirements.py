@@ -1,6 +1,6 @@
 """What a rule needs of a problem and a network, and what of that is missing, in words."""
 
-import numpy as np
+import math
 
 from ..guarantees.bounds import initial_bounds
 from ..guarantees.constants import check_pair
@@ -31,18 +31,18 @@ def missing_for(rule: Rule, problem: Problem, network: Network) -> str | None:
 
 
 def _minimum(problem, network):
-    if np.isnan(problem.minimum):
+    if math.isnan(problem.minimum):
         return f"the minimum of the loss, which this {type(problem).__name__} does not know"
 
 
 def _bound(problem, network):
-    if np.isnan(problem.lower_bound):
+    if math.isnan(problem.lower_bound):
         return ("the minimum of the loss or a lower bound of it, expected one of `minimum`, `minimizer` and "
                 "`lower_bound` in the problem, got none; or use 'sharp'")
 
 
 def _smooth(problem, network):
-    if np.isinf(problem.K):
+    if math.isinf(problem.K):
         return (f"a smoothness constant K, which this {type(problem).__name__} does not have; use 'majorizer', which "
                 "goes by the curvature where it is, or a search such as 'armijo'")
 

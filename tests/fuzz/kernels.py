@@ -3,7 +3,7 @@
 import numpy as np
 
 from lplfast.descent.descent import Descent
-from lplfast.descent.history import COLUMNS, copy_columns
+from lplfast.descent.history import COLUMNS, table_of
 from lplfast.linalg.compress import extend_factor, orthonormal_rows, triangular_factor
 from lplfast.linalg.factorization import factorize
 from lplfast.losses.cross_entropy import Logistic, Softmax
@@ -89,18 +89,13 @@ def factorized(draw):
 
 def copied(draw):
     rows, columns = draw.pick([1, 7, 9]), draw.pick([1, 3, 28])
-    chosen, table = [draw.random.randrange(columns) for _ in range(2)], np.zeros((2, rows))
+    chosen = [draw.random.randrange(columns) for _ in range(2)]
     if draw.chance(draw.wicked):
         bad = draw.bad()
-        return call(lambda rows: copy_columns(rows, chosen, bad), draw.matrix(rows, columns))
-
-    numbers = draw.matrix(rows, columns)
-    plain = np.array(numbers)
-
-    def copied(rows, columns):
-        copy_columns(rows, columns, table)
-        return table
-    return call(copied, numbers, chosen, right=lambda table: np.array_equal(table, plain[:, chosen].T))
+        return call(lambda rows: table_of(rows, bad, chosen), draw.matrix(rows, columns))
+    numbers, last = draw.matrix(rows, columns), draw.rng.standard_normal(columns)
+    expected = np.vstack([np.array(numbers), last])[:, chosen].T
+    return call(table_of, numbers, last, chosen, right=lambda table: np.array_equal(table, expected))
 
 
 def formula(draw):
