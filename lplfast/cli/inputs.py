@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..data import DATASETS, default_data, load_data, one_hot, read_data, standardized, with_intercept
-from ..losses.classification import LogisticLoss, SoftmaxLoss
-from ..losses.problems import SquaredLoss
+from ..losses.logistic import LogisticLoss
+from ..losses.softmax import SoftmaxLoss
+from ..losses.squared import SquaredLoss
 from .terminal import entry
 
 __all__ = ["LOSSES", "add_data_options", "problem_from"]

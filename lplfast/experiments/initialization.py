@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..guarantees.rates import guaranteed_rate
-from ..losses.problems import MatrixFactorization
+from ..losses.squared import MatrixFactorization
 from ..network import Network
 from ..run.training import train
 from ..validation import as_count

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..data import load_data, standardized
-from ..losses.problems import SquaredLoss
+from ..losses.squared import SquaredLoss
 from ..network import Network
 from ..run.training import train
 from ..validation import as_count

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data import load_data, standardized
-from ..losses.classification import LogisticLoss, SoftmaxLoss
-from ..losses.problems import SquaredLoss
+from ..losses.logistic import LogisticLoss
+from ..losses.softmax import SoftmaxLoss
+from ..losses.squared import SquaredLoss
 from ..network import Network
 from ..run.training import train
 from ..validation import as_count

@@ -5,7 +5,7 @@ import numpy as np
 from ..direct_labels import label_curves
 from ..guarantees.constants import local_constants
 from ..guarantees.rates import guaranteed_rate
-from ..losses.problems import MatrixFactorization
+from ..losses.squared import MatrixFactorization
 from ..network import Network
 from ..run.training import train
 from ..steps import missing_for, rule_from

@@ -5,7 +5,7 @@ import numpy as np
 from ..direct_labels import label_curves
 from ..guarantees.bounds import initial_bounds
 from ..guarantees.rates import guaranteed_rate
-from ..losses.problems import SquaredLoss
+from ..losses.squared import SquaredLoss
 from ..network import Network
 from ..run.training import train
 from ..validation import as_count

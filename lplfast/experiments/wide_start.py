@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..losses.problems import SquaredLoss
+from ..losses.squared import SquaredLoss
 from ..network import Network
 
 __all__ = ["start"]
