@@ -49,6 +49,12 @@ cdef inline double proof_cost(double p) noexcept nogil:
     return p * p * (0.25 * p + 10.0)
 
 
+cdef inline double svd_cost(const Matrix* A) noexcept nogil:
+    """About how many multiplications the singular values of a matrix take: twice as many again are no products."""
+    cdef double p = min(A.rows, A.columns), q = max(A.rows, A.columns)
+    return 4.0 * p * p * q
+
+
 cdef bint form(Layer* layer, Iterate* it, double* scratch) noexcept nogil:
     """Compute the Gram matrix of a layer into `scratch`, unless it is there; False if nothing can be proved by it."""
     cdef const Matrix* A = &layer.A
@@ -274,20 +280,23 @@ cdef class Certified(Spectral):
 
     cdef void _renew_side(self, Iterate* it, Layer* layer, bint greatest, const Widths* widths, double wanted,
                           double* scratch) noexcept nogil:
-        """Renew one bracket of a layer, by proof if that makes it as narrow as was `wanted`."""
+        """Renew one bracket of a layer, by proof if that makes it as narrow as was `wanted`; of a least value that an
+        SVD for would cost more than is paid in advance, LOOSE times as wide will do."""
         cdef const Matrix* A = &layer.A
         cdef TrackedExtreme* side = &layer.extremes.max_sq if greatest else &layer.extremes.min_sq
         cdef double* direction = layer.directions if greatest else layer.directions + A.rows
         cdef double* work = scratch + <Py_ssize_t> min(A.rows, A.columns) * min(A.rows, A.columns)
-        cdef double relative = widths.greatest if greatest else widths.least, part = 1.0
+        cdef double relative = widths.greatest if greatest else widths.least, part = 1.0, enough = relative
         cdef Bracket found
         if greatest and it.memory.eta * it.K * it.sigma_max_sq.lo > LONG:
             part = CLOSEST
         it.memory.renewals += 1
         it.memory.spent += proof_cost(min(A.rows, A.columns))
         while form(layer, it, scratch):
+            if layer.gram.exact == NULL and not greatest and svd_cost(A) > MOST_IN_ADVANCE:
+                enough = LOOSE * self.tolerance
             if bracket_extreme(&layer.gram, greatest, direction, PROOF_WIDTH * part * relative, &found,
-                               work) and width(&found) <= 0.5 * fmax(wanted, relative * found.lo):
+                               work) and width(&found) <= 0.5 * fmax(wanted, enough * found.lo):
                 renew(side, found.lo, found.hi)
                 return
             if layer.gram.exact == NULL:

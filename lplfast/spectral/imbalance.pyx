@@ -4,6 +4,8 @@
 docs/theory.md, section 10.
 """
 
+from libc.math cimport INFINITY
+
 from ..linalg.blas cimport FEW_ROWS, gram_columns
 from .eigenvalues cimport HUGE, TINY, eigenvalues, lapack_work, positive_part
 from ..iterate cimport Imbalance, Iterate
@@ -13,6 +15,24 @@ from ..linalg.rounding cimport U
 cdef inline bint bounds_something(int n, int k, int m) noexcept nogil:
     """Whether D can have n positive or m negative eigenvalues, and is no larger than that of compressed layers."""
     return min(n, m) <= k <= n + m
+
+
+cdef bint diagonal_allows(Iterate* it, double* diagonal) noexcept nogil:
+    """Whether the diagonal of D leaves it open that D has n positive or m negative eigenvalues. All k of them have a
+    sign only where all entries have it; of fewer it says nothing."""
+    cdef Py_ssize_t i, j, k = it.k
+    cdef double low = INFINITY, high = -INFINITY
+    for j in range(k):
+        diagonal[j] = 0.0
+    for i in range(it.n):
+        for j in range(k):
+            diagonal[j] += it.W1[i * k + j] * it.W1[i * k + j]
+    for i in range(it.m):
+        for j in range(k):
+            diagonal[j] -= it.W2t[i * k + j] * it.W2t[i * k + j]
+    for j in range(k):
+        low, high = min(low, diagonal[j]), max(high, diagonal[j])
+    return (it.n <= k and (it.n < k or low > 0.0)) or (it.m <= k and (it.m < k or high < 0.0))
 
 
 cdef Py_ssize_t imbalance_work(int n, int k, int m) noexcept nogil:
@@ -35,7 +55,7 @@ cdef bint find_imbalance(Iterate* it, double* scratch) noexcept nogil:
     cdef Py_ssize_t i, j
     imbalance.found = True
     imbalance.bound = imbalance.drift = 0.0
-    if not (bounds_something(n, k, m) and TINY < size < HUGE):
+    if not (bounds_something(n, k, m) and TINY < size < HUGE and diagonal_allows(it, scratch)):
         return False
     gram_columns(n, k, it.W1, D)
     gram_columns(m, k, it.W2t, other)

@@ -67,6 +67,20 @@ def test_the_imbalance_bounds_what_the_bracket_does_not():
     assert descent.counters["renewals"] < 60
 
 
+def test_no_eigenproblem_is_solved_where_the_diagonal_says_that_there_is_no_bound():
+    # square layers: D has to be definite to bound anything, and is diagonal here
+    for second, bound in ((1e-5, 9e-8 - 1e-10), (4e-4, 0.0)):
+        W1, W2 = np.diag([1.2, 3e-4]), np.diag([1.0, second])
+        for ours, kernel in (((W1, W2), DiagonalQuadratic([1.0, 1.0], np.diag([2.2, 0.0]))),
+                             # and the other way round: D is negative
+                             ((W2, W1), DiagonalQuadratic([1.0, 1.0], np.diag([2.2, 0.0])))):
+            descent = Descent(kernel, Local(cap=1e-5), Certified(), np.concatenate([ours[0], ours[1].T]))
+            descent.advance(np.empty((20, len(COLUMNS))), max_iter=20, tol=0.0)
+            assert descent.counters["eigenproblems"] == (bound > 0.0)
+            found = dict(zip(COLUMNS, descent.last_row(), strict=True))["sigma_min_sq"]
+            assert 0.9 * bound <= found <= truth(descent.W1, descent.W2)[0]
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
 @pytest.mark.parametrize("shape", [(2, 3, 2), (3, 5, 3), (10, 19, 10)], ids=str)
 def test_the_imbalance_claims_nothing_that_rounding_has_made(shape, scale):
