@@ -42,7 +42,9 @@ class Gram:
         self.rows, k = A.shape
         self.tops = peaks(X, axis=0)
         peak = float(self.tops.max())
-        self.unit = 1.0 if 1 / MODERATE < peak < MODERATE or peak == 0 else 2.0 ** math.frexp(peak)[1]
+        # the last power of two is 2^1023
+        exponent = 0 if 1 / MODERATE < peak < MODERATE or peak == 0 else min(math.frexp(peak)[1], 1023)
+        self.unit = 2.0**exponent
         self.matrix = sum_of_squares(
             (A[rows] if self.unit == 1.0 else A[rows] / self.unit for rows in blocks(self.rows)), k)
         self._rounding = summing(self.rows)
