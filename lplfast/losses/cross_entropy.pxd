@@ -1,6 +1,7 @@
 from ..linalg.team cimport Work
 from .loss cimport Loss, Ray
-from .rowwise cimport Pass, Rowwise
+from .row_sums cimport Pass
+from .rowwise cimport Rowwise
 
 
 cdef class CrossEntropy(Rowwise):

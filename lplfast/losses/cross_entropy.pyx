@@ -9,9 +9,10 @@ from ..linalg.blas cimport dot
 from ..linalg.team cimport Work, share
 from .loss cimport Loss, Ray
 from ..linalg.rounding cimport TINY, U
+from .row_sums cimport BLOCK, E_NORM, LOGIT_ERROR, Pass
 from .rows cimport (SUMMARY, TILE, bend_of_pairs, growth_of_pairs, growth_of_rows, spread_of_pairs, spread_of_rows,
                     summarize, tilt)
-from .rowwise cimport BEND, BLOCK, E_NORM, LOGIT_ERROR, OWN, PROBABILITIES, TAU_NORM, Pass, Rowwise
+from .rowwise cimport BEND, OWN, PROBABILITIES, TAU_NORM, Rowwise
 
 # The minimiser of `upper` is looked for at so many steps at most, each so many times the last one at most, and as
 # closely as this: a part of it is taken.
