@@ -207,7 +207,7 @@ class Network:
         return cls(*read_layers(path1, path2)) if source is None else cls._streamed(source)
 
     @classmethod
-    def from_torch(cls, first: Any, second: Any) -> Self:
+    def from_torch(cls, first: Any, second: Any = None) -> Self:
         """Return the network `x -> second(first(x))` of two PyTorch layers.
 
         Parameters

@@ -22,7 +22,8 @@ def from_linear(first, second):
 def _weight(name, layer):
     weight = getattr(layer, "weight", None)
     if weight is None or not hasattr(layer, "bias"):
-        raise TypeError(f"{name}: expected a torch.nn.Linear, got {type(layer).__name__}")
+        raise TypeError(f"{name}: expected a torch.nn.Linear, got {type(layer).__name__}; of a model of two such "
+                        "layers, give each: Network.from_torch(model[0], model[1])")
     if layer.bias is not None:
         raise ValueError(f"{name}: expected a layer without bias, got one with: the network here is x -> x W1 W2; make "
                          "the layer with torch.nn.Linear(..., bias=False)")

@@ -147,6 +147,9 @@ def test_layers_of_torchs_kind_are_transposed():
         Network.from_torch(Linear(first, bias=np.zeros(9)), Linear(second))
     with pytest.raises(TypeError, match=r"second: expected a torch\.nn\.Linear, got ndarray"):
         Network.from_torch(Linear(first), second)
+    for arguments in ([[Linear(first), Linear(second)]], [Linear(first)], [None, None]):
+        with pytest.raises(TypeError, match=r"Linear.*Network\.from_torch\(model\[0\], model\[1\]\)"):
+            Network.from_torch(*arguments)
     with pytest.raises(ValueError, match=r"first\.weight: expected finite numbers"):
         Network.from_torch(Linear(first * np.nan), Linear(second))
     with pytest.raises(ValueError, match="W1, W2: expected shapes"):

@@ -130,20 +130,7 @@ class RowLoss(Problem):
         """Solve for the minimizer now, which otherwise the first use of it does, or `train`.
 
         Once is enough. What it had come to when it was stopped, by `max_time` or Ctrl-C, is where the next call begins;
-        the last bits of the minimizer may then differ.
-
-        Parameters
-        ----------
-        max_time : float, optional
-            Seconds at most.
-        progress : bool
-            Whether to show a progress bar (tqdm).
-
-        Raises
-        ------
-        TimeoutError
-            If `max_time` has passed.
-
+        the last bits of the minimizer may then differ. Arguments and errors are those of `Problem.solve`.
         """
         deadline = time.perf_counter() + (math.inf if max_time is None else as_number("max_time", max_time))
         with SOLVING:
