@@ -162,7 +162,7 @@ def cholesky(A):
     if factor is None:
         return None
     rows = np.lib.stride_tricks.sliding_window_view(np.asarray(factor), n)[::length][:n]
-    return np.tril(rows) if n < FEW_ROWS else np.triu(rows).T
+    return np.triu(rows).T
 
 
 def cholesky_row(A):

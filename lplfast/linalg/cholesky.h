@@ -1,41 +1,14 @@
-/* Cholesky factors: of small and middle-sized matrices faster than any call. */
+/* Cholesky factors of up to some hundred rows: faster than any call. */
 
 #ifndef LPLFAST_CHOLESKY_H
 #define LPLFAST_CHOLESKY_H
 
-#include "products.h"
+#include "lanes.h"
 
-/* With whole lanes in rows of their own: column j is subtracted from all later ones; its entries above the diagonal
-   are 0 and change nothing. */
-LPL_ANY_CPU int lpl_small_cholesky(int n, double* A) {
-    double L[LPL_FEW_ROWS * LPL_FEW_ROWS], column[LPL_FEW_ROWS];
-    ptrdiff_t i, j, l, whole = (n + LPL_LANES - 1) / LPL_LANES * LPL_LANES;
-    for (i = 0; i < n; i++)
-        for (l = 0; l < whole; l++)
-            L[i * LPL_FEW_ROWS + l] = l <= i ? A[i * n + l] : 0.0;
-    for (j = 0; j < n; j++) {
-        double pivot = L[j * LPL_FEW_ROWS + j], inverse;
-        if (!(pivot > 0.0))
-            return (int) j + 1;
-        pivot = sqrt(pivot);
-        inverse = 1.0 / pivot;
-        A[j * n + j] = pivot;
-        for (i = 0; i < whole; i++)
-            column[i] = 0.0;
-        for (i = j + 1; i < n; i++)
-            A[i * n + j] = column[i] = L[i * LPL_FEW_ROWS + j] * inverse;
-        for (i = j + 1; i < n; i++)
-            for (l = j / LPL_LANES * LPL_LANES; l <= i; l += LPL_LANES)
-                LPL_PUT(L + i * LPL_FEW_ROWS + l) = (LPL_AT(L + i * LPL_FEW_ROWS + l)
-                                                     - column[i] * LPL_AT(column + l));
-    }
-    return 0;
-}
+/* rows at a time: four suffice for two lanes of each to hide how long a sum takes, with sixteen registers for all */
+#define LPL_ROWS (LPL_LANES < 4 ? 4 : LPL_LANES)
 
-/* Eight rows at a time of R, R.T R = A, each entry summed up in a register. Rows and columns are padded to whole lots of
-   eight, and rows are `apart` doubles apart; the upper triangle is read and written, and of each eight rows the square on
-   the diagonal. `LPL_PART(V)`: V lanes of eight rows of A from column j on, less what the rows above take from them. */
-#define LPL_ROWS 8
+/* V lanes of so many rows of A from column j on, less what the rows above take from them, summed up in registers */
 #define LPL_PART(V) \
     lpl_lanes s[LPL_ROWS][V]; \
     const double* above = A; \
@@ -51,43 +24,49 @@ LPL_ANY_CPU int lpl_small_cholesky(int n, double* A) {
                 s[r][v] -= above[i + r] * b[v]; \
     }
 
-/* and those eight rows of R */
+/* and those rows of R */
 #define LPL_ROWS_OF_R(V) { \
     LPL_PART(V) \
     for (r = 0; r < LPL_ROWS; r++) \
         for (v = 0; v < V; v++) { \
             for (l = 0; l < r; l++) \
-                s[r][v] -= A[(i + l) * apart + i + r] * s[l][v]; \
+                s[r][v] -= square[l][r] * s[l][v]; \
             s[r][v] *= inverse[r]; \
             LPL_PUT(A + (i + r) * apart + j + v * LPL_LANES) = s[r][v]; \
         } \
     }
 
+/* R, R.T R = A, over A, of which the upper triangle is read, and with it the square on the diagonal of each LPL_ROWS rows.
+   There are whole lots of rows and columns, `apart_` doubles from row to row. Return 0, or one more than the row at which
+   there is no R: those above it are complete up to its column. */
 LPL_ANY_CPU int lpl_cholesky(int n, int apart_, double* A) {
     ptrdiff_t apart = apart_, i, j, l, r, v;
-    double inverse[LPL_ROWS];
     for (i = 0; i < n; i += LPL_ROWS) {
+        double square[LPL_ROWS][LPL_ROWS], inverse[LPL_ROWS];
+        int stopped = 0;
         j = i;
         {
             LPL_PART(LPL_ROWS / LPL_LANES)
             for (r = 0; r < LPL_ROWS; r++)
                 for (v = 0; v < LPL_ROWS / LPL_LANES; v++)
-                    LPL_PUT(A + (i + r) * apart + j + v * LPL_LANES) = s[r][v];
+                    LPL_PUT(square[r] + v * LPL_LANES) = s[r][v];
         }
-        for (r = 0; r < LPL_ROWS; r++) {
-            double* row = A + (i + r) * apart + i;
-            for (l = 0; l < r; l++) {
-                const double* above = A + (i + l) * apart + i;
+        for (r = 0; r < LPL_ROWS && !stopped; r++) {
+            for (l = 0; l < r; l++)
                 for (v = r; v < LPL_ROWS; v++)
-                    row[v] -= above[r] * above[v];
-            }
-            if (!(row[r] > 0.0))
-                return (int) (i + r) + 1;
-            row[r] = sqrt(row[r]);
-            inverse[r] = 1.0 / row[r];
+                    square[r][v] -= square[l][r] * square[l][v];
+            if (!(square[r][r] > 0.0))
+                stopped = (int) (i + r) + 1;
+            square[r][r] = sqrt(square[r][r]);
+            inverse[r] = 1.0 / square[r][r];
             for (v = r + 1; v < LPL_ROWS; v++)
-                row[v] *= inverse[r];
+                square[r][v] *= inverse[r];
         }
+        for (r = 0; r < LPL_ROWS; r++)
+            for (v = 0; v < LPL_ROWS; v += LPL_LANES)
+                LPL_PUT(A + (i + r) * apart + i + v) = LPL_AT(square[r] + v);
+        if (stopped)
+            return stopped;
         for (j = i + LPL_ROWS; j + 2 * LPL_LANES <= n; j += 2 * LPL_LANES)
             LPL_ROWS_OF_R(2)
         for (; j < n; j += LPL_LANES)

@@ -11,19 +11,18 @@ from .blocks cimport MANY_ROWS, factor_in_tiles
 
 cdef extern from "linalg/cholesky.h":
     const int ROWS "LPL_ROWS"
-    int small_cholesky "lpl_small_cholesky"(int n, double* A) noexcept nogil
-    int middle_cholesky "lpl_cholesky"(int n, int apart, double* A) noexcept nogil
+    int whole_cholesky "lpl_cholesky"(int n, int apart, double* A) noexcept nogil
 
 
 cdef inline int padded(int n) noexcept nogil:
-    """How many rows there is room for, so that they make whole lots of eight."""
-    return (n + ROWS - 1) // ROWS * ROWS if FEW_ROWS <= n < MANY_ROWS else n
+    """How many rows there is room for, so that they make whole lots."""
+    return (n + ROWS - 1) // ROWS * ROWS if n < MANY_ROWS else n
 
 
 cdef inline int apart(int n) noexcept nogil:
-    """How far apart rows are: where they make whole lots never a power of two, at which they would share their place in
-    the cache."""
-    return padded(n) + ROWS if FEW_ROWS <= n < MANY_ROWS else n
+    """How far apart rows are: where they make whole lots never a multiple of sixteen, since of a power of two they would
+    share their place in the cache."""
+    return padded(n) + ROWS if n < MANY_ROWS and padded(n) % 16 == 0 else padded(n)
 
 
 cdef inline Py_ssize_t factor_size(int n) noexcept nogil:
@@ -33,11 +32,11 @@ cdef inline Py_ssize_t factor_size(int n) noexcept nogil:
 
 cdef inline void shifted(int n, double sign, double shift, const double* A, double* F) noexcept nogil:
     """F = sign * (A - shift * I) where `cholesky` expects it, A (n, n) as `gram_rows` writes it."""
-    cdef Py_ssize_t i, j, length = apart(n), size = padded(n), lot = ROWS if length > n else 1
+    cdef Py_ssize_t i, j, length = apart(n), size = padded(n), lot = ROWS if n < MANY_ROWS else 1
     for i in range(n):
-        for j in range(0 if n < FEW_ROWS else i, n):
-            F[i * length + j] = sign * A[i * n + j]
         F[i * length + i] = sign * (A[i * n + i] - shift)
+        for j in range(i + 1, n):
+            F[i * length + j] = sign * A[i * n + j]
         for j in range(n, size):
             F[i * length + j] = 0.0
         # what is computed along with the diagonal, and not used, is finite
@@ -50,24 +49,22 @@ cdef inline void shifted(int n, double sign, double shift, const double* A, doub
 
 
 cdef inline int cholesky(int n, double* F) noexcept nogil:
-    """The factor of A = L @ L.T, over A as `shifted` puts it there: L in the row-major lower triangle, of n >= FEW_ROWS
-    rows L.T in the upper one. Else, one more than the row at which there is none: those above it are complete."""
-    if n < FEW_ROWS:
-        return small_cholesky(n, F)
+    """R, A = R.T @ R, over the row-major upper triangle of A as `shifted` puts it there. Else, one more than the row at
+    which there is none: those above it are complete."""
     if n < MANY_ROWS:
-        return middle_cholesky(padded(n), apart(n), F)
+        return whole_cholesky(padded(n), apart(n), F)
     return factor_in_tiles(n, F)
 
 
-cdef inline void cholesky_solve(int rows, const double* L, double* x) noexcept nogil:
-    """x = (L @ L.T)^-1 @ x, L from `cholesky`."""
+cdef inline void cholesky_solve(int rows, const double* R, double* x) noexcept nogil:
+    """x = (R.T @ R)^-1 @ x, R from `cholesky`."""
     cdef blas_int info = 0, one = 1, n = rows, length = apart(rows)
     cdef int i
     if n >= FEW_ROWS:
-        dpotrs(b"l", &n, &one, <double*> L, &length, x, &n, &info)
+        dpotrs(b"l", &n, &one, <double*> R, &length, x, &n, &info)
         return
     for i in range(rows):
-        x[i] = (x[i] - short_dot(i, L + i * n, x)) / L[i * n + i]
+        x[i] /= R[i * length + i]
+        subtract(rows - i - 1, x[i], R + i * length + i + 1, x + i + 1)
     for i in range(rows - 1, -1, -1):
-        x[i] /= L[i * n + i]
-        subtract(i, x[i], L + i * n, x)
+        x[i] = (x[i] - short_dot(rows - i - 1, R + i * length + i + 1, x + i + 1)) / R[i * length + i]

@@ -8,7 +8,7 @@ from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
-from ..linalg.blas cimport FEW_ROWS, dot, matvec_t, norm, symmetric_times
+from ..linalg.blas cimport dot, matvec_t, norm, symmetric_times
 from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport apart, cholesky, cholesky_solve, shifted
 from ..iterate cimport Bracket
@@ -300,14 +300,14 @@ cdef double cholesky_excess(int p, double sign, const double* gram, double shift
 cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil:
     """A direction x with x.T H x <= 0, of the matrix H that `cholesky` has stopped on at row `at`; and a little of all
     others."""
-    cdef Py_ssize_t over = 1 if p < FEW_ROWS else apart(p), down = p if p < FEW_ROWS else 1, i, j
+    cdef Py_ssize_t length = apart(p), i, j
     cdef double sum
-    # with L the factor so far and l the row that follows: x = [-(L.T)^-1 l, 1, 0, ...]
+    # with R the factor so far and r the column that follows: x = [-R^-1 r, 1, 0, ...]
     for i in range(at - 1, -1, -1):
-        sum = factor[at * down + i * over]
+        sum = factor[i * length + at]
         for j in range(i + 1, at):
-            sum += factor[j * down + i * over] * direction[j]
-        direction[i] = -sum / factor[i * down + i * over]
+            sum += factor[i * length + j] * direction[j]
+        direction[i] = -sum / factor[i * length + i]
     direction[at] = 1.0
     for i in range(at + 1, p):
         direction[i] = 0.0

@@ -57,8 +57,13 @@ def compiled(source, target, *more, compiler=CC):
 
 
 @pytest.fixture(scope="module", params=LANES, ids="{} lanes".format)
-def kernels(request, tmp_path_factory):
-    return library(tmp_path_factory.mktemp("headers"), f"-DLPL_LANES={request.param}")
+def lanes(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def kernels(lanes, tmp_path_factory):
+    return library(tmp_path_factory.mktemp("headers"), f"-DLPL_LANES={lanes}")
 
 
 def library(folder, *more, compiler=CC):
@@ -141,35 +146,20 @@ def test_small_products(kernels, shape):
         assert (abs(C - A @ B) <= allowed).all(), name
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 23])
-def test_a_small_cholesky_factor(kernels, n):
-    A = np.random.default_rng(n).standard_normal((n, n + 9))
-    M = A @ A.T
-    L = M.copy()
-    assert call(kernels.lpl_small_cholesky, n, L, result=ctypes.c_int) == 0
-    upper = np.triu_indices(n, 1)
-    assert np.array_equal(L[upper], M[upper])  # nothing else is touched
-    L = np.tril(L)
-    # (n + 3) u of |L||L.T| for the factor, n u for the product here
-    assert (abs(L @ L.T - M) <= (2 * n + 4) * U * (abs(L) @ abs(L).T)).all()
-    M[n - 1, n - 1] = -1.0
-    assert call(kernels.lpl_small_cholesky, n, M.copy(), result=ctypes.c_int) == n
-
-
-def padded(M):
-    """What `lpl_cholesky` takes: an identity in the rows and columns that fill up whole lots of eight."""
+def padded(M, lot=8):
+    """What `lpl_cholesky` takes: an identity in the rows and columns that fill up whole lots, of four or eight."""
     n = len(M)
-    size = -(-n // 8) * 8
+    size = -(-n // lot) * lot
     A = np.zeros((size, size + 8))
     A[:n, :n], A[range(n, size), range(n, size)] = np.triu(M), 1.0
     return A, size
 
 
-@pytest.mark.parametrize("n", [1, 8, 9, 24, 30, 31, 71])
-def test_a_cholesky_factor(kernels, n):
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 8, 9, 24, 30, 31, 71])
+def test_a_cholesky_factor(kernels, lanes, n):
     A = np.random.default_rng(n).standard_normal((n, n + 9))
-    M = A @ A.T
-    R, size = padded(M)
+    M, lot = A @ A.T, max(4, lanes)
+    R, size = padded(M, lot)
     assert call(kernels.lpl_cholesky, size, size + 8, R, result=ctypes.c_int) == 0
     assert np.array_equal(np.triu(R[:, :size])[n:, n:], np.eye(size - n))
     R = np.triu(R[:n, :n])
@@ -177,7 +167,7 @@ def test_a_cholesky_factor(kernels, n):
     assert (abs(R.T @ R - M) <= (2 * n + 4) * U * (abs(R).T @ abs(R))).all()
     for stops in {0, n // 2, n - 1}:
         M[stops, stops] = -1.0
-        found, _ = padded(M)
+        found, _ = padded(M, lot)
         assert call(kernels.lpl_cholesky, size, size + 8, found, result=ctypes.c_int) == stops + 1
         # the columns above are complete up to the one at which it stops
         assert np.array_equal(np.triu(found[:stops, :stops]), R[:stops, :stops])
@@ -283,7 +273,6 @@ def everything(kernels, size):
         C = np.empty((k, k))
         call(getattr(kernels, f"lpl_small_{name}"), k, k, k, A, A, C)
         found.append(C)
-    call(kernels.lpl_small_cholesky, k, C, result=ctypes.c_int)
     A = rng.standard_normal((size % 61, 70))
     factor, rows = padded(A @ A.T)
     call(kernels.lpl_cholesky, rows, rows + 8, factor, result=ctypes.c_int)
