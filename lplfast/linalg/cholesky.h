@@ -8,6 +8,25 @@
 /* rows at a time: four suffice for two lanes of each to hide how long a sum takes, with sixteen registers for all */
 #define LPL_ROWS (LPL_LANES < 4 ? 4 : LPL_LANES)
 
+/* sign * (A - shift * I) where `lpl_cholesky` expects it, of A (n, n) the upper triangle: beyond it, an identity */
+LPL_ANY_CPU void lpl_shifted(int n, int apart, double sign, double shift, const double* A, double* F) {
+    ptrdiff_t size = (n + LPL_ROWS - 1) / LPL_ROWS * LPL_ROWS, i, j;
+    for (i = 0; i < size; i++, A += n, F += apart) {
+        /* what is computed along with the diagonal, and not used, is finite */
+        for (j = i / LPL_ROWS * LPL_ROWS; j < i; j++)
+            F[j] = 0.0;
+        F[i] = i < n ? sign * (A[i] - shift) : 1.0;
+        for (j = i + 1; j < n && j % LPL_ROWS; j++)
+            F[j] = sign * A[j];
+        for (; j + LPL_LANES <= n; j += LPL_LANES)
+            LPL_PUT(F + j) = sign * LPL_AT(A + j);
+        for (; j < n; j++)
+            F[j] = sign * A[j];
+        for (; j < size; j++)
+            F[j] = 0.0;
+    }
+}
+
 /* V lanes of so many rows of A from column j on, less what the rows above take from them, summed up in registers */
 #define LPL_PART(V) \
     lpl_lanes s[LPL_ROWS][V]; \

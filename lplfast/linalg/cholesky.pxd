@@ -11,6 +11,8 @@ from .blocks cimport MANY_ROWS, factor_in_tiles
 
 cdef extern from "linalg/cholesky.h":
     const int ROWS "LPL_ROWS"
+    void whole_shifted "lpl_shifted"(int n, int apart, double sign, double shift, const double* A,
+                                     double* F) noexcept nogil
     int whole_cholesky "lpl_cholesky"(int n, int apart, double* A) noexcept nogil
 
 
@@ -32,20 +34,14 @@ cdef inline Py_ssize_t factor_size(int n) noexcept nogil:
 
 cdef inline void shifted(int n, double sign, double shift, const double* A, double* F) noexcept nogil:
     """F = sign * (A - shift * I) where `cholesky` expects it, A (n, n) as `gram_rows` writes it."""
-    cdef Py_ssize_t i, j, length = apart(n), size = padded(n), lot = ROWS if n < MANY_ROWS else 1
+    cdef Py_ssize_t length = n, i, j
+    if n < MANY_ROWS:
+        whole_shifted(n, apart(n), sign, shift, A, F)
+        return
     for i in range(n):
-        F[i * length + i] = sign * (A[i * n + i] - shift)
+        F[i * length + i] = sign * (A[i * length + i] - shift)
         for j in range(i + 1, n):
-            F[i * length + j] = sign * A[i * n + j]
-        for j in range(n, size):
-            F[i * length + j] = 0.0
-        # what is computed along with the diagonal, and not used, is finite
-        for j in range(i // lot * lot, i):
-            F[i * length + j] = 0.0
-    # rows and columns to fill up whole lots: of an identity
-    for i in range(n, size):
-        for j in range(i // lot * lot, size):
-            F[i * length + j] = i == j
+            F[i * length + j] = sign * A[i * length + j]
 
 
 cdef inline int cholesky(int n, double* F) noexcept nogil:

@@ -155,6 +155,18 @@ def padded(M, lot=8):
     return A, size
 
 
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 12, 23, 30])
+def test_a_shifted_matrix(kernels, lanes, n):
+    M, double, lot = np.random.default_rng(n).standard_normal((n, n)), ctypes.c_double, max(4, lanes)
+    expected, size = padded(-(M - 0.75 * np.eye(n)), lot)
+    F = np.full_like(expected, np.nan)
+    call(kernels.lpl_shifted, n, size + 8, double(-1.0), double(0.75), M, F)
+    upper = np.triu_indices(size)
+    assert np.array_equal(F[:, :size][upper], expected[:, :size][upper])
+    # what the factorization reads beside it is finite
+    assert all(np.isfinite(F[i : i + lot, i : i + lot]).all() for i in range(0, size, lot))
+
+
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 8, 9, 24, 30, 31, 71])
 def test_a_cholesky_factor(kernels, lanes, n):
     A = np.random.default_rng(n).standard_normal((n, n + 9))
