@@ -45,18 +45,26 @@ LPL_ANY_CPU void lpl_small_nt(int n, int k, int m, const double* A, const double
     }
 }
 
-/* C = A @ B, where row i of A begins at A + i * row and has its entries `step` apart; the last eight may overlap */
+/* V lanes of a row of C from column `from` on, where the entries of the row of A are `step` apart */
+#define LPL_PART_OF_ROW(V, from, step) { \
+    lpl_lanes s[V] = {LPL_ZERO}; \
+    for (l = 0; l < k; l++) \
+        for (v = 0; v < V; v++) \
+            s[v] += A[l * (step)] * LPL_AT(B + l * m + (from) + v * LPL_LANES); \
+    for (v = 0; v < V; v++) \
+        LPL_PUT(C + (from) + v * LPL_LANES) = s[v]; \
+    }
+
+/* C = A @ B, where row i of A begins at A + i * row; sixteen columns at a time, then eight, the last of which may be
+   among those before */
 #define LPL_SMALL(row, step) \
-    ptrdiff_t i, j, l, v, last; \
+    ptrdiff_t i, j, l, v; \
     for (i = 0; i < n; i++, A += row, C += m) { \
-        for (j = 0; j < m && m >= LPL_EIGHT; j += LPL_EIGHT) { \
-            lpl_lanes s[LPL_PARTS] = {LPL_ZERO}; \
-            last = j + LPL_EIGHT <= m ? j : m - LPL_EIGHT; \
-            for (l = 0; l < k; l++) \
-                for (v = 0; v < LPL_PARTS; v++) \
-                    s[v] += A[l * (step)] * LPL_AT(B + l * m + last + v * LPL_LANES); \
-            for (v = 0; v < LPL_PARTS; v++) \
-                LPL_PUT(C + last + v * LPL_LANES) = s[v]; \
+        for (j = 0; m >= 2 * LPL_EIGHT && j + 2 * LPL_EIGHT <= m; j += 2 * LPL_EIGHT) \
+            LPL_PART_OF_ROW(2 * LPL_PARTS, j, step) \
+        for (; j < m && m >= LPL_EIGHT; j += LPL_EIGHT) { \
+            ptrdiff_t last = j + LPL_EIGHT <= m ? j : m - LPL_EIGHT; \
+            LPL_PART_OF_ROW(LPL_PARTS, last, step) \
         } \
         for (; j < m; j++) { \
             double sum = 0.0; \
