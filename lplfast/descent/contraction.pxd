@@ -1,8 +1,9 @@
 """By how much of itself a step certainly lowers the gap: 1 - rate. docs/theory.md, sections 2 and 9."""
 
-from libc.math cimport INFINITY, NAN, fmax, fmin, sqrt
+from libc.math cimport INFINITY, NAN, sqrt
 
 from ..iterate cimport Iterate
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.passes cimport Motion
 from ..linalg.rounding cimport LEAST, U
 from ..rules.formulas cimport normal_contraction

@@ -45,11 +45,12 @@ Every allowance for rounding: docs/theory.md, section 7.
 Above 350 lines for this page: the loop is read from top to bottom, and the order of its hooks is the algorithm.
 """
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 
 from ..validation import as_count, as_double, as_output
 from ..iterate cimport NO_FAILURE, Iterate, Memory, gap_above, gap_tolerance
 from ..linalg.blas cimport add_matmul_nt, matmul_nt
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.passes cimport Motion, copy, measure_motion, move, square_sum
 from ..linalg.rounding cimport LEAST, U
 from ..linalg.team cimport dismiss, gather

@@ -3,10 +3,11 @@
 Every allowance: docs/theory.md, section 7.
 """
 
-from libc.math cimport NAN, fmax, sqrt
+from libc.math cimport NAN, sqrt
 
 from ..iterate cimport Bracket, Iterate, turn_units
 from ..linalg.blas cimport both_gradients, matmul_nn, matmul_nt, matmul_tn
+from ..linalg.extremes cimport fmax
 from ..linalg.passes cimport square_sum
 from ..linalg.rounding cimport LEAST, U
 from ..losses.loss cimport Loss, Value, forget

@@ -7,11 +7,12 @@ where the gradient step of this size would, is checked as one. docs/theory.md, s
 
 import numpy as np
 
-from libc.math cimport fmax, sqrt
+from libc.math cimport sqrt
 
 from ..validation import as_doubles, as_output
 from ..clock cimport seconds
 from ..iterate cimport Iterate, LayerExtremes, Memory
+from ..linalg.extremes cimport fmax
 from ..linalg.passes cimport arrive, distance_sq, measure_motion
 from ..linalg.rounding cimport U, underflow
 from ..rules.formulas cimport local_smoothness_at, sharp_smoothness_at

@@ -3,9 +3,10 @@
 Which way each errs: docs/history.md; what rounds: docs/theory.md, section 7.
 """
 
-from libc.math cimport NAN, fmax, sqrt
+from libc.math cimport NAN, sqrt
 
 from ..iterate cimport Bracket, Iterate, Memory
+from ..linalg.extremes cimport fmax
 from ..linalg.rounding cimport LEAST, U
 from ..spectral.spectral cimport widest
 from .sharpness cimport sharpness

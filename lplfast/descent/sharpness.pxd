@@ -1,8 +1,9 @@
 """The greatest eigenvalue of the Hessian of L, as a bracket. docs/theory.md, section 9."""
 
-from libc.math cimport NAN, fmax, sqrt
+from libc.math cimport NAN, sqrt
 
 from ..iterate cimport Bracket, Iterate, turn_units
+from ..linalg.extremes cimport fmax
 from ..linalg.rounding cimport TINY, U, sum_error
 
 

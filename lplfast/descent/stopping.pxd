@@ -1,8 +1,9 @@
 """Whether to go on from an iterate, and if not, why. What rounding may hide: docs/theory.md, section 7."""
 
-from libc.math cimport INFINITY, fabs, fmax, isfinite, sqrt
+from libc.math cimport INFINITY, fabs, isfinite, sqrt
 
 from ..iterate cimport Iterate, Memory, excess, excess_tolerance
+from ..linalg.extremes cimport fmax
 from ..linalg.rounding cimport U
 
 cdef extern from *:

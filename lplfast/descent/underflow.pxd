@@ -1,8 +1,7 @@
 """What underflow may take from a step, by the sizes of the matrices alone."""
 
-from libc.math cimport fmax
-
 from ..iterate cimport Iterate
+from ..linalg.extremes cimport fmax
 from ..linalg.rounding cimport LEAST, LEAST_NORM, U, underflow
 
 

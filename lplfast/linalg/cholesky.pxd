@@ -22,7 +22,7 @@ cdef inline int padded(int n) noexcept nogil:
 
 
 cdef inline int apart(int n) noexcept nogil:
-    """How far apart rows are: where they make whole lots never a multiple of sixteen, since of a power of two they would
+    """How far apart rows are: where they make whole lots never a multiple of sixteen, since at powers of two they would
     share their place in the cache."""
     return padded(n) + ROWS if n < MANY_ROWS and padded(n) % 16 == 0 else padded(n)
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.string cimport memcpy, memset
 
 from ..linalg.blas cimport dot
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.team cimport Work, share
 from .loss cimport Loss, Ray
 from ..linalg.rounding cimport TINY, U

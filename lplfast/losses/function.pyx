@@ -8,13 +8,14 @@ import threading
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, exp, fabs, fmax, isfinite, sqrt
+from libc.math cimport INFINITY, NAN, exp, fabs, isfinite, sqrt
 from libc.string cimport memcpy, memset
 
 from ..validation import as_callable, as_double, as_doubles, as_number, shown
 from ..linalg.blas cimport dot
 from ..linalg.elementary cimport excess
 from .loss cimport Loss, Ray, Value
+from ..linalg.extremes cimport fmax
 from ..linalg.rounding cimport LEAST, U
 
 # A function is trusted to so many u of its value, and to as many of the gradient that goes with such a value. Nobody

@@ -9,12 +9,13 @@ docs/theory.md, section 12.
 
 import numpy as np
 
-from libc.math cimport INFINITY, NAN, fmax, hypot, sqrt
+from libc.math cimport INFINITY, NAN, hypot, sqrt
 from libc.string cimport memcpy, memset
 
 from ..threads import single_threaded_blas
 from ..validation import as_double, as_matrix, as_shaped
 from ..linalg.blas cimport add_matmul_tn, dot, matmul_nn, matmul_tn
+from ..linalg.extremes cimport fmax
 from ..linalg.team cimport share as between_threads
 from .convexity cimport strong_part
 from .gram import Gram

@@ -1,6 +1,6 @@
 """Step sizes for any smooth function: they promise nothing here. docs/theory.md, section 4."""
 
-from libc.math cimport INFINITY, fmin, sqrt
+from libc.math cimport INFINITY, sqrt
 
 from ..validation import as_number
 from .signature import signature
@@ -8,6 +8,7 @@ from ..linalg.blas cimport norm
 from .formulas cimport sharp_step_at
 from ..iterate cimport Iterate, excess
 from ..losses.loss cimport Loss
+from ..linalg.extremes cimport fmin
 from ..linalg.passes cimport distance_sq
 from .rule cimport Rule
 

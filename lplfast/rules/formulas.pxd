@@ -3,9 +3,10 @@
 docs/theory.md, sections 2 to 4. In all of these `sigma_sq` is s_max(T)^2 = s_max(W1)^2 + s_max(W2)^2.
 """
 
-from libc.math cimport INFINITY, fabs, fmin, sqrt
+from libc.math cimport INFINITY, fabs, sqrt
 
 from ..iterate cimport Iterate, gap_above
+from ..linalg.extremes cimport fmin
 from ..linalg.rounding cimport U
 
 cdef extern from *:

@@ -1,7 +1,8 @@
 """Step sizes that come with a guarantee, made of the local constants alone."""
 
-from libc.math cimport INFINITY, exp, fmin, log1p, sqrt
+from libc.math cimport INFINITY, exp, log1p, sqrt
 
+from ..linalg.extremes cimport fmin
 from ..validation import as_number
 from .signature import signature
 from ..iterate cimport Iterate

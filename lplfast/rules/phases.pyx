@@ -3,8 +3,9 @@
 Every step rounds to the safe side, by 16 u of each number: gap, drift, B and K_t up, A and gains down.
 """
 
-from libc.math cimport INFINITY, fmax, fmin, hypot, log, log1p, sqrt
+from libc.math cimport INFINITY, hypot, log, log1p, sqrt
 
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.rounding cimport U
 from .formulas cimport local_smoothness, sharp_smoothness
 

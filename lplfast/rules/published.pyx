@@ -1,6 +1,6 @@
 """Step sizes of earlier papers on the squared loss, as they are printed: docs/theory.md, section 4."""
 
-from libc.math cimport fmax, fmin, hypot, pow, sqrt
+from libc.math cimport hypot, pow, sqrt
 
 from ..validation import as_choice, as_number
 from .signature import signature
@@ -9,6 +9,7 @@ from ..spectral.eigenvalues cimport eigenvalues, lapack_work, positive_part
 from ..iterate cimport BOUND_VACUOUS, Iterate
 from .formulas cimport cubic_root
 from ..losses.loss cimport Loss, TargetSummary
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.quartic cimport Quartic, first_minimiser
 from ..linalg.rounding cimport U
 

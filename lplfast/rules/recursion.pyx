@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from libc.math cimport INFINITY, fmax, fmin, log, log1p
+from libc.math cimport INFINITY, log, log1p
 
+from ..linalg.extremes cimport fmax, fmin
 from .phases cimport (
     FIXED, LOCAL, SHARP, Effect, Extent, Kind, Phase, Plan, Start, advance, closing_gain, first_phase, planned_step,
     search_plan,

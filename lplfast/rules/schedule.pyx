@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from libc.math cimport NAN, fmin
+from libc.math cimport NAN
 
+from ..linalg.extremes cimport fmin
 from ..iterate cimport Iterate
 from ..losses.loss cimport Loss
 from ..validation import as_doubles, shown

@@ -1,8 +1,9 @@
 """Step sizes found by looking along the ray `W(eta) = W - eta tau + eta^2 B` that the product moves on: (n, m)
 matrices, whatever the width. What happens along it is asked of the loss: no rule here knows which one it is on."""
 
-from libc.math cimport NAN, fabs, fmin, isfinite
+from libc.math cimport NAN, fabs, isfinite
 
+from ..linalg.extremes cimport fmin
 from ..validation import as_fraction, as_number
 from .signature import signature
 from ..iterate cimport BELOW_ROUNDING, NO_FAILURE, TOO_MANY_BACKTRACKS, Iterate

@@ -4,8 +4,9 @@ What is called once per bracket and step is inline, in `brackets.pxd`. docs/theo
 allowance used here.
 """
 
-from libc.math cimport INFINITY, fmax, sqrt
+from libc.math cimport INFINITY, sqrt
 
+from ..linalg.extremes cimport fmax
 from ..iterate cimport Bracket
 from .eigenvalues cimport TINY, gram_extremes, svd_extremes, width
 

@@ -2,9 +2,10 @@
 
 cimport cython
 
-from libc.math cimport INFINITY, fmax, fmin, sqrt
+from libc.math cimport INFINITY, sqrt
 
 from ..iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedExtreme
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.passes cimport Motion, distance_sq
 from ..linalg.rounding cimport U
 from .brackets cimport (

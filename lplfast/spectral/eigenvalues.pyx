@@ -4,7 +4,7 @@ By LAPACK, widened by what rounding can have done to it; or without an eigenvalu
 side, and a Cholesky factorization that completes proves the other. docs/theory.md, section 6, derives every allowance.
 """
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, fmin, sin, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
@@ -12,6 +12,7 @@ from ..linalg.blas cimport dot, matvec_t, norm, symmetric_times
 from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport apart, cholesky, cholesky_solve, shifted
 from ..iterate cimport Bracket
+from ..linalg.extremes cimport fmax, fmin
 from ..linalg.rounding cimport U
 from ..linalg.single cimport SINGLE_FROM, factor_units, single_direction, single_factor
 
@@ -204,41 +205,40 @@ cdef double quotient_at(int p, const double* gram, double* v, double* w) noexcep
     return dot(p, v, w)
 
 
-cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double room) noexcept nogil:
+cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double quotient,
+                        double room) noexcept nogil:
     """The Rayleigh quotient of gram (p, p) at v, after making `sign` times it as large as it gets from v by conjugate
     gradients (Polak and Ribiere's): never beyond the extreme eigenvalue but for rounding, wanted to the relative
-    accuracy `room`. A step is the best one in the plane of v and the direction d; `work` has room for 4 p doubles.
+    accuracy `room`. A step is the best one in the plane of v and the direction d. `work` has room for 4 p doubles; v,
+    `work` and `quotient` are as `quotient_at` leaves them.
     """
     cdef double* w = work           # gram @ v
     cdef double* r = work + p       # the residual w - quotient * v
     cdef double* d = work + 2 * p
     cdef double* e = work + 3 * p   # gram @ d
-    cdef double quotient = quotient_at(p, gram, v, w), r_sq = 1.0, before, beta, along, d_norm, b, c, half, length, turn
+    cdef double r_sq = 1.0, last_sq, before, beta, along, d_norm, b, c, half, length, turn, old
     cdef Py_ssize_t i
     cdef int _step
     for i in range(p):
         r[i] = d[i] = 0.0
     for _step in range(POWER_STEPS):
-        beta, r_sq = 0.0, fmax(r_sq, TINY)
         for i in range(p):
-            c = w[i] - quotient * v[i]
-            beta += c * (c - r[i])
-            r[i] = c
-        beta = fmax(beta / r_sq, 0.0)
-        r_sq = dot(p, r, r)
+            e[i] = w[i] - quotient * v[i]
+        last_sq, r_sq = r_sq, dot(p, e, e)
+        beta = fmax((r_sq - dot(p, e, r)) / fmax(last_sq, TINY), 0.0)
         for i in range(p):
-            d[i] = r[i] + beta * d[i]
+            r[i] = e[i]
+            d[i] = e[i] + beta * d[i]
+        # where the residual is little more than rounding, part of that is along v
         along = dot(p, d, v)
         for i in range(p):
             d[i] -= along * v[i]
         d_norm = norm(p, d)
         if not d_norm > 4.0 * U * fabs(quotient):
             break
-        for i in range(p):
-            d[i] /= d_norm
         symmetric_times(p, gram, d, e)
-        # the greatest or least eigenvalue of [[quotient, b], [b, c]] and its eigenvector
-        b, c, before = dot(p, v, e), dot(p, d, e), quotient
+        # the greatest or least eigenvalue of [[quotient, b], [b, c]] and its eigenvector, in the basis v, d / ||d||
+        b, c, before = dot(p, v, e) / d_norm, dot(p, d, e) / d_norm / d_norm, quotient
         half = 0.5 * (quotient - c)
         length = sign * half + sqrt(half * half + b * b)
         if not length > 0.0:
@@ -246,11 +246,13 @@ cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, doubl
         quotient = c + sign * length
         turn = sqrt(length * length + b * b)
         length, b = length / turn, sign * b / turn
+        c = b / d_norm
+        b *= d_norm
         for i in range(p):
-            c = v[i]
-            v[i] = length * c + b * d[i]
-            w[i] = length * w[i] + b * e[i]
-            d[i] = (length * d[i] - b * c) * d_norm
+            old = v[i]
+            v[i] = length * old + c * d[i]
+            w[i] = length * w[i] + c * e[i]
+            d[i] = length * d[i] - b * old
         if sign * (quotient - before) <= SETTLED * room * fabs(quotient):
             break
     return quotient_at(p, gram, v, w)
@@ -333,7 +335,8 @@ cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bra
     cdef double F_sq = gram.size, error = (gram.inner + 4) * U * F_sq, slack = 0.75 * room, above, excess, found
     cdef int attempt
     for attempt in range(ATTEMPTS):
-        found = rayleigh_cg(p, 1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
+        found = quotient_at(p, gram.entries, direction, work)
+        found = rayleigh_cg(p, 1.0, gram.entries, direction, work, found, room if attempt == 0 else 0.1 * room)
         greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
         if gram.exact != NULL:
             # that of A itself is known better
@@ -356,7 +359,7 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
     for attempt in range(ATTEMPTS):
         found = quotient_at(p, gram.entries, direction, work)
         if attempt < 2 and found > (ILL_CONDITIONED if attempt else HOPELESS) * F_sq / p:
-            found = rayleigh_cg(p, -1.0, gram.entries, direction, work, room if attempt == 0 else 0.1 * room)
+            found = rayleigh_cg(p, -1.0, gram.entries, direction, work, found, room if attempt == 0 else 0.1 * room)
         else:
             found = inverse_iterate(p, gram.entries, direction, work, work + p, room if attempt == 0 else 0.1 * room)
         # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v

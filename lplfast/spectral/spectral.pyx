@@ -39,11 +39,12 @@ overspent, tolerances grow (budget.pxd).
 points that contain nothing. docs/theory.md, section 6, derives every allowance.
 """
 
-from libc.math cimport fmax, sqrt
+from libc.math cimport sqrt
 
 from ..validation import as_fraction
 from ..iterate cimport gap_above
 from ..linalg.cholesky cimport factor_size
+from ..linalg.extremes cimport fmax
 from ..linalg.rounding cimport U
 from .brackets cimport directions_of, first_layer, gradient, product, renew_largest, renew_layer, second_layer
 from .eigenvalues cimport TINY, Matrix, lapack_work, positive_part, square

@@ -5,13 +5,14 @@ The spectrum of `M(Q) = H Q W2.T W2 + H^(1/2) W1 W1.T H^(1/2) Q` is that of the 
 Any p below the least eigenvalue gives a lower, any above the greatest an upper bound. docs/theory.md, section 9.
 """
 
-from libc.math cimport NAN, fmin, sqrt
+from libc.math cimport NAN, sqrt
 
 from ..linalg.blas cimport FEW_ROWS, gram_rows, matmul_tn, norm
 from .eigenvalues cimport (
     HUGE, NEGLIGIBLE, TINY, Gram, bracket_extreme, lapack_work, positive_part, single_error, symmetric_extremes,
 )
 from ..iterate cimport Bracket, Iterate, Tangent, turn_units
+from ..linalg.extremes cimport fmin
 from ..linalg.rounding cimport U
 from ..linalg.passes cimport weighted_square
 
