@@ -45,8 +45,9 @@ def compressed(wide):
 
 
 def scale_for(peak):
-    """Return a power of two for entries up to `peak`, so that no norm overflows."""
-    return 2.0 ** -np.frexp(peak)[1] if peak > 1e140 or 0 < peak < 1e-140 else 1.0
+    """Return a power of two for entries up to `peak`, so that no norm over- or underflows."""
+    # of subnormal numbers, the one that takes them to 1 may be beyond float64
+    return 2.0 ** min(-np.frexp(peak)[1], 1000) if peak > 1e140 or 0 < peak < 1e-140 else 1.0
 
 
 class Factor:

@@ -54,6 +54,16 @@ def test_compression_of_layers_whose_squares_leave_float64(size):
     assert np.allclose(small / size, expected, rtol=1e-12)
 
 
+def test_compression_of_subnormal_layers():
+    # multiples of 2^-1074, as are the entries of the factor: rounded by half of it, of which a row of five, times an
+    # orthonormal matrix, comes back with sqrt(5)/2 of it at most, and is rounded once more
+    W1, W2 = (np.random.default_rng(0).integers(-1000, 1000, shape) * 5e-324 for shape in ((2, 20), (20, 3)))
+    network = Network(W1, W2)
+    small = network.stack()
+    assert small.shape == (5, 5)
+    assert abs(network.replace(small).W1 - W1).max() <= 2 * 5e-324
+
+
 def test_gaussian_has_the_deviations_asked_for():
     network = Network.gaussian(30, 2000, 20, std=(0.1, 3.0), rng=0)
     # 60000 and 40000 samples: the deviation is known to some 0.4%
