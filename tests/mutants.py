@@ -22,6 +22,7 @@ DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
 CURVE = "lplfast/guarantees/curve.py"
 TEAM, TILES, BLOCKS = (f"lplfast/linalg/{name}" for name in ("team.h", "tiles.pyx", "blocks.pyx"))
+ROW_SPACE = "lplfast/linalg/row_space.py"
 SINGLE, SINGLE_H = "lplfast/linalg/single.pxd", "lplfast/linalg/single.h"
 PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, MEASURED, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "losses/proof", "losses/least_squares", "linalg/factorization",
@@ -185,15 +186,15 @@ MUTANTS = [
     (PROOF, "COARSE = 2.5e-10", "COARSE = 1e300", f"{SOLVED} -k huge_row"),
     (FACTORIZATION, "GRADED = 1024.0", "GRADED = 1e300", f"{SOLVED} -k huge_row"),
     (FACTORIZATION, "np.argsort(-sizes", "np.argsort(sizes", f"{SOLVED} -k huge_row"),
-    (FACTORIZATION, "lengths * scale, 0.0", "lengths / scale, 0.0", f"{SOLVED} -k graded"),
+    (ROW_SPACE, "lengths * scale, 0.0", "lengths / scale, 0.0", f"{SOLVED} -k graded"),
     (FACTORIZATION, "joba=2", "joba=4", f"{SOLVED} -k graded"),
     (FACTORIZATION, "judged_scale[order[rank:]] / judged_scale", "judged_scale[order[rank:]] * judged_scale",
      f"{SOLVED} -k duplicated"),
-    (FACTORIZATION, "small * values[0] / values[rank - 1]", "small * values[rank - 1] / values[0]",
+    (ROW_SPACE, "small * values[0] / values[rank - 1]", "small * values[rank - 1] / values[0]",
      f"{SOLVED} -k nothing_is_proved"),
     (FACTORIZATION, "values > max(N, n) * EPS", "values > 0 * EPS", f"{SOLVED} -k duplicated"),
-    (FACTORIZATION, "_row_space(-C.T)", "_row_space(C.T)", f"{FACTORED} -k every_factorization"),
-    (FACTORIZATION, "allowed = 8 * small", "allowed = 1e300 * small", f"{FACTORED} -k mistaken"),
+    (ROW_SPACE, "row_space(-C.T)", "row_space(C.T)", f"{FACTORED} -k every_factorization"),
+    (ROW_SPACE, "allowed = 8 * small", "allowed = 1e300 * small", f"{FACTORED} -k mistaken"),
     (LOSS, "self.frame * value.gap", "0 * value.gap", f"{OF_LOSSES} -k rounded_frame"),
     (LOSS, "value.gap_error = self.uncertainty * (", "value.gap_error = 0 * (", f"{OF_LOSSES} -k rounded_frame"),
     (LOSS, "value.gradient_error = self.root_K * (", "value.gradient_error = 0 * (", f"{OF_LOSSES} -k rounded_frame"),

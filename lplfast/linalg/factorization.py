@@ -7,6 +7,7 @@ than the others, relative to the entries' own rows as well. docs/theory.md, sect
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -14,8 +15,9 @@ from scipy.linalg import lapack
 
 from ..validation import as_matrix
 from .peaks import peaks
+from .row_space import basic_columns, in_order, null_space, row_space
 
-__all__ = ["Factorization", "factorize", "is_graded"]
+__all__ = ["Factorization", "factorize", "is_graded", "rank_and_null"]
 
 EPS = float(np.finfo(float).eps)
 
@@ -24,10 +26,6 @@ GRADED = 1024.0
 
 # Rows that are looked at together, without a copy of all of them.
 ROWS = 512
-
-# Of columns that are independent by at least this part of the most independent one, the largest is preferred.
-FAIR = 1e-4
-
 
 @dataclasses.dataclass(frozen=True)
 class Factorization:
@@ -69,7 +67,7 @@ class Factorization:
     @property
     def null(self):
         """An (n, n - r) orthonormal basis of the complement of V, graded as the columns are."""
-        return _in_order(_null_space(self.others), self.order)
+        return in_order(null_space(self.others), self.order)
 
     def project(self, Y):
         """Return `U.T @ Y`, and the squared norm of what of Y is orthogonal to the columns of X."""
@@ -146,6 +144,52 @@ def factorize(X):
         If it is no finite matrix of at least one row and column; if LAPACK does not converge.
     """
     X = as_matrix("X", X)
+    (N, n), found = X.shape, _columns(X)
+    rank, order, others = found.rank, found.order, found.others
+    if rank == 0:
+        nothing = np.zeros((0, 0))
+        return Factorization(0, np.zeros(0), np.zeros((n, 0)), nothing, nothing, np.zeros((n, 0)), (), order, others, N)
+    basic = order[:rank]
+    if found.first is not None:
+        reflectors, R = found.first
+        core, basis = R[:rank, :rank] * found.scale[basic], np.eye(n)[:, basic]
+    else:
+        basis, T = row_space(others)
+        basis = in_order(basis, order)
+        reflectors, R, pivots = _triangle(np.asfortranarray(found.B[:, basic]), found.sizes)
+        core = np.empty_like(R)
+        core[:, pivots] = R * found.scale[basic][pivots]
+        core = core @ T
+    s, left, right = _jacobi(core)
+    return Factorization(rank, s, basis @ right, left, core, basis, reflectors, order, others, N)
+
+
+def rank_and_null(X):
+    """Return the rank and the `null` of `factorize(X)`, without what takes its singular values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `factorize` does.
+    """
+    found = _columns(as_matrix("X", X))
+    return found.rank, in_order(null_space(found.others), found.order)
+
+
+class _Columns(NamedTuple):
+    """Which columns of X are independent, and what was needed to see that."""
+
+    scale: np.ndarray           # of columns
+    B: np.ndarray               # X / scale
+    sizes: np.ndarray | None    # of the rows of B, if they differ much
+    rank: int
+    order: np.ndarray           # r independent columns first
+    others: np.ndarray          # the coefficients of the others in these
+    first: tuple | None         # the reflectors and R of B in this order, if all others are 0
+
+
+def _columns(X):
+    """Return which columns of X are independent, as `factorize` decides it."""
     N, n = X.shape
     k = min(N, n)
     scale = _column_scales(X)
@@ -163,27 +207,17 @@ def factorize(X):
         judged_scale = scale * again
     values = np.linalg.svd(judged, compute_uv=False)
     rank = int((values > max(N, n) * EPS * values[0]).sum()) if values[0] > 0 else 0
+    first = None
     if rank == 0:
-        nothing = np.zeros((0, 0))
-        return Factorization(0, np.zeros(0), np.zeros((n, 0)), nothing, nothing, np.zeros((n, 0)), (),
-                             np.arange(n), np.zeros((0, n)), N)
-    if rank == np.count_nonzero(B.any(axis=0)):
+        order, others = np.arange(n), np.zeros((0, n))
+    elif rank == np.count_nonzero(B.any(axis=0)):
         # columns of zeros, which pivoting leaves to the end, are all that is missing
-        order, others = pivots, np.zeros((rank, n - rank))
-        core, basis = R[:rank, :rank] * scale[pivots[:rank]], np.eye(n)[:, pivots[:rank]]
+        order, others, first = pivots, np.zeros((rank, n - rank)), (reflectors, R)
     else:
-        order, C = _basic_columns(judged, judged_scale[judged_pivots], rank, values, max(N, n) * EPS)
+        order, C = basic_columns(judged, judged_scale[judged_pivots], rank, values, max(N, n) * EPS)
         order = judged_pivots[order]
-        basic = order[:rank]
-        others = C * judged_scale[order[rank:]] / judged_scale[basic][:, np.newaxis]
-        basis, T = _row_space(others)
-        basis = _in_order(basis, order)
-        reflectors, R, pivots = _triangle(np.asfortranarray(B[:, basic]), sizes if graded else None)
-        core = np.empty_like(R)
-        core[:, pivots] = R * scale[basic][pivots]
-        core = core @ T
-    s, left, right = _jacobi(core)
-    return Factorization(rank, s, basis @ right, left, core, basis, reflectors, order, others, N)
+        others = C * judged_scale[order[rank:]] / judged_scale[order[:rank]][:, np.newaxis]
+    return _Columns(scale, B, sizes if graded else None, rank, order, others, first)
 
 
 def is_graded(X, scale, tops):
@@ -227,84 +261,6 @@ def _triangle(B, sizes):
     k = min(packed.shape)
     stages.append(Reflectors(order, np.asfortranarray(packed[:, :k]), tau))
     return tuple(stages), np.triu(packed[:k]), pivots - 1
-
-
-def _basic_columns(R, scale, rank, values, small):
-    """Return an order of the columns of R, `rank` independent ones first, and the coefficients C of the others in them.
-
-    Of columns that stand out of those before by a fair part of their length, 1 at first, the one that does so by most
-    in the user's units comes next: then no coefficient is large in these units. What rounding leaves of coefficients
-    that are 0 grows with the condition number, known from the singular `values`; it is dropped, unless that changes a
-    column by more than the part `small` of its length.
-    """
-    A, chosen = R.copy(), []
-    lengths_sq = measured = (A * A).sum(axis=0)
-    directions, known = np.empty((A.shape[0], rank), order="F"), 0
-    for _ in range(rank):
-        Q = directions[:, :known]
-        if lengths_sq.max() < 1e-6 * measured.max():
-            # what is left is measured anew, before differences lose it
-            A -= Q @ (Q.T @ A)
-            Q, known, lengths_sq = Q[:, :0], 0, (A * A).sum(axis=0)
-            lengths_sq[chosen] = 0.0
-            measured = lengths_sq
-        lengths = np.sqrt(lengths_sq)
-        best = int(np.argmax(np.where(lengths >= FAIR * lengths.max(), lengths * scale, 0.0)))
-        chosen.append(best)
-        direction = A[:, best]
-        for _ in range(2):
-            direction = direction - Q @ (Q.T @ direction)
-        direction /= np.linalg.norm(direction)
-        directions[:, known] = direction
-        known += 1
-        lengths_sq = np.maximum(lengths_sq - (direction @ A) ** 2, 0.0)
-        lengths_sq[chosen] = 0.0
-    order = np.array(chosen + sorted(set(range(R.shape[1])) - set(chosen)), dtype=int)
-    triangle = np.linalg.qr(R[:, order], mode="r")
-    C = scipy.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:])
-    noise = small * values[0] / values[rank - 1]
-    return order, _without_noise(triangle[:rank, :rank], triangle[:rank, rank:], C, noise, small)
-
-
-def _without_noise(basic, others, C, noise, small):
-    """Return C with `basic @ C = others`, its entries that are noise replaced by 0 and the rest fitted anew.
-
-    A column that would move by more than some times `small` of its length is left as it is.
-    """
-    found = np.where(abs(C) <= noise * max(1.0, abs(C).max(initial=0.0)), 0.0, C)
-    allowed = 8 * small * np.linalg.norm(others, axis=0)
-    for j in np.flatnonzero(np.linalg.norm(basic @ (found - C), axis=0) > allowed):
-        kept = np.flatnonzero(found[:, j])
-        found[kept, j] = np.linalg.lstsq(basic[:, kept], others[:, j], rcond=None)[0]
-        if np.linalg.norm(basic @ found[:, j] - others[:, j]) > allowed[j]:
-            found[:, j] = C[:, j]
-    return found
-
-
-def _row_space(C):
-    """Return an orthonormal basis of the row space of `[I, C]`, and T: `[I, C] = T @ basis.T`.
-
-    By a Cholesky factorization of `I + C C.T`, which keeps zeros 0; where C is too large for that, by QR.
-    """
-    both = np.hstack([np.eye(C.shape[0]), C])
-    try:
-        T = np.linalg.cholesky(np.eye(C.shape[0]) + C @ C.T)
-    except np.linalg.LinAlgError:
-        basis, R = np.linalg.qr(both.T)
-        return basis, R.T
-    return scipy.linalg.solve_triangular(T, both, lower=True).T, T
-
-
-def _null_space(C):
-    """Return an orthonormal basis of what is orthogonal to the row space of `[I, C]`."""
-    return _row_space(-C.T)[0][np.r_[C.shape[1]:sum(C.shape), :C.shape[1]]]
-
-
-def _in_order(rows, order):
-    """Return rows that stand for the columns of X in this order, in the order of X."""
-    found = np.empty_like(rows)
-    found[order] = rows
-    return found
 
 
 def _jacobi(A):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..annotations import Array
 from ..interrupts import Cancelled, cancellable
-from ..linalg.factorization import factorize
+from ..linalg.factorization import factorize, rank_and_null
 from ..progress import solution_bar
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
@@ -88,14 +88,16 @@ class RowLoss(Problem):
         self.rank, self._unseen = n, None       # what the data do not see of W1; None where that is nothing
         if self._gram.proves_full_rank():
             return
-        found = factorize(self._X)
-        self.rank, self._spectrum = found.rank, found.s
-        if self.l2 == 0 and found.rank == 0:
-            raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
-        if found.rank < n:
-            self._unseen = found.null
-            if self.l2 == 0:
-                self.basis = found.V
+        if self.l2 > 0:         # what takes the singular values, often most of the work, only on demand
+            self.rank, null = rank_and_null(self._X)
+        else:
+            found = factorize(self._X)
+            self.rank, self._spectrum, null = found.rank, found.s, found.null
+            if found.rank == 0:
+                raise ValueError("X: expected a nonzero matrix, got all zeros: there is nothing to learn from")
+            self.basis = found.V if found.rank < n else None
+        if self.rank < n:
+            self._unseen = null
 
     @functools.cached_property
     def _gram(self):

@@ -8,7 +8,7 @@ from precise import exactly, norm
 from threadpoolctl import threadpool_limits
 
 from lplfast import MatrixFactorization, Network, SquaredLoss
-from lplfast.linalg.factorization import factorize
+from lplfast.linalg.factorization import factorize, rank_and_null
 
 U = 2.0**-53
 
@@ -35,6 +35,18 @@ def test_factorization_of_nothing():
     found = factorize(np.zeros((3, 2)))
     assert (found.rank, found.s.size, found.V.shape, found.null.shape) == (0, 0, (2, 0), (2, 2))
     assert Network.balanced(np.zeros((3, 2)), 4).product.tolist() == [[0, 0]] * 3
+
+
+def test_rank_and_null_space_are_had_without_singular_values():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6, 4))
+    huge = np.c_[X, X[:, :1]]
+    huge[0] *= 1e9
+    for A in (X, X.T, np.c_[X, X[:, :2]], np.c_[X, np.zeros(6)] * 10.0 ** np.arange(5), huge, np.zeros((2, 3))):
+        rank, null = rank_and_null(A)
+        found = factorize(A)
+        assert rank == found.rank
+        assert np.array_equal(null, found.null)
 
 
 def test_coefficients_are_not_mistaken_for_noise():
