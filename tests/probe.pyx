@@ -482,6 +482,17 @@ cdef class Point:
         cdef double[::1] direction = np.cos(np.arange(2.0 * n)), scratch = room(4 * n * n + 200 * n)
         tangent.renew_tangent(&self.it, True, True, by_lapack, tolerance, NULL, &direction[0], &scratch[0])
 
+    def renew_tangent_from(self, double[:, ::1] product, double tolerance):
+        """Likewise from a product W1 @ W1.T in single precision; return how far off that may be, in norm."""
+        cdef int n = self.it.n
+        cdef double[::1] direction = np.cos(np.arange(2.0 * n)), scratch = room(4 * n * n + 200 * n)
+        cdef eigenvalues.Matrix W1 = eigenvalues.matrix(n, self.it.k, self.it.W1, self.it.W1_norm)
+        cdef eigenvalues.Gram known = eigenvalues.no_gram()
+        known.rows, known.inner, known.entries = n, single.gram_units(), &product[0, 0]
+        known.size, known.exact = self.it.W1_norm * self.it.W1_norm, &W1
+        tangent.renew_tangent(&self.it, True, True, False, tolerance, &known, &direction[0], &scratch[0])
+        return eigenvalues.single_error(&known)
+
     def second_order(self):
         return tangent.second_order(&self.it)
 

@@ -7,7 +7,7 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
 from .blas_int cimport blas_int     # written by setup.py
-from .tiles cimport CUT, NN, NT, TN, cut_gram, cut_product, product_of, two_products
+from .tiles cimport CUT, LONG_PASS, NN, NT, TN, cut_gram, cut_matvec_t, cut_product, product_of, two_products
 
 # Up to this many multiplications a loop beats the call, and never meets the lock
 # that some OpenBLAS builds take in dgemm.
@@ -143,6 +143,9 @@ cdef inline void matvec_t(blas_int n, blas_int k, const double* A, const double*
     cdef blas_int step = 1
     if <double> n * k <= SMALL:
         small_nn(1, n, k, x, A, y)
+        return
+    if <double> n * k >= LONG_PASS:
+        cut_matvec_t(n, k, A, x, y)
         return
     dgemv(b"n", &k, &n, &one, <double*> A, &k, <double*> x, &step, &zero, y, &step)
 

@@ -89,7 +89,8 @@ LPL_INLINE void lpl_reduce(lpl_tile_sums sums, ptrdiff_t i, const float* a, floa
     }
 }
 
-/* Rows i to i + 7 of R in the panel of the diagonal, where those have been reduced; a row at which there is none, or -1 */
+/* Rows i to i + 7 of R in the panel of the diagonal, where those have been reduced, with 0 left of that; a row at which
+   there is none, or -1 */
 LPL_INLINE ptrdiff_t lpl_factor_square(ptrdiff_t i, float* panel) {
     ptrdiff_t half = i % LPL_PANEL, r, l, c;
     panel += i * LPL_PANEL + half;
@@ -105,6 +106,8 @@ LPL_INLINE ptrdiff_t lpl_factor_square(ptrdiff_t i, float* panel) {
         inverse = 1.0f / row[r];
         for (c = r + 1; c < LPL_PANEL - half; c++)
             row[c] *= inverse;
+        for (c = -half; c < r; c++)
+            row[c] = 0.0f;
     }
     return -1;
 }
@@ -159,12 +162,8 @@ LPL_ANY_CPU double lpl_absolute_norm(int n, const float* F, float* sums) {
     memset(sums, 0, size * LPL_PANEL * sizeof(float));
     for (p = 0; p < size; p += LPL_PANEL) {
         const float* panel = F + p * size;
-        for (l = 0; l < p; l++)
-            for (c = 0; c < LPL_PANEL; c++)
-                sums[l * LPL_PANEL + c] += fabsf(panel[l * LPL_PANEL + c]);
-        for (; l < p + LPL_PANEL; l++)
-            for (c = l - p; c < LPL_PANEL; c++)
-                sums[l * LPL_PANEL + c] += fabsf(panel[l * LPL_PANEL + c]);
+        for (l = 0; l < (p + LPL_PANEL) * LPL_PANEL; l++)
+            sums[l] += fabsf(panel[l]);
     }
     for (l = 0; l < size; l++) {
         float sum = 0.0f;
@@ -175,11 +174,8 @@ LPL_ANY_CPU double lpl_absolute_norm(int n, const float* F, float* sums) {
     for (p = 0; p < size; p += LPL_PANEL) {
         const float* panel = F + p * size;
         float total[LPL_PANEL] = {0.0f};
-        for (l = 0; l < p; l++)
+        for (l = 0; l < p + LPL_PANEL; l++)
             for (c = 0; c < LPL_PANEL; c++)
-                total[c] += sums[l] * fabsf(panel[l * LPL_PANEL + c]);
-        for (; l < p + LPL_PANEL; l++)
-            for (c = l - p; c < LPL_PANEL; c++)
                 total[c] += sums[l] * fabsf(panel[l * LPL_PANEL + c]);
         for (c = 0; c < LPL_PANEL && p + c < n; c++)
             largest = total[c] > largest ? total[c] : largest;

@@ -11,10 +11,13 @@ cdef extern from *:
     """
     #define LPL_CUT 1.6e7
     #define LPL_STRIP 256
+    #define LPL_LONG_PASS 2e5
     """
     # from so many multiplications on a product is cut, at least in two, into strips of about so many rows
     const double CUT "LPL_CUT"
     const int STRIP "LPL_STRIP"
+    # a product with a vector, of so many: that is twice what two threads need to find each other
+    const double LONG_PASS "LPL_LONG_PASS"
     # and two that do not need each other are done side by side, each cut half as often. Below, 100 x 100 for one, a
     # second thread gains less than it costs where cores are busy
 
@@ -57,9 +60,20 @@ cdef struct Triangle:
     blas_int row
 
 
+# y = A.T @ x with A (n, k)
+cdef struct Pass:
+    blas_int n
+    blas_int k
+    const double* A
+    const double* x
+    double* y
+    int strips
+
+
 cdef int most_threads(blas_int n, blas_int k, blas_int m) noexcept nogil
 cdef blas_int edge(blas_int size, int strips, int i) noexcept nogil
 cdef int tile_row(int strips, int tile, int* column) noexcept nogil
 cdef void cut_product(Product product) noexcept nogil
 cdef void two_products(Product one, Product two) noexcept nogil
 cdef void cut_gram(blas_int n, blas_int k, const double* A, bint columns, double* C) noexcept nogil
+cdef void cut_matvec_t(blas_int n, blas_int k, const double* A, const double* x, double* y) noexcept nogil

@@ -1,6 +1,6 @@
 """Large products, cut into tiles of what they fill."""
 
-from scipy.linalg.cython_blas cimport dgemm, dsyrk
+from scipy.linalg.cython_blas cimport dgemm, dgemv, dsyrk
 
 from .team cimport share
 
@@ -106,3 +106,19 @@ cdef void cut_gram(blas_int n, blas_int k, const double* A, bint columns, double
     triangle.n, triangle.k, triangle.A, triangle.C = n, k, A, C
     triangle.step, triangle.row = 1 if columns else k, n if columns else k
     share(triangle.strips * (triangle.strips + 1) // 2, tile_of_gram, &triangle)
+
+
+cdef void strip_of_pass(void* job, int tile) noexcept nogil:
+    cdef const Pass* p = <const Pass*> job
+    cdef blas_int n = p.n, k = p.k, step = 1, left = edge(k, p.strips, tile)
+    cdef blas_int columns = edge(k, p.strips, tile + 1) - left
+    cdef double one = 1.0, zero = 0.0
+    dgemv(b"n", &columns, &n, &one, <double*> p.A + left, &k, <double*> p.x, &step, &zero, p.y + left, &step)
+
+
+cdef void cut_matvec_t(blas_int n, blas_int k, const double* A, const double* x, double* y) noexcept nogil:
+    """y = A.T @ x with A (n, k)."""
+    cdef Pass p
+    p.n, p.k, p.A, p.x, p.y = n, k, A, x, y
+    p.strips = max(2, <int> k // STRIP)
+    share(p.strips, strip_of_pass, &p)

@@ -113,7 +113,10 @@ def test_what_is_cut_is_shared(probe):
     rng = np.random.default_rng(0)
     A = rng.standard_normal((330, 330))
     works = {"nt": lambda: probe.product("nt", A, A), "nn": lambda: probe.product("nn", A, A),
-             "tn": lambda: probe.product("tn", A, A), "gradients": lambda: probe.both_gradients(A, A, A),
+             "tn": lambda: probe.product("tn", A, A),
+             "vector": lambda: probe.matvec_t(np.tile(A, 2), A[0]),
+             "single gram": lambda: probe.single_gram(A), "single": lambda: probe.single_factor(1.0, A @ A.T, -1.0),
+             "gradients": lambda: probe.both_gradients(A, A, A),
              "gram": lambda: probe.gram(A, False), "factor": lambda: probe.cholesky(A @ A.T + np.eye(330))}
     with single_threaded_blas():
         for name, work in works.items():
@@ -179,6 +182,19 @@ def test_products_have_the_bits_of_one_thread(probe, kind, shape):
         for count in COUNTS:
             with probe.Team(count):
                 assert all(map(np.array_equal, results(probe, kind, shape), alone)), count
+
+
+# one that is not cut, and those that are, also where strips are narrower than an edge
+@pytest.mark.parametrize("shape", [(40, 20), (301, 1003), (203, 1200), (100_003, 5)], ids=str)
+def test_a_product_with_a_vector_has_the_bits_of_one_thread(probe, shape):
+    rng = np.random.default_rng(shape)
+    A, x = rng.standard_normal(shape), rng.standard_normal(shape[0])
+    with single_threaded_blas():
+        alone = probe.matvec_t(A, x)
+        assert (abs(alone - A.T @ x) <= 2 * (shape[0] + 2) * U * (abs(A).T @ abs(x))).all()
+        for count in COUNTS:
+            with probe.Team(count):
+                assert np.array_equal(probe.matvec_t(A, x), alone), count
 
 
 # from 1.6e7 multiplications on side by side, from a side of 1024 on cut as well

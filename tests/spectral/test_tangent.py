@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from units import DRAWS, positive, root, sizes, tracked
 
+from lplfast.threads import single_threaded_blas
+
 pytestmark = pytest.mark.usefixtures("sixty_digits")
 
 U = 2.0**-53
@@ -86,3 +88,26 @@ def test_the_tangent_kernel_is_bracketed(probe):
                 base = mpmath.mpf(0.99 * least)
                 assert (base + p_lo) * (1 - 4 * U) <= found["least"] <= base + p_lo
                 assert (base + p_hi) * (1 - 4 * U) <= found["most"] <= base + p_hi
+
+
+def test_a_product_in_single_precision_may_be_off_by_what_is_said(probe):
+    # so many equal singular values that this shows beside the rounding of quotients and shifts, a part of 1.3e-4 each
+    n, p, room, rng = 300, 1e-3, 1e-5, np.random.default_rng(3)
+    W1, d = np.linalg.qr(rng.standard_normal((n, n)))[0], rng.uniform(0.5, 2, n)
+    point = probe.Point(n, n, 2, K=d.max(), mu=d.min(), hessian=d, W1=W1, W1_norm=float(np.linalg.norm(W1)),
+                        sigma_min_sq=(0.0, 0.0), sigma_max_sq=(0.0, 1e9))
+    point.memory = {"layer1": {"min_sq": tracked(1.0 - 1e-9, 1.0), "max_sq": tracked(1.0, 1.0 + 1e-9)},
+                    "layer2": {"min_sq": tracked(p, p), "max_sq": tracked(p, p)}}
+    low, high = ((1.0 + p) * d.min(), (1.0 + p) * d.max())
+    with single_threaded_blas():
+        error = point.renew_tangent_from(np.eye(n), room)
+        assert 17 * 2.0**-24 <= error / n <= 20 * 2.0**-24
+        # as far off as it may be, in the direction in which a bound would be on the wrong side
+        for off, end in ((error, "lo"), (-error, "hi")):
+            point.renew_tangent_from((1.0 + off) * np.eye(n), room)
+            point.publish_tangent()
+            found = point.bracket("nu")
+            assert (1.0 - 1e-3) * low <= found[0] <= low
+            assert high <= found[1] <= (1.0 + 1e-3) * high
+            # what has been found is beyond the truth, and what is published is not
+            assert point.memory["tangent"][end] > low if end == "lo" else point.memory["tangent"][end] < high
