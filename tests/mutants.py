@@ -24,6 +24,7 @@ CURVE = "lplfast/guarantees/curve.py"
 TEAM, TILES, BLOCKS = (f"lplfast/linalg/{name}" for name in ("team.h", "tiles.pyx", "blocks.pyx"))
 ROW_SPACE = "lplfast/linalg/row_space.py"
 SINGLE, SINGLE_H = "lplfast/linalg/single.pxd", "lplfast/linalg/single.h"
+CHOLESKY_H, EXTREMES = "lplfast/linalg/cholesky.h", "lplfast/linalg/extremes.pxd"
 PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, MEASURED, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "losses/proof", "losses/least_squares", "linalg/factorization",
     "losses/checking", "losses/measured_loss", "losses/newton", "losses/labels", "data"))
@@ -246,6 +247,11 @@ MUTANTS = [
     (SINGLE, "RUN + PIECE // RUN + 2) * SINGLE", "RUN) * SINGLE / 4", SINGLES),
     (SINGLE, "HALF + 5) * SINGLE", "HALF + 5) * SINGLE / 40", SINGLES),
     (SINGLE, "(factor.first + STRIP_ROWS) // PANEL)", "(factor.first + STRIP_ROWS) // PANEL - 1)", SINGLES),
+    (CHOLESKY_H, "(A[i] - shift) : 1.0;", "(A[i] - shift) : 0.0;", "tests/linalg/test_blas.py"),
+    (CHOLESKY_H, "return stopped;", "return stopped - 1;",
+     "tests/linalg/test_blas.py tests/spectral/test_eigenvalues.py"),
+    (EXTREMES, "return b == b ? greater : a;", "return greater;", "tests/linalg/test_extremes.py"),
+    (EXTREMES, "return b == b ? lesser : a;", "return lesser;", "tests/linalg/test_extremes.py"),
     (SINGLE_H, "total[c] > largest ? total[c]", "total[c] < largest ? total[c]", SINGLES),
     (SINGLE_H, "+ i % LPL_PANEL;\n    b +=", ";\n    b +=", SINGLES),
     (TEAM, "return team->tiles - left;", "return team->tiles - 1;", TEAMS),
@@ -358,7 +364,7 @@ def main(words):
             (copy / path).write_text(changed(text, old, new, path), encoding="utf-8")
             if not path.endswith(".py"):
                 build(copy)
-            if path.endswith(".pxd"):
+            if path.endswith((".pxd", ".h")):
                 # the probe compiles what is inline there: it is built by the tests, whose clock is its own source's
                 for built in (copy / "build").glob("probe.*"):
                     built.unlink()

@@ -8,7 +8,7 @@ seconds, nearly all of them for what every part would need again, NumPy and the 
 
 import numpy as np
 
-from lplfast.linalg cimport blas, cholesky as factors, passes, quartic, rounding, single, team
+from lplfast.linalg cimport blas, cholesky as factors, extremes, passes, quartic, rounding, single, team
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
@@ -180,6 +180,14 @@ def cholesky_solve(A, b):
     cdef double[::1] x = _copy(b), L = _factor(M)
     factors.cholesky_solve(<int> x.shape[0], &L[0], &x[0])
     return np.asarray(x)
+
+
+def fmax(double a, double b):
+    return extremes.fmax(a, b)
+
+
+def fmin(double a, double b):
+    return extremes.fmin(a, b)
 
 
 def dot(double[::1] x, double[::1] y):

@@ -68,7 +68,6 @@ def test_what_a_factor_is_multiplied_with_is_an_upper_bound(probe):
         assert (abs(R.T @ R - (shift * np.eye(n) - M)) <= (units + 2**29) * U * (abs(R).T @ abs(R))).all()
 
 
-
 def test_a_factor_of_what_is_not_positive_or_no_number(probe):
     for n in (32, 50):
         for at in (0, 9, n - 1):
