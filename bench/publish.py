@@ -47,10 +47,7 @@ def load(path=STORED):
 def summary(found, tables):
     """Return the README's part as Markdown: a step of ours and of the main rivals, at four sizes."""
     ours = _ours(tables["rivals"].rows)
-    shown = [other for other in SHOWN if other in ours[SIZES[0]]]
-    lines = [["", "lplfast", *(NAMES[other] for other in shown)]]
-    lines += [[size, short(ours[size]["NumPy"].time), *(_against(ours[size].get(other)) for other in shown)]
-              for size in SIZES]
+    lines = _against_ours({size: ours[size] for size in SIZES}, SHOWN)
     parts = [
         "Time of one iteration in us, with everything that is recorded, and in brackets how many times ours that is.\n"
         "k = min(h, n + m) is the width that compression leaves; \"at width k\": others, with our compression.",
@@ -101,15 +98,21 @@ def _ours(rows):
     return ours
 
 
+def _against_ours(ours, others):
+    """Return the cells of a table with a column for every size and a row for each of the others that was measured."""
+    columns = list(ours.values())
+    lines = [["", *ours], ["lplfast", *(short(column["NumPy"].time) for column in columns)]]
+    for other in others:
+        if any(other in column for column in columns):
+            lines.append([NAMES[other], *(_against(column.get(other)) for column in columns)])
+    return lines
+
+
 def _rivals(rows):
     """Return the table with a column for every size and a row for everything that ours is compared with."""
     ours = _ours(rows)
     exact = {row.what: row for row in rows if row.name == "exact"}
-    columns = list(ours.values())
-    lines = [["", *ours], ["lplfast", *(short(column["NumPy"].time) for column in columns)]]
-    for other, name in NAMES.items():
-        if any(other in column for column in columns):
-            lines.append([name, *(_against(column.get(other)) for column in columns)])
+    lines = _against_ours(ours, NAMES)
     lines.append(["fastest at full width / ours, LAPACK at every step", *(_ratio(exact[what]) for what in ours)])
     return _grid(lines)
 
