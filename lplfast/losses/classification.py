@@ -24,8 +24,8 @@ LARGEST = 2000
 class Classification(RowLoss):
     """A sum over rows x of `log-partition(x (W + offset)) - <label, x (W + offset)>`, and a ridge.
 
-    A subclass says what a row's distribution is, `_probabilities`, what its second derivatives are made of, `_seconds`,
-    and what changes of the logits make of it.
+    A subclass says what a row's distribution is, `_probabilities`, and what changes of the logits make of it,
+    `_tilt_bound`.
     """
 
     classes: npt.NDArray[Any]
@@ -120,8 +120,8 @@ class Classification(RowLoss):
         X, (N, r) = self._X, (len(self._X), self.rank)
         if self._unseen is not None:
             X = X @ (factorize(X).V if self.basis is None else self.basis)
-        found = np.inf
-        for H in self._seen_hessians(X, self._seconds(Z)):
+        found, (_, _, seconds) = np.inf, self._derivatives(Z, self._targets)
+        for H in self._seen_hessians(X, seconds):
             look_up()
             off = (2 * N + 10 * len(H) + 4 * r**1.5 + 32) * U * float(np.trace(H))
             found = min(found, float(scipy.linalg.eigvalsh(H, subset_by_index=[0, 0])[0]) - off)

@@ -85,15 +85,11 @@ class LogisticLoss(Classification):
         E = np.exp(-abs(Z))
         return np.maximum(E, Z >= 0) / (1 + E)      # 1 for E of the logits that are not negative
 
-    def _seconds(self, Z):
-        # p (1 - p) with all the digits of 1 - p
-        E = np.exp(-abs(Z))
-        return E / (1 + E) ** 2
-
     def _derivatives(self, Z, targets):
         E = np.exp(-abs(Z))
         whole = 1 + E
-        # log(1 + exp(-y z)), in the middle of 0 and 1 labels: log(1 + exp(z)) - z of the positive ones
+        # log(1 + exp(-y z)), in the middle of 0 and 1 labels: log(1 + exp(z)) - z of the positive ones;
+        # its slope, p - y; and p (1 - p) with all the digits of 1 - p
         return (np.maximum((1 - 2 * targets) * Z, 0.0) + np.log1p(E), np.maximum(E, Z >= 0) / whole - targets,
                 E / (whole * whole))
 

@@ -118,8 +118,6 @@ class SoftmaxLoss(Classification):
         E, sums, _ = self._exponentials(Z)
         return E / sums[:, np.newaxis]
 
-    _seconds = _probabilities
-
     def _exponentials(self, Z):
         """Return exp(Z) over its largest entry in every row, the sums of rows, and the logarithms of what is left out.
 
@@ -138,7 +136,7 @@ class SoftmaxLoss(Classification):
         return P * (D - _row_dots(P, D)[:, np.newaxis])
 
     def _averages(self, P):
-        return P * (1 - P) @ np.full(P.shape[1], 1 / P.shape[1])
+        return super()._averages(P * (1 - P))
 
     def _tilt_bound(self, P, D):
         return P * (D + _row_dots(P, D)[:, np.newaxis])
