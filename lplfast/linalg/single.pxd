@@ -9,7 +9,7 @@ from libc.math cimport ldexp, logb
 
 from .blocks cimport MANY_ROWS
 from .rounding cimport U
-from .team cimport share
+from .team cimport Work, share
 from .tiles cimport CUT
 
 cdef extern from "linalg/single.h":
@@ -67,6 +67,16 @@ cdef inline int panels_of(int n) noexcept nogil:
     return (n + PANEL - 1) // PANEL
 
 
+cdef inline void each_panel(bint shared, int count, Work work, void* job) noexcept nogil:
+    """Do what there is to do for each panel: shared out, where that pays."""
+    cdef int p
+    if shared:
+        share(count, work, job)
+        return
+    for p in range(count):
+        work(job, p)
+
+
 cdef inline void pack_panel(void* job, int p) noexcept nogil:
     cdef const SingleGram* gram = <const SingleGram*> job
     pack(gram.n, gram.k, gram.A, gram.scale, p, gram.panels + <Py_ssize_t> PANEL * p * gram.k)
@@ -87,17 +97,11 @@ cdef inline void single_gram(int n, int k, const double* A, double size, float* 
     """C = A @ A.T with A (n, k) of about the norm `size`: the row-major upper triangle. `panels` has room for a copy
     of A with its rows filled up to whole panels."""
     cdef SingleGram gram
-    cdef int p
+    cdef bint shared = <double> n * n * k >= CUT
     gram.n, gram.k, gram.A, gram.panels, gram.C = n, k, A, panels, C
     gram.scale = power_of_two(size)
-    if <double> n * n * k >= CUT:
-        share(panels_of(n), pack_panel, &gram)
-        share(panels_of(n), panel_of_gram, &gram)
-        return
-    for p in range(panels_of(n)):
-        pack_panel(&gram, p)
-    for p in range(panels_of(n)):
-        panel_of_gram(&gram, p)
+    each_panel(shared, panels_of(n), pack_panel, &gram)
+    each_panel(shared, panels_of(n), panel_of_gram, &gram)
 
 
 cdef inline double factor_units(int n) noexcept nogil:
@@ -125,25 +129,15 @@ cdef inline Py_ssize_t single_factor(int n, double sign, double shift, double si
     panels more."""
     cdef SingleFactor factor
     cdef Py_ssize_t broken
-    cdef int p, right
     cdef bint shared = n >= MANY_ROWS
     factor.n, factor.sign, factor.shift, factor.scale = n, sign, shift, power_of_two(size)
     factor.A, factor.F, factor.first = A, <float*> work, 0
-    if shared:
-        share(panels_of(n), make_panel, &factor)
-    else:
-        for p in range(panels_of(n)):
-            make_panel(&factor, p)
+    each_panel(shared, panels_of(n), make_panel, &factor)
     while factor.first < n:
         broken = factor_diagonal(n, factor.first, factor.F)
         if broken >= 0:
             return broken
-        right = max(0, panels_of(n) - <int> (factor.first + STRIP_ROWS) // PANEL)
-        if shared:
-            share(right, panel_of_factor, &factor)
-        else:
-            for p in range(right):
-                panel_of_factor(&factor, p)
+        each_panel(shared, max(0, panels_of(n) - <int> (factor.first + STRIP_ROWS) // PANEL), panel_of_factor, &factor)
         factor.first += STRIP_ROWS
     # positive terms, of which a sum is off by some u a term
     norm[0] = absolute_norm(n, factor.F, factor.F + <Py_ssize_t> PANEL * PANEL * panels_of(n) * panels_of(n)) * (
