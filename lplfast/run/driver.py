@@ -137,7 +137,7 @@ class RunDriver:
         del run
         run = kept()
         if run is not None:
-            run.keep()
+            RunUnderWay.keep(run)       # by its class: a run that has been copied is a Run already
         else:
             parts.let_go()
         return stop

@@ -136,13 +136,16 @@ class RunUnderWay(Run):
         return vars(self)[name]
 
     def keep(self):
-        """Make all that is not there yet, and be a plain Run from now on."""
-        self._parts.history.make_whole()
-        for name in PARTS:
-            getattr(self, name)
+        """Make all that is not there yet, and be a plain Run from now on; of one that is, nothing is left to do."""
+        parts = vars(self).get("_parts")
+        if parts is not None:
+            with parts.lock:
+                parts.history.make_whole()
+                for name in PARTS:
+                    getattr(self, name)
+                vars(self).pop("_parts", None)
         self.__class__ = Run
-        del self._parts
 
     def __reduce_ex__(self, protocol):
-        self.keep()
-        return self.__reduce_ex__(protocol)
+        RunUnderWay.keep(self)      # by its class: another thread may have made it a Run
+        return Run.__reduce_ex__(self, protocol)

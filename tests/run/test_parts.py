@@ -76,6 +76,15 @@ def test_copies_are_plain_runs(case, copied):
         assert np.array_equal(run.history["gap"], train(*case, max_iter=t, tol=0.0).history["gap"])
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_a_run_that_has_been_copied_can_be_kept_as_well(case, copied):
+    seen = []
+    whole = followed(case, lambda run: (copied(run), seen.append(run))[1])
+    assert whole.status == "max_iter"
+    assert [(type(run), run.iterations, set(vars(run))) for run in seen] == [
+        (Run, t, set(PARTS)) for t in range(1, STEPS + 1)]
+
+
 def test_what_a_callback_changes_stays_changed(case):
     seen = []
 
