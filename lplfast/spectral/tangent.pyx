@@ -80,7 +80,8 @@ cdef void renew_upper(Iterate* it, bint by_lapack, double room, const double* pr
     cdef Bracket found
     cdef Gram gram = tangent_gram(it, p, product, scratch, work)
     tangent.upper_drift, tangent.hi_from_below = off, 0.0
-    tangent.most = (it.memory.layer1.min_sq.now.lo + p) * (1.0 - U)
+    # drift is compared with the matrix that the bound is of, which may be less than the true one by `off`
+    tangent.most = positive_part((it.memory.layer1.min_sq.now.lo + p) * (1.0 - 2.0 * U) - off)
     tangent.hi = it.K * it.sigma_max_sq.hi * (1.0 + 2.0 * U)
     # the greatest eigenvalue is K p at least
     gram.allowed = room * it.K * p

@@ -111,3 +111,25 @@ def test_a_product_in_single_precision_may_be_off_by_what_is_said(probe):
             assert high <= found[1] <= (1.0 + 1e-3) * high
             # what has been found is beyond the truth, and what is published is not
             assert point.memory["tangent"][end] > low if end == "lo" else point.memory["tangent"][end] < high
+
+
+def test_drift_after_a_product_in_single_precision(probe):
+    # the greatest value is where W1 has its least: there, E is a hundredth of what it is added to
+    p, drift, d = 1.0, 0.5, [1.0, 1e-6]
+    W1 = np.diag([0.0, 100.0])
+    point = probe.Point(2, 2, 2, K=1.0, mu=1e-6, hessian=d, W1=W1, W1_norm=100.0, sigma_min_sq=(0.0, 0.0),
+                        sigma_max_sq=(0.0, 1e9))
+    point.memory = {"layer1": {"min_sq": tracked(0.0, 0.0), "max_sq": tracked(1e4, 1e4)},
+                    "layer2": {"min_sq": tracked(p, p), "max_sq": tracked(p, p)}}
+    error = point.renew_tangent_from(W1 @ W1.T, 1e-6)
+    assert error > 0.01
+    for off in (-error, error):
+        point.renew_tangent_from(W1 @ W1.T + off * np.eye(2), 1e-6)
+        tangent = point.memory["tangent"]
+        # W1 W1^T + p I has moved by `drift` in every direction
+        point.memory = {"tangent": {**tangent, "lower_drift": error + drift, "upper_drift": error + drift}}
+        point.publish_tangent()
+        least, greatest = min((p - drift) * d[0], (1e4 + p - drift) * d[1]), max((p + drift) * d[0], (1e4 + p) * d[1])
+        low, high = point.bracket("nu")
+        assert 0.4 * least <= low <= least
+        assert greatest <= high <= 1.1 * greatest
