@@ -139,7 +139,9 @@ class RowLoss(Problem):
             if self._kernel is not None:
                 return
             bar = solution_bar() if progress else contextlib.nullcontext()
-            with single_threaded_blas(), bar as tell, cancellable(lambda: time.perf_counter() > deadline):
+            # bounds on rounding that leave float64 are infinite, and say so by that
+            with (single_threaded_blas(), bar as tell, cancellable(lambda: time.perf_counter() > deadline),
+                  np.errstate(over="ignore", invalid="ignore")):
                 try:
                     self._kernel = self._solve(tell)
                 except Cancelled:

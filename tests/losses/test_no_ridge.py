@@ -163,3 +163,10 @@ def test_reaches_of_nothing_and_without_curvature():
     assert reach(np.inf, 1.0, 1.0, 0.0) == np.inf
     assert reach(1.0, 0.0, 1.0, 2.0) == pytest.approx(1.0)
     assert strong_part(1.0, 0.0, np.inf) == 0.0 == strong_part(0.0, 0.0, 1.0)
+
+
+def test_bounds_on_rounding_that_leave_float64_are_a_refusal_and_no_warning():
+    rng = np.random.default_rng(0)
+    X, offset = 1e120 * rng.standard_normal((20, 3)), rng.standard_normal((3, 2))
+    with pytest.raises(ValueError, match="l2: expected > 0 for these labels, got 0"):
+        SoftmaxLoss(X, np.arange(20) % 2, l2=0.0, offset=offset)
