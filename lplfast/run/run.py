@@ -221,9 +221,9 @@ class Run:
         if mode == "power":
             return "Constants are estimates by power iteration: K_t errs low, mu_t high."
         narrow, renewals = self.counters["narrow"], self.counters["renewals"]
+        others = "" if narrow == iterates else "; at the others as bracket_width says"
         return (f"Constants are {mode}: s_min(T)^2 and s_max(T)^2 known to {tolerance:.2g} of themselves, s_max(W) as "
-                f"well as K_t needs it, at {narrow} of {iterates} iterates; at the others as bracket_width says; "
-                f"{renewals} brackets computed anew; "
+                f"well as K_t needs it, at {narrow} of {iterates} iterates{others}; {renewals} brackets computed anew; "
                 f"{self.counters['redone']} steps taken back and redone with exact values.")
 
     def audit(self) -> Audit:

@@ -168,3 +168,12 @@ def test_a_path_that_cannot_be_written_is_named(run, tmp_path, monkeypatch, path
 def test_an_interrupt_says_where_the_run_is(run):
     assert "this exception's `run`" in str(lplfast.Interrupted(run))
     assert "this exception's `runs`" in str(lplfast.Interrupted(run, None))
+
+
+def test_the_certificate_speaks_of_other_iterates_where_there_are_some():
+    run = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]), max_iter=5, tol=0.0)
+    assert run.counters["narrow"] == 6
+    renewed = f"{run.counters['renewals']} brackets"
+    assert f"at 6 of 6 iterates; {renewed}" in run.certificate
+    run.counters = {**run.counters, "narrow": 5}
+    assert f"at 5 of 6 iterates; at the others as bracket_width says; {renewed}" in run.certificate
