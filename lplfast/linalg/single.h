@@ -66,15 +66,22 @@ LPL_ANY_CPU void lpl_gram_rows(int n, int k, const float* panels, double scale, 
 LPL_ANY_CPU void lpl_shifted_panel(int n, double sign, double shift, double scale, const double* A, int panel,
                                    float* F) {
     ptrdiff_t size = LPL_WHOLE_PANELS(n), p = (ptrdiff_t) LPL_PANEL * panel, i, c;
-    for (i = 0; i < p + LPL_PANEL; i++) {
-        float* row = F + p * size + i * LPL_PANEL;
-        if (i < p && p + LPL_PANEL <= n)
+    ptrdiff_t columns = n - p < LPL_PANEL ? n - p : LPL_PANEL, rows = p + columns;
+    double factor = sign * scale;
+    F += p * size;
+    A += p;
+    for (i = 0; i < rows; i++)
+        if (columns == LPL_PANEL)
             for (c = 0; c < LPL_PANEL; c++)
-                row[c] = (float) (sign * scale * A[i * n + p + c]);
+                F[i * LPL_PANEL + c] = (float) (factor * A[i * n + c]);
         else
             for (c = 0; c < LPL_PANEL; c++)
-                row[c] = (i < n && p + c < n && p + c > i ? (float) (sign * scale * A[i * n + p + c])
-                          : i < n && p + c == i ? (float) (sign * scale * (A[i * n + i] - shift)) : i == p + c);
+                F[i * LPL_PANEL + c] = c < columns ? (float) (factor * A[i * n + c]) : 0.0f;
+    for (; i < p + LPL_PANEL; i++)
+        memset(F + i * LPL_PANEL, 0, LPL_PANEL * sizeof(float));
+    for (i = p; i < p + LPL_PANEL; i++) {
+        memset(F + i * LPL_PANEL, 0, (i - p) * sizeof(float));
+        F[i * LPL_PANEL + i - p] = i < n ? (float) (factor * (A[i * n + i - p] - shift)) : 1.0f;
     }
 }
 
@@ -130,7 +137,7 @@ LPL_INLINE void lpl_solve_rows(ptrdiff_t i, const float* a, float* b) {
    there is none, or -1 */
 LPL_ANY_CPU ptrdiff_t lpl_factor_diagonal(int n, ptrdiff_t first, float* F) {
     lpl_tile_sums sums = lpl_best_sums();
-    ptrdiff_t size = LPL_WHOLE_PANELS(n), last = size - first < LPL_STRIP_ROWS ? size : first + LPL_STRIP_ROWS, i, j, at;
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), last = n - first < LPL_STRIP_ROWS ? n : first + LPL_STRIP_ROWS, i, j, at;
     for (i = first; i < last; i += LPL_HALF) {
         float* own = F + i / LPL_PANEL * LPL_PANEL * size;
         for (j = i / LPL_PANEL * LPL_PANEL; j < last; j += LPL_PANEL) {
@@ -157,7 +164,7 @@ LPL_ANY_CPU void lpl_factor_panel(int n, ptrdiff_t first, ptrdiff_t j, float* F)
 
 /* The largest entry of |R|.T @ (|R| @ 1), of the first n columns of a factor; `sums` has room for a panel */
 LPL_ANY_CPU double lpl_absolute_norm(int n, const float* F, float* sums) {
-    ptrdiff_t size = LPL_WHOLE_PANELS(n), p, l, c;
+    ptrdiff_t size = LPL_WHOLE_PANELS(n), p, l, c, v;
     float largest = 0.0f;
     memset(sums, 0, size * LPL_PANEL * sizeof(float));
     for (p = 0; p < size; p += LPL_PANEL) {
@@ -166,17 +173,20 @@ LPL_ANY_CPU double lpl_absolute_norm(int n, const float* F, float* sums) {
             sums[l] += fabsf(panel[l]);
     }
     for (l = 0; l < size; l++) {
-        float sum = 0.0f;
-        for (c = 0; c < LPL_PANEL; c++)
-            sum += sums[l * LPL_PANEL + c];
-        sums[l] = sum;
+        float* s = sums + l * LPL_PANEL;
+        for (c = 0; c < LPL_PANEL / 2; c++)
+            s[c] += s[LPL_PANEL / 2 + c];
+        sums[l] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
     }
     for (p = 0; p < size; p += LPL_PANEL) {
-        const float* panel = F + p * size;
-        float total[LPL_PANEL] = {0.0f};
-        for (l = 0; l < p + LPL_PANEL; l++)
-            for (c = 0; c < LPL_PANEL; c++)
-                total[c] += sums[l] * fabsf(panel[l * LPL_PANEL + c]);
+        lpl_singles sum[LPL_SINGLE_PARTS] = {LPL_NOUGHT};
+        float total[LPL_PANEL];
+        const float* row = F + p * size;
+        for (l = 0; l < p + LPL_PANEL; l++, row += LPL_PANEL)
+            for (v = 0; v < LPL_SINGLE_PARTS; v++)
+                sum[v] += sums[l] * LPL_ABSOLUTE(LPL_SINGLES_AT(row + v * LPL_SINGLES));
+        for (v = 0; v < LPL_SINGLE_PARTS; v++)
+            LPL_PUT_SINGLES(total + v * LPL_SINGLES) = sum[v];
         for (c = 0; c < LPL_PANEL && p + c < n; c++)
             largest = total[c] > largest ? total[c] : largest;
     }

@@ -23,11 +23,14 @@ typedef void (*lpl_tile_sums)(ptrdiff_t length, const float* a, const float* b, 
 #if LPL_LANES > 1
   #define LPL_SINGLES (2 * LPL_LANES)
   typedef float lpl_singles __attribute__((vector_size(8 * LPL_LANES), aligned(4), may_alias));
+  typedef unsigned int lpl_single_bits __attribute__((vector_size(8 * LPL_LANES)));
   #define LPL_NOUGHT {0}
+  #define LPL_ABSOLUTE(x) ((lpl_singles) ((lpl_single_bits) (x) & 0x7fffffffu))
 #else
   #define LPL_SINGLES 1
   typedef float lpl_singles;
   #define LPL_NOUGHT 0
+  #define LPL_ABSOLUTE(x) fabsf(x)
 #endif
 #define LPL_SINGLE_PARTS (LPL_PANEL / LPL_SINGLES)
 #define LPL_SINGLES_AT(x) (*(const lpl_singles*) (x))
