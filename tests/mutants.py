@@ -279,6 +279,7 @@ MUTANTS = [
     (TILES, "share(p.strips, strip_of_pass", "share(p.strips - 1, strip_of_pass", TEAMS),
     (TANGENT, "tangent.lower_drift, tangent.lo = off, 0.0", "tangent.lower_drift, tangent.lo = 0.0, 0.0",
      "tests/spectral/test_tangent.py -k single"),
+    (TANGENT, "(1.0 - 2.0 * U) - off)", "(1.0 - 2.0 * U))", "tests/spectral/test_tangent.py -k single"),
     (TANGENT, "tangent.upper_drift, tangent.hi_from_below = off,", "tangent.upper_drift, tangent.hi_from_below = 0.0,",
      "tests/spectral/test_tangent.py -k single"),
     (BLOCKS, "minus = -1.0", "minus = 1.0", TEAMS),

@@ -133,3 +133,7 @@ class Classification(RowLoss):
         # of the logits, and of the probabilities some 8 u more
         P = self._probabilities(Z)
         return P - targets, self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + scipy.special.entr(P))
+
+    def _evaluation_rounding(self, Z, losses):
+        # of exponentials, a logarithm and sums of m terms, relative to 1 or to the largest logit of a row
+        return 8 * (self.shape[1] + 4) * U * (len(Z) + abs(Z).max(axis=1).sum())

@@ -92,6 +92,23 @@ class Expansion:
             found += size.T @ (R + (N + 4) * U * (abs(slopes) + R))
         return float(np.linalg.norm(loss._weight * found + 4 * U * loss.l2 * absolute))
 
+    @property
+    def value_rounding(self):
+        """A bound on what rounding may have done to the value."""
+        loss, (N, n), m = self.loss, self.loss._X.shape, self.loss.shape[1]
+        absolute, found, size = abs(self.V), 0.0, 0.0
+        for rows in self._pieces:
+            Z, targets = self.outputs[rows], loss._targets[rows]
+            # of the outputs: sums of n products, by which a convex function moves as its slopes at either end allow
+            outputs = (n + 1) * U * (abs(loss._X[rows]) @ absolute)
+            slopes, R = loss._slopes_and_rounding(Z, targets, outputs)
+            losses = abs(loss._derivatives(Z, targets)[0])
+            found += ((abs(slopes) + R) * outputs).sum() + loss._evaluation_rounding(Z, losses)
+            size += losses.sum()
+        added = min(N, self._pieces[0].stop) * m + len(self._pieces)
+        return float(loss._weight * (found + (added + 6) * U * size)
+                     + (n * m + 8) * U * loss.l2 / 2 * np.vdot(self.V, self.V)) * (1 + 1e-6)
+
 
 def column_hessian(loss, curvatures):
     """Return the Hessian where each output is on its own, for a column with these second derivatives, (n, n)."""

@@ -40,7 +40,7 @@ class LogisticLoss(Classification):
     classes : (2,) array
         The two labels; a positive output stands for the second.
     minimizer_error, minimum_error : float
-        How far `minimizer` may be from the true one, and `minimum` above l*.
+        How far `minimizer` may be from the true one, and `minimum` from l*.
     condition_number : float
         s_1(X) / s_r(X), r the rank.
 

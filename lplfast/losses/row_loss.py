@@ -49,21 +49,23 @@ class RowLoss(Problem):
     Its minimizer has no closed form: it is computed when it is first asked for, by `newton`, and known to
     `minimizer_error`. Of some rows of Z = X (W + offset) and of the targets, a subclass says what the rows' functions
     are, their derivatives, and what their second derivatives are made of (`_derivatives`); what rounding does to the
-    first derivatives (`_slopes_and_rounding`); and which compiled loss of rows it is (`_compiled`). One whose outputs
-    depend on each other also says what the second derivatives do (`_bent`, `_averages`, `_hessian`, `blocks`).
+    first derivatives (`_slopes_and_rounding`) and to the values (`_evaluation_rounding`); and which compiled loss of
+    rows it is (`_compiled`). One whose outputs depend on each other also says what the second derivatives do (`_bent`,
+    `_averages`, `_hessian`, `blocks`).
 
     One with a minimizer without a ridge says so (`needs_ridge`) and what is known of it then (`_errors`). X of rank
     r < n is then replaced by what it is in the frame of its r right singular vectors, as for a squared loss.
     """
 
     needs_ridge = True
-    _on_demand = ("fingerprint", "_gram", "_spectrum")
+    _on_demand = ("fingerprint", "_gram", "_minimum_rounding", "_spectrum")
 
     def __init__(self, X, targets, *, l2, reduction, offset, curvature):
         N, n = X.shape
         if targets.shape[0] != N:
             raise ValueError(f"{self.targets_name}: expected {N} rows as in X, got {targets.shape[0]}")
-        self.shape, self.basis, self._kernel, self._reached = (n, targets.shape[1]), None, None, None
+        self.shape, self.basis, self._kernel = (n, targets.shape[1]), None, None
+        self._reached = self._found = None      # where Newton's method is, and where it has come to
         self.l2 = as_number("l2", l2, positive=self.needs_ridge)
         self.reduction = as_reduction(reduction)
         self._X, self._targets = X.copy(), targets
@@ -154,7 +156,7 @@ class RowLoss(Problem):
 
     @property
     def minimum(self) -> float:
-        """l*, an upper bound: l at `minimizer`. The first access solves for it."""
+        """The loss at `minimizer`, as computed: l* to `minimum_error`. The first access solves for it."""
         return self.kernel.minimum
 
     @property
@@ -170,8 +172,14 @@ class RowLoss(Problem):
 
     @property
     def minimum_error(self) -> float:
-        """What `minimum` may exceed l* by: ||gradient at minimizer||^2 / (2 mu), rounding included."""
-        return self._errors(self.kernel.uncertainty)[1]
+        """A bound on |minimum - l*|: ||gradient at minimizer||^2 / (2 mu), and what rounding may do to the minimum."""
+        return self._errors(self.kernel.uncertainty)[1] + self._minimum_rounding
+
+    @functools.cached_property
+    def _minimum_rounding(self):
+        self.solve()
+        with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+            return self.at(self._found).value_rounding
 
     def _errors(self, uncertainty):
         """Return how far what `_solve` finds is from the minimizer, and from l*, given the norm of the gradient."""
@@ -205,6 +213,7 @@ class RowLoss(Problem):
         V = W_star + self._offset       # what the stored minimizer stands for
         if not np.array_equal(V, at.V):
             at = self.at(V)
+        self._found = V
         # rounding counts twice: in the gradient here, and in the slopes that the kernel stores
         uncertainty = (np.linalg.norm(at.gradient) + 2 * at.rounding) * (1 + 1e-6)
         return self._compiled(at, W_star, mu=self.mu, K=self.K, minimum=float(at.value), weight=self._weight,

@@ -43,7 +43,7 @@ class SoftmaxLoss(Classification):
     classes : (m,) array
         The sorted distinct labels: column j of W belongs to `classes[j]`. 0 to m - 1 for probabilities.
     minimizer_error, minimum_error : float
-        How far `minimizer` may be from the true one, and `minimum` above l*.
+        How far `minimizer` may be from the true one, and `minimum` from l*.
     condition_number : float
         s_1(X) / s_r(X), r the rank.
 

@@ -13,7 +13,8 @@ from lplfast import LogisticLoss, Network, PseudoHuberLoss, SoftmaxLoss, train
 def test_large_problems_are_solved_by_conjugate_gradients():
     rng = np.random.default_rng(0)
     problem = LogisticLoss(rng.standard_normal((20, 3100)), labels(rng, LogisticLoss, 20, 1), l2=1.0)
-    assert problem.minimum_error < 1e-12 * problem.minimum
+    # an output is a sum of 3100 products
+    assert problem.minimum_error < 1e-11 * problem.minimum
 
 
 def test_a_solution_ends_in_time_and_goes_on_where_it_was(monkeypatch):
@@ -51,9 +52,11 @@ def test_no_matrix_is_looked_at_twice(kind, monkeypatch):
     monkeypatch.setattr(kind, "at", lambda self, V: seen.append(V.tobytes()) or look(self, V))
     X, classes = rng.standard_normal((200, 5)), rng.integers(0, 2, 200)
     problem = kind(X, classes, l2=1.0, **({"delta": 1.0} if kind is PseudoHuberLoss else {}))
-    assert problem.minimum_error < 1e-12 * problem.minimum
+    problem.solve()
     assert len(seen) > 3
     assert len(set(seen)) == len(seen)
+    # what its value may be off by is asked for apart
+    assert problem.minimum_error < 1e-12 * problem.minimum
 
 
 def test_a_solution_shows_its_progress(capsys):
@@ -129,7 +132,8 @@ def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkey
 
 
 @pytest.mark.parametrize(("shape", "scale", "l2"), [
-    ("plain", 1e4, 1e-8), ("plain", 1e6, 1e-10), ("separable", 1e4, 1e-6), ("wide", 1e2, 1e-8),
+    ("plain", 1.0, 1.0), ("plain", 1.0, 0.1), ("plain", 1e4, 1e-8), ("plain", 1e6, 1e-10),
+    ("separable", 1e4, 1e-6), ("wide", 1e2, 1e-8),
     ("duplicated", 1e4, 1e-8), ("graded", 1.0, 1e-8)])
 @pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
 def test_the_true_minimizer_is_within_what_is_said_of_it(kind, shape, scale, l2):
@@ -171,7 +175,9 @@ def test_the_true_minimizer_is_within_what_is_said_of_it(kind, shape, scale, l2)
             value, gradient, H = value_gradient_hessian(V)
         true = np.array([float(v) for v in V]).reshape(n, m)
         assert np.linalg.norm(problem.minimizer - true) <= problem.minimizer_error
-        assert abs(float(found - value)) <= problem.minimum_error
+        assert found - value <= problem.minimum_error
+        # with the rounding of the number itself
+        assert abs(mpmath.mpf(problem.minimum) - value) <= problem.minimum_error
 
 
 def test_a_loss_that_nearly_has_no_minimizer_is_trained_all_the_same():

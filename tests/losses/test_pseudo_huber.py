@@ -145,6 +145,7 @@ def test_the_true_minimizer_is_within_what_is_said_of_it(scale, delta, l2):
         distance = mpmath.norm(mpmath.matrix(problem.minimizer.tolist()) - V)
     assert distance <= problem.minimizer_error
     assert value[0] - value[-1] <= problem.minimum_error
+    assert abs(mpmath.mpf(problem.minimum) - value[-1]) <= problem.minimum_error
     # and it is small, whatever mu makes of it: residuals of 1 are known to some u, and slopes to u / delta of theirs
     assert problem.kernel.uncertainty < 1e-9 * np.linalg.norm(problem.at(np.zeros((2, 1))).gradient)
 
