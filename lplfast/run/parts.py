@@ -129,7 +129,7 @@ class RunUnderWay(Run):
         # comes here for what is not there yet
         parts = vars(self).get("_parts")
         if name not in PARTS or parts is None:
-            return super().__getattribute__(name)
+            return object.__getattribute__(self, name)      # another thread may have made it a Run: no `super()`
         with parts.lock:
             if name not in vars(self):
                 setattr(self, name, getattr(parts, name))

@@ -10,7 +10,7 @@ from cases import PROBLEMS
 from runs import same
 
 from lplfast import Network, Run, train
-from lplfast.run.parts import PARTS
+from lplfast.run.parts import PARTS, RunUnderWay
 
 STEPS = 12
 
@@ -116,6 +116,17 @@ def test_another_thread_reads_the_iterate_of_the_callback(case):
         assert length == t + 1
         assert np.array_equal(product, train(*case, max_iter=t, tol=0.0).network.product)
     assert sorted(t for t, _, _ in found) == list(range(1, STEPS + 1))
+
+
+def test_a_thread_that_asked_before_the_run_was_made_whole(case):
+    seen = []
+    followed(case, seen.append, callback_every=STEPS)
+    # as the interpreter goes on where it was: looked up in the class that the run had
+    assert RunUnderWay.__getattr__(seen[0], "iterations") == STEPS
+    with pytest.raises(AttributeError, match="nonsense"):
+        RunUnderWay.__getattr__(seen[0], "nonsense")
+    RunUnderWay.keep(seen[0])
+    assert type(pickle.loads(pickle.dumps(seen[0]))) is Run
 
 
 def test_an_attribute_that_is_none_is_an_error_while_the_run_is_under_way(case):
