@@ -26,8 +26,10 @@ FLAGS = ["-std=gnu99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psa
          f"-DLPL_BLOCK={BLOCK}", "-DLPL_UNIT_ROUNDOFF=0x1p-53"]
 LANES = [1, 2, 4, 8]
 
-# All that are here. tcc has no vector types, and makes one lane of them.
-COMPILERS = [CC, *([name] for name in ("gcc", "clang", "tcc") if shutil.which(name))]
+# All that are here, in every number of lanes that they have: tcc has no vector types, and makes one lane of them.
+COMPILERS = [CC, *([name] for name in ("gcc", "clang", "tcc") if shutil.which(name) and name != CC[0])]
+BUILDS = [(compiler, lanes, level) for compiler in COMPILERS for lanes in ([1] if compiler == ["tcc"] else LANES)
+          for level in ("-O0", "-O3")]
 
 # of a whole number of lanes
 ELEMENTARY = """
@@ -244,24 +246,31 @@ LPL_OUTSIDE(plain) LPL_OUTSIDE(fused) LPL_OUTSIDE(wide)
 """
 
 
-@pytest.mark.parametrize("length", [0, 1, 7, 8, 64, 203])
-def test_fused_sums_of_tiles(length, tmp_path):
+@pytest.fixture(scope="module")
+def fused(tmp_path_factory):
+    """The sums of tiles for each kind of processor; None where they are for no kind."""
     machine = subprocess.run([*CC, "-dumpmachine"], capture_output=True, text=True, check=True).stdout
     if not machine.startswith("x86_64"):
-        return      # they are for one kind of processor
-    source = '#include "linalg/tile_sums.h"\n' + FUSED
-    kernels = ctypes.CDLL(str(compiled(source, tmp_path / "fused.so", "-shared", "-fPIC", "-DLPL_ANY_CPU=static",
-                                       "-DLPL_FUSED")))
+        return None
+    options = ["-shared", "-fPIC", "-DLPL_ANY_CPU=static", "-DLPL_FUSED"]
+    target = tmp_path_factory.mktemp("fused") / "sums.so"
+    return ctypes.CDLL(str(compiled('#include "linalg/tile_sums.h"\n' + FUSED, target, *options)))
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 64, 203])
+def test_fused_sums_of_tiles(fused, length):
+    if fused is None:
+        return
     rng = np.random.default_rng(length)
     a, b = rng.standard_normal((2, length, 16)).astype(np.float32)
     exact = a[:, :8].astype(float).T @ b.astype(float)
     # eight terms of a run, of a product and sums, and the runs
     allowed = (8 + -(-length // 8)) * 2.0**-24 * (abs(a[:, :8].astype(float)).T @ abs(b.astype(float)))
     found = {}
-    for name, there in (("plain", True), ("fused", kernels.lpl_has_fused()), ("wide", kernels.lpl_has_wide())):
+    for name, there in (("plain", True), ("fused", fused.lpl_has_fused()), ("wide", fused.lpl_has_wide())):
         if there:
             tile = found[name] = np.full((8, 16), np.nan, np.float32)
-            call(getattr(kernels, f"outside_{name}"), ctypes.c_ssize_t(length), a, b, tile)
+            call(getattr(fused, f"outside_{name}"), ctypes.c_ssize_t(length), a, b, tile)
             assert (abs(tile - exact) <= allowed).all(), name
     if "wide" in found:
         assert np.array_equal(found["fused"], found["wide"])
@@ -300,24 +309,6 @@ def everything(kernels, size):
     found.append(call(kernels.lpl_absolute_norm, n, F, np.empty(16 * F.shape[1], np.float32), result=double))
     found += [packed, np.triu(C), np.triu(np.concatenate(F, axis=1) if n else F)]
     return b"".join(np.asarray(one).tobytes() for one in (*found, motion))
-
-
-def every_build(folder):
-    """The kernels as each compiler makes them, in every number of lanes that it has."""
-    for number, compiler in enumerate(COMPILERS):
-        for lanes in (1,) if compiler == ["tcc"] else LANES:
-            for level in ("-O0", "-O3"):
-                place = folder / f"{number} {lanes} {level}"
-                place.mkdir()
-                yield library(place, level, f"-DLPL_LANES={lanes}", compiler=compiler), (compiler, lanes, level)
-
-
-def test_lanes_and_compilers_agree_to_the_last_bit(tmp_path):
-    first = None
-    for kernels, build in every_build(tmp_path):
-        found = [everything(kernels, size) for size in SIZES]
-        first = first or found
-        assert found == first, build
 
 
 def test_elementary_functions_are_as_good_as_the_theory_says(kernels):
@@ -373,12 +364,20 @@ def of_rows(kernels, m):
     return [np.array(found), D, p, summary, sums]
 
 
-@pytest.mark.parametrize("m", [1, 3])
-def test_rows_have_the_same_bits_whatever_the_lanes_and_the_compiler(m, tmp_path):
-    first = None
-    for kernels, build in every_build(tmp_path):
-        found = of_rows(kernels, m)
-        first = first or found
-        for one, other in zip(found, first, strict=True):
-            assert np.isfinite(one).all()
-            assert np.array_equal(one, other), build
+def bits(kernels):
+    """What all the functions make of the same numbers, of every size."""
+    by_size = [everything(kernels, size) for size in SIZES]
+    rows = [array for m in (1, 3) for array in of_rows(kernels, m)]
+    assert all(np.isfinite(array).all() for array in rows)
+    return by_size, [array.tobytes() for array in rows]
+
+
+@pytest.fixture(scope="module")
+def first_bits(tmp_path_factory):
+    compiler, lanes, level = BUILDS[0]
+    return bits(library(tmp_path_factory.mktemp("first"), level, f"-DLPL_LANES={lanes}", compiler=compiler))
+
+
+@pytest.mark.parametrize(("compiler", "lanes", "level"), BUILDS[1:], ids=str)
+def test_lanes_and_compilers_agree_to_the_last_bit(compiler, lanes, level, first_bits, tmp_path):
+    assert bits(library(tmp_path, level, f"-DLPL_LANES={lanes}", compiler=compiler)) == first_bits
