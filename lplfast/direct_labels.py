@@ -12,6 +12,7 @@ CANDIDATES, POINTS = 41, 200
 # On which side of such a place a label may be, and how far away, in dots.
 SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
 GAPS = (3.0, 8.0, 15.0, 22.0, 30.0, 45.0)
+SIDE_OF_PLACE, GAP_OF_PLACE = (np.array(column) for column in zip(*itertools.product(SIDES, GAPS), strict=True))
 
 # Farther from its line than this, a label is joined to it.
 NEAR = 15.0
@@ -81,14 +82,21 @@ def _resampled(points, count):
 def _best(candidates, half, own, others, box):
     """Return the centre of a label beside one of the candidates that has most room, that place, and how far it is."""
     room, best = -np.inf, None
-    for point, side, gap in itertools.product(candidates, SIDES, GAPS):
-        centre = point + np.array(side) * (half + gap)
-        outside = np.maximum([box.x0, box.y0] - centre + half, 0.0) + np.maximum(centre + half - [box.x1, box.y1], 0.0)
+    for point in candidates:
+        centres = point + SIDE_OF_PLACE * (half + GAP_OF_PLACE[:, None])
+        outside = np.maximum([box.x0, box.y0] - centres + half, 0) + np.maximum(centres + half - [box.x1, box.y1], 0)
         # how far the points of its line, and those of other lines and labels, are from the box of this one
-        near, far = (np.hypot(*np.maximum(np.abs(points - centre) - half, 0.0).T).min(initial=np.inf)
-                     for points in (own, others))
+        near, far = (_distances(centres, half, points) for points in (own, others))
         # nothing under it comes first; then nearer to its own line than to others
-        score = 30.0 * min(near, far, 3.0) - gap + min(max(far - near, -20.0), 20.0) - 100.0 * outside.sum()
-        if score > room:
-            room, best = score, (centre, point, gap)
+        score = (30.0 * np.minimum(np.minimum(near, far), 3.0) - GAP_OF_PLACE + np.clip(far - near, -20.0, 20.0)
+                 - 100.0 * outside.sum(axis=1))
+        i = score.argmax()
+        if score[i] > room:
+            room, best = score[i], (centres[i], point, GAP_OF_PLACE[i])
     return best
+
+
+def _distances(centres, half, points):
+    """Return how far the nearest of the points is from each box; infinity if there is none."""
+    x, y = (np.maximum(np.abs(points[:, axis] - centres[:, axis, None]) - half[axis], 0.0) for axis in (0, 1))
+    return np.sqrt((x * x + y * y).min(axis=1, initial=np.inf))
