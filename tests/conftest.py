@@ -72,8 +72,8 @@ def one_blas_thread():
 def command_line(tmp_path, monkeypatch, capsys):
     """Return a function that runs the command line in an empty folder: exit code, output, errors.
 
-    Rendering a figure takes longer than all else, and test_outcomes.py has the odd ones: unless it is asked for, the
-    file is empty.
+    Laying out and rendering a figure take longer than all else, and test_outcomes.py has the odd ones: unless it is
+    asked for, the file is empty.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
@@ -81,6 +81,7 @@ def command_line(tmp_path, monkeypatch, capsys):
     def call(*argv, rendered=False):
         with monkeypatch.context() as patch:
             if not rendered:
+                patch.setattr(Figure, "draw_without_rendering", lambda figure: None)
                 patch.setattr(Figure, "savefig", lambda figure, file, **options: file.write(b"drawn"))
             try:
                 code = main([str(argument) for argument in argv])
