@@ -5,8 +5,10 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 from threadpoolctl import threadpool_info
 
+from lplfast import Local, Network, SquaredLoss
 from lplfast.studies.shard import Shard
 
 # The loop looks for signals every 0.1 s and the promise is 0.3 s; the rest is for a busy machine.
@@ -34,6 +36,14 @@ def same(ours, theirs):
     assert ours.network.W1.tobytes() == theirs.network.W1.tobytes()
     assert ours.network.W2.tobytes() == theirs.network.W2.tobytes()
     return True
+
+
+def killed_case():
+    """Return a problem, a network and a rule whose steps are so short that they never arrive."""
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((8, 4))
+    problem = SquaredLoss(X, X @ rng.standard_normal((4, 3)) + 0.1 * rng.standard_normal((8, 3)))
+    return problem, Network.gaussian(4, 200, 3, std=200**-0.25, rng=rng), Local(cap=1e-9)
 
 
 def shards(study):

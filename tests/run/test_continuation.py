@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from cases import NETWORKS, PROBLEMS, RULES, with_rule
-from runs import same
+from runs import killed_case, same
 
 from lplfast import Constant, Local, MatrixFactorization, Run, Sharp, SquaredLoss, train
 from lplfast.run import plan
@@ -218,23 +218,18 @@ def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(tmp_path):
 
 KILLED = """
 import sys
-from run import test_continuation as tests
+from runs import killed_case
 from lplfast import Run, train
-path = sys.argv[1]
-problem, network, rule = tests.killed_case()
-start = Run.load(path, network=network) if len(sys.argv) > 2 else network
+path, interval = sys.argv[1], float(sys.argv[2])
+problem, network, rule = killed_case()
+start = Run.load(path, network=network) if len(sys.argv) > 3 else network
 print("ready", flush=True)
 train(problem, start, rule, max_iter=10**9, tol=0.0, record_every=10_000, checkpoint=path,
-      checkpoint_every=tests.INTERVAL)
+      checkpoint_every=interval)
 """
 INTERVAL = 0.1
 # writing takes its time, and so does a busy machine
 DELAY = 0.5
-
-
-def killed_case():
-    problem, network, _ = case(shape=(4, 200, 3))
-    return problem, network, Local(cap=1e-9)    # steps so short that they never arrive
 
 
 @pytest.mark.slow
@@ -242,7 +237,7 @@ def test_killed_at_random_moments(tmp_path):
     path, rng, late = tmp_path / "run.npz", random.Random(1), []
     arguments = []
     for _ in range(20):
-        command = [sys.executable, "-c", KILLED, str(path), *arguments]
+        command = [sys.executable, "-c", KILLED, str(path), str(INTERVAL), *arguments]
         with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE) as process:
             assert process.stdout.readline() == b"ready\n"
             ready = time.time()

@@ -198,8 +198,9 @@ def test_groups_grow_though_nobody_has_told_of_those_before():
 def test_seven_kills_of_workers(backend, cluster, tmp_path):
     # half of them while a part of the study is there already
     kills, seen = [], {}
-    for most, seeds in ((3, 60), (7, 120)):
-        alone = sweep(slow, SIZES, seeds=seeds, name="study")
+    for most, seeds in ((3, 15), (7, 30)):
+        # cells that sleep: sixteen threads for them cost no more than one
+        alone = sweep(slow, SIZES, seeds=seeds, name="study", n_jobs=16)
         ended = threading.Event()
         killer = threading.Thread(target=kill, args=(backend, cluster, tmp_path / "study", kills, most, seen, ended))
         killer.start()
