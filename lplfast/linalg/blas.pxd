@@ -7,10 +7,11 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
 from .blas_int cimport blas_int     # written by setup.py
+from .fused cimport FUSED_MOST, FUSED_MOST_TURNED, fused_product
 from .tiles cimport CUT, LONG_PASS, NN, NT, TN, cut_gram, cut_matvec_t, cut_product, product_of, two_products
 
 # Up to this many multiplications a loop beats the call, and never meets the lock
-# that some OpenBLAS builds take in dgemm.
+# that some OpenBLAS builds take in dgemm: where there are no fused multiply-adds, and of vectors.
 cdef enum:
     SMALL = 1000
 
@@ -27,6 +28,8 @@ cdef inline void matmul_nt(blas_int n, blas_int k, blas_int m, const double* A, 
     cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
     if work >= CUT:
         cut_product(product_of(NT, n, k, m, A, B, 0.0, C))
+    elif work <= FUSED_MOST_TURNED and fused_product(NT, n, k, m, A, B, C):
+        pass
     elif work > SMALL:
         dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &zero, C, &m)
     else:
@@ -49,6 +52,8 @@ cdef inline void matmul_nn(blas_int n, blas_int k, blas_int m, const double* A, 
     cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
     if work >= CUT:
         cut_product(product_of(NN, n, k, m, A, B, 0.0, C))
+    elif work <= FUSED_MOST and fused_product(NN, n, k, m, A, B, C):
+        pass
     elif work > SMALL:
         dgemm(b"n", b"n", &m, &n, &k, &one, <double*> B, &m, <double*> A, &k, &zero, C, &m)
     else:
@@ -61,6 +66,8 @@ cdef inline void matmul_tn(blas_int n, blas_int k, blas_int m, const double* A, 
     cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
     if work >= CUT:
         cut_product(product_of(TN, n, k, m, A, B, 0.0, C))
+    elif work <= FUSED_MOST and fused_product(TN, n, k, m, A, B, C):
+        pass
     elif work > SMALL:
         dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &zero, C, &m)
     else:

@@ -6,8 +6,9 @@ from units import close, exact_sum
 
 U = 2.0**-53
 
-# up to 1000 multiplications in loops, beyond by BLAS; lanes of 8, the last of which may overlap
-SHAPES = [(1, 1, 1), (2, 7, 3), (3, 8, 9), (5, 9, 17), (10, 10, 10), (10, 10, 11), (23, 30, 24), (24, 30, 23)]
+# fused, in loops up to 1000 multiplications, beyond by BLAS; lanes of 8, the last of which may overlap
+SHAPES = [(1, 1, 1), (2, 7, 3), (3, 8, 9), (5, 9, 17), (5, 9, 3), (5, 3, 4), (10, 10, 10), (2, 70, 11),
+          (23, 30, 24), (24, 30, 23), (50, 52, 51), (52, 300, 40), (80, 81, 82)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

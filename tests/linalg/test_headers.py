@@ -239,41 +239,79 @@ def test_a_factor_in_single_precision(kernels, n):
 
 FUSED = """
 int lpl_has_fused(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-int lpl_has_wide(void) { return __builtin_cpu_supports("avx512f") != 0; }
+int lpl_has_wide(void) { return __builtin_cpu_supports("avx512vl") != 0; }
+"""
+OF_TILES = """
+#include "linalg/tile_sums.h"
 #define LPL_OUTSIDE(name) void outside_##name(ptrdiff_t length, const float* a, const float* b, float* tile) { \\
     lpl_sums_##name(length, a, b, tile); }
 LPL_OUTSIDE(plain) LPL_OUTSIDE(fused) LPL_OUTSIDE(wide)
 """
+OF_PRODUCTS = """
+#include "linalg/fused.h"
+#define LPL_OUTSIDE(name, inside) void outside_##name(ptrdiff_t n, ptrdiff_t k, ptrdiff_t m, const double* A, \\
+    ptrdiff_t row, ptrdiff_t step, const double* B, int turned, double* C) { \\
+    inside(n, k, m, A, row, step, B, turned, C); }
+LPL_OUTSIDE(fused, lpl_fused_half) LPL_OUTSIDE(wide, lpl_fused_wide)
+"""
+
+
+def fused(source, folder):
+    """What asks for fused multiply-adds by name, and the names of what this processor has of it; on another kind of
+    processor, nothing."""
+    machine = subprocess.run([*CC, "-dumpmachine"], capture_output=True, text=True, check=True).stdout
+    if not machine.startswith("x86_64"):
+        return None, []
+    kernels = ctypes.CDLL(str(compiled(source + FUSED, folder / "fused.so", "-shared", "-fPIC",
+                                       "-DLPL_ANY_CPU=static", "-DLPL_FUSED")))
+    return kernels, ["fused"] * kernels.lpl_has_fused() + ["wide"] * kernels.lpl_has_wide()
 
 
 @pytest.fixture(scope="module")
-def fused(tmp_path_factory):
-    """The sums of tiles for each kind of processor; None where they are for no kind."""
-    machine = subprocess.run([*CC, "-dumpmachine"], capture_output=True, text=True, check=True).stdout
-    if not machine.startswith("x86_64"):
-        return None
-    options = ["-shared", "-fPIC", "-DLPL_ANY_CPU=static", "-DLPL_FUSED"]
-    target = tmp_path_factory.mktemp("fused") / "sums.so"
-    return ctypes.CDLL(str(compiled('#include "linalg/tile_sums.h"\n' + FUSED, target, *options)))
+def sums(tmp_path_factory):
+    return fused(OF_TILES, tmp_path_factory.mktemp("sums"))
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 64, 203])
-def test_fused_sums_of_tiles(fused, length):
-    if fused is None:
-        return
+def test_fused_sums_of_tiles(sums, length):
+    kernels, names = sums
     rng = np.random.default_rng(length)
     a, b = rng.standard_normal((2, length, 16)).astype(np.float32)
     exact = a[:, :8].astype(float).T @ b.astype(float)
     # eight terms of a run, of a product and sums, and the runs
     allowed = (8 + -(-length // 8)) * 2.0**-24 * (abs(a[:, :8].astype(float)).T @ abs(b.astype(float)))
     found = {}
-    for name, there in (("plain", True), ("fused", fused.lpl_has_fused()), ("wide", fused.lpl_has_wide())):
-        if there:
-            tile = found[name] = np.full((8, 16), np.nan, np.float32)
-            call(getattr(fused, f"outside_{name}"), ctypes.c_ssize_t(length), a, b, tile)
-            assert (abs(tile - exact) <= allowed).all(), name
+    for name in ("plain", *names) if kernels else ():
+        tile = found[name] = np.full((8, 16), np.nan, np.float32)
+        call(getattr(kernels, f"outside_{name}"), ctypes.c_ssize_t(length), a, b, tile)
+        assert (abs(tile - exact) <= allowed).all(), name
     if "wide" in found:
         assert np.array_equal(found["fused"], found["wide"])
+
+
+def test_fused_products(tmp_path):
+    """Every number of rows that is left over, of registers in a tile, and of columns in the last one; of sums, too."""
+    kernels, names = fused(OF_PRODUCTS, tmp_path)
+    size, rng = ctypes.c_ssize_t, np.random.default_rng(0)
+    shapes = [(n, k, m) for n in (3, 4, 5, 6, 7, 10, 17) for k in (4, 5, 6, 7, 8, 31) for m in (*range(4, 30), 43, 64)]
+    for n, k, m in [*shapes, (20, 256, 9), (3, 1, 4), (8, 2, 33)]:
+        A, B = rng.standard_normal((n, k)), rng.standard_normal((k, m))
+        # each product and each sum, fused or not
+        allowed = 2 * (k + 1) * U * (abs(A) @ abs(B))
+        ways = [(A, k, 1, B, 0), (A.T.copy(), 1, n, B, 0), *[(A, k, 1, B.T.copy(), 1)] * (k >= 4)]
+        for left, row, step, right, turned in ways:
+            found = []
+            for name in names:
+                room = np.full(n * m + 16, np.pi)
+                C = room[8:-8]
+                call(getattr(kernels, f"outside_{name}"), size(n), size(k), size(m), left, size(row), size(step),
+                     right, turned, C)
+                assert (abs(C.reshape(n, m) - A @ B) <= allowed).all(), (n, k, m, row, step, turned, name)
+                assert (room[:8] == np.pi).all()
+                assert (room[-8:] == np.pi).all()
+                found.append(C)
+            for one in found:
+                assert np.array_equal(one, found[0]), (n, k, m, row, step, turned)
 
 
 def everything(kernels, size):
