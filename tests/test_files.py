@@ -20,7 +20,10 @@ from lplfast.plots import save_figure
 from lplfast.run import archive, stored
 
 SOURCE = pathlib.Path(lplfast.__file__).parent
-RUN = train(MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]]), max_iter=3)
+PROBLEM, NETWORK = MatrixFactorization([[2.0]]), Network([[1.0]], [[1.0]])
+RUN = train(PROBLEM, NETWORK, max_iter=3)
+# of one column, so that the lines which write an array run for fewer of them
+SHORT = train(PROBLEM, NETWORK, max_iter=1, record=["gap"])
 
 
 def write_new(file):
@@ -151,13 +154,13 @@ def lines_traced(call, paths, at=None, error=None):
 ERRORS = [KeyboardInterrupt(), Boom(), ValueError("x"), OSError("x"), OSError(errno.ENOSPC, "x"), MemoryError()]
 
 
-# three seconds each: an interrupt over an old file; the others where there is time
+# a second each: an interrupt over an old file; the others where there is time
 @pytest.mark.parametrize(("error", "there"), [
     pytest.param(error, there, marks=() if (i, there) == (0, True) else pytest.mark.slow)
     for i, error in enumerate(ERRORS) for there in ((True, False) if i == 0 else (i % 2 == 0,))], ids=repr)
 def test_an_exception_at_any_line_leaves_one_whole_file(error, there, tmp_path):
     path, paths = tmp_path / "run.npz", {str(SOURCE / "files.py"), archive.__file__, stored.__file__}
-    RUN.save(path)
+    SHORT.save(path)
     new = path.read_bytes()
 
     def start():
@@ -170,7 +173,7 @@ def test_an_exception_at_any_line_leaves_one_whole_file(error, there, tmp_path):
     # something to clear up: the lines for that count, too
     dead = finished_process()
     name = left_over(path, dead)
-    count = lines_traced(lambda: RUN.save(path), paths)
+    count = lines_traced(lambda: SHORT.save(path), paths)
     assert count > 60
     for at in range(count):
         start()
@@ -178,7 +181,7 @@ def test_an_exception_at_any_line_leaves_one_whole_file(error, there, tmp_path):
         # an error of the file system is raised again with the name of the file, one without a number as it is
         expected = type(error)
         with pytest.raises(expected) as raised:
-            lines_traced(lambda: RUN.save(path), paths, at, error)
+            lines_traced(lambda: SHORT.save(path), paths, at, error)
         assert raised.value is error or raised.value.__cause__ is error
         raised.value.__traceback__ = error.__traceback__ = None
         left = set(os.listdir(tmp_path)) - {name.name, "run.npz"}
