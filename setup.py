@@ -1,9 +1,10 @@
 """Build the Cython modules; everything else is in pyproject.toml.
 
-Two environment variables change the build:
+Three environment variables change the build:
 
 LPLFAST_DEBUG=1   every Cython check on that can be without the GIL, no optimisation: what the tests run once more with
 LPLFAST_NATIVE=1  instructions of this very machine (`-march=native`): a wheel that does not travel
+CYTHON_CACHE_DIR  a folder in which Cython keeps its translations, so that it does the same one only once
 """
 
 import importlib.util
@@ -66,6 +67,7 @@ class build_modules(build_ext):
             self.extensions,
             force=True,  # or a switch of LPLFAST_DEBUG would keep the old build
             nthreads=self.parallel,
+            cache="CYTHON_CACHE_DIR" in os.environ,
             shared_utility_qualified_name=SHARED,
             compiler_directives={
                 "language_level": 3,
