@@ -5,12 +5,17 @@ import numpy as np
 from ..annotations import ArrayLike, Reduction
 from ..validation import HUGE, as_matrix, as_number
 from .expansion import pieces
+from .newton import newton
 from .pseudo_huber import PseudoHuber
 from .row_loss import RowLoss
 
 __all__ = ["PseudoHuberLoss"]
 
 U = float(np.finfo(float).eps) / 2
+
+# Steps of Newton's method that are tried as they are; those for a greater delta, and by how much it falls from one of
+# them to the next.
+DIRECT, STEPS, FALL = 25, 3, 4.0
 
 
 class PseudoHuberLoss(RowLoss):
@@ -71,12 +76,46 @@ class PseudoHuberLoss(RowLoss):
         if not abs(Y).max() / self.delta < HUGE / max(Y.shape):
             raise ValueError("Y, delta: expected targets whose squares in units of delta are float64 numbers, got up "
                              f"to {abs(Y).max():.3g} and delta = {self.delta:.3g}; raise delta")
+        # how many steps have been tried as they are; then, the delta that the minimizer is looked for with
+        self._direct, self._widened = 0, None
         super().__init__(X, Y.copy(), l2=l2, reduction=reduction, offset=offset, curvature=1.0)
         # what rows pull with at W = 0, together
         pull = min(self.delta, abs(Y).max()) * float(self._gram.tops.max()) * len(X)
         if not pull < HUGE:
             raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
                              f"{pull:.3g}; rescale X or Y")
+
+    def _minimize(self, first, report):
+        """Return the loss to second order near its minimizer, by a delta that falls where Newton's method is slow.
+
+        A residual of many times delta has no curvature to speak of, and a step by it goes far beyond where it bends.
+        """
+        if self._widened is None:
+            at = self._directly(first, report)
+            greatest = float(abs(self._targets).max())
+            # and beside what rounding does to residuals, such a delta is none
+            if np.linalg.norm(at.gradient) <= 2 * at.rounding or self.delta < U * greatest:
+                self._direct = 0
+                return at
+            first, self._widened = at.V, max(self.delta, greatest)
+        while self._widened > self.delta:
+            wide = object.__new__(type(self))
+            vars(wide).update(vars(self), delta=self._widened)
+            first = newton(wide, first, steps=STEPS, report=report, project=self._seen).V
+            self._widened = max(self.delta, self._widened / FALL)
+        zero = self.at(np.zeros(self.shape))
+        at = newton(self, min(self.at(first), zero, key=lambda at: at.value).V, report=report, project=self._seen)
+        self._direct, self._widened = 0, None
+        # what it is known to, in units of 1 / mu: rounding may be less at 0
+        return min(at, zero, key=lambda at: np.linalg.norm(at.gradient) + 2 * at.rounding)
+
+    def _directly(self, first, report):
+        """Return where so many steps come to, those of earlier calls counted, which were stopped."""
+        def counted(V, norm):
+            self._direct += 1
+            report(V, norm)
+
+        return newton(self, first, steps=max(DIRECT - self._direct, 0), report=counted, project=self._seen)
 
     def _compiled(self, at, W_star, **constants):
         # what the kernel stores of the residuals is off by rounding

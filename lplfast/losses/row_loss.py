@@ -204,8 +204,7 @@ class RowLoss(Problem):
             if tell is not None:
                 tell(norm)
 
-        at = newton(self, np.zeros(self.shape) if self._reached is None else self._reached, report=report,
-                    project=self._seen)
+        at = self._minimize(np.zeros(self.shape) if self._reached is None else self._reached, report)
         V = self._seen(at.V)        # where the minimizer of a ridge is
         W_star = V - self._offset
         if self.l2 == 0:        # the one of least norm
@@ -219,6 +218,10 @@ class RowLoss(Problem):
         return self._compiled(at, W_star, mu=self.mu, K=self.K, minimum=float(at.value), weight=self._weight,
                               l2=self.l2, uncertainty=uncertainty,
                               X_max=math.sqrt(self._gram.largest) * (1 + 4 * U))
+
+    def _minimize(self, first, report):
+        """Return the loss to second order near its minimizer, looked for from `first` on."""
+        return newton(self, first, report=report, project=self._seen)
 
     @property
     def work(self) -> int:

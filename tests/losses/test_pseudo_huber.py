@@ -150,6 +150,50 @@ def test_the_true_minimizer_is_within_what_is_said_of_it(scale, delta, l2):
     assert problem.kernel.uncertainty < 1e-9 * np.linalg.norm(problem.at(np.zeros((2, 1))).gradient)
 
 
+def far_out():
+    """Return X, targets and a delta of 1e-5 of them, with a ridge that hardly bends the loss."""
+    rng = np.random.default_rng(11)
+    X = rng.standard_normal((24, 4))
+    return X, 100 * rng.standard_normal((24, 3)), {"delta": 1e-3, "l2": 1e-8}
+
+
+def test_a_delta_that_is_small_beside_all_residuals():
+    X, Y, options = far_out()
+    problem = PseudoHuberLoss(X, Y, **options)
+    at = problem.at(problem.minimizer)
+    assert np.linalg.norm(at.gradient) <= 2 * at.rounding
+    # near enough least absolute deviations, which interpolate as many rows as there are columns
+    inside = abs(X @ problem.minimizer - Y) < 100 * options["delta"]
+    assert (inside.sum(axis=0) == 4).all()
+
+
+def test_what_a_greater_delta_has_come_to_is_where_the_next_call_begins(monkeypatch):
+    X, Y, options = far_out()
+    whole, stopped = PseudoHuberLoss(X, Y, **options), PseudoHuberLoss(X, Y, **options)
+    seen, calls, again = [], [], False
+
+    def interrupted():
+        calls.append(None)
+        if again and len(calls) % 97 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("lplfast.losses.newton.look_up", interrupted)
+    whole.solve()
+    steps, again = len(calls), True
+    calls.clear()
+    for _ in range(100):
+        try:
+            stopped.solve()
+            break
+        except KeyboardInterrupt:
+            seen.append(stopped._widened)
+    assert 3 < len(seen) < 100
+    assert any(delta is not None and options["delta"] < delta < 100 for delta in seen)
+    assert len(calls) <= 2 * steps
+    assert stopped.delta == options["delta"]
+    assert np.allclose(stopped.minimizer, whole.minimizer, rtol=1e-9)
+
+
 def test_no_scale_of_data_delta_or_ridge_breaks_the_solver():
     rng = np.random.default_rng(8)
     X, Y = rng.standard_normal((20, 3)), rng.standard_normal((20, 2))
