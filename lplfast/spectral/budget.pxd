@@ -10,6 +10,7 @@ cdef extern from *:
     #define LPL_LOOSE 10.0
     #define LPL_W_PART 0.25
     #define LPL_W_WIDTH 0.6
+    #define LPL_WASTED 0.2
     #define LPL_TANGENT_FACTOR 4.0
     #define LPL_LONG 1.2
     #define LPL_CLOSEST 0.2
@@ -32,6 +33,8 @@ cdef extern from *:
     const double W_PART "LPL_W_PART"
     # of s_max(W) beside its own upper end: it bounds how far the layers move; `upper_widths` promises this, too
     const double W_WIDTH "LPL_W_WIDTH"
+    # of ||G||_2 and s_max(W), where that costs so many renewals of a least value a step: a fifth of what these take
+    const double WASTED "LPL_WASTED"
     # of the lower bound on the tangent kernel (section 9): it is in the rates only
     const double TANGENT_FACTOR "LPL_TANGENT_FACTOR"
     # a step is long from this eta K s_max(T)^2 on: those of `Local` and its like stay below 1

@@ -14,7 +14,7 @@ from .brackets cimport (
 )
 from .budget cimport (
     CLOSE, CLOSEST, FRESH_WIDTH, FUTILE, HEADSTART, LEAST_STEP, LONG, LOOSE, MOST_IN_ADVANCE, PROOF_FROM, PROOF_WIDTH,
-    SEVERAL, SHARE, TANGENT_FACTOR, W_PART, W_WIDTH,
+    SEVERAL, SHARE, TANGENT_FACTOR, WASTED, W_PART, W_WIDTH,
 )
 from .eigenvalues cimport (
     HUGE, NEGLIGIBLE, TINY, Gram, Matrix, bracket_extreme, bracket_greatest, gram_within, no_gram, quotient,
@@ -99,6 +99,12 @@ cdef inline bint stays_wide(Layer* layer, bint greatest, double wanted, double* 
         renew_end(&side.upper, inside.hi)
         side.now.hi = inside.hi
     return width(&side.now) > wanted
+
+
+cdef inline bint wastes(const Bracket* norm, double pace) noexcept nogil:
+    """Whether so much of a bracket of ||G||_2 or s_max(W) is width that it pays to renew it: what the layers are said to
+    move by is a multiple of its upper end, and least values are renewed `pace` times a step for that."""
+    return fmin(pace, 1.0) - fmin(pace * norm.lo / norm.hi, 1.0) > WASTED
 
 
 cdef inline double G_step(Iterate* it, const Motion* motion, double W_step) noexcept nogil:
@@ -203,22 +209,25 @@ cdef class Certified(Spectral):
         self._count(it)
 
     cdef void _renew_beside(self, Iterate* it, const Widths* widths, double* scratch) noexcept nogil:
-        """Keep ||G||_2 and s_max(W) to what matters beside s_max(T)^2."""
+        """Keep ||G||_2 and s_max(W) to what matters beside s_max(T)^2, and to what the drift of the layers asks for."""
         cdef Memory* memory = it.memory
         cdef Bracket* G_max = &memory.G_max.now
         cdef Bracket* W_max = &memory.W_max.now
         cdef double greatest = memory.layer1.max_sq.now.lo + memory.layer2.max_sq.now.lo, wanted
+        # about what the next step moves both layers by (6.1), in parts of what least values may be off by
+        cdef double pace = 4.0 * memory.eta * W_max.hi * G_max.hi / (
+            widths.least * fmax(memory.layer1.min_sq.now.lo + memory.layer2.min_sq.now.lo, TINY))
         cdef Matrix W, G
         # ||G||_2 matters only beside K s_max(T)^2
         wanted = widths.greatest * (it.K * greatest + G_max.lo)
-        if not width(G_max) <= wanted:
+        if not width(G_max) <= wanted or wastes(G_max, pace):
             G = gradient(it)
             self._renew_largest(it, &G, &memory.G_max, wanted, directions_of(it).G, scratch)
         # the share is that of one step ago
         wanted = W_WIDTH * W_max.hi
         if it.K_t_share_of_sigma_max_W > 0.0:
             wanted = min(wanted, W_PART * widths.greatest / it.K_t_share_of_sigma_max_W)
-        if not width(W_max) <= wanted:
+        if not width(W_max) <= wanted or wastes(W_max, pace):
             W = product(it)
             self._renew_largest(it, &W, &memory.W_max, wanted, directions_of(it).W, scratch)
 
