@@ -296,7 +296,8 @@ def rayleigh_cg(double sign, double[:, ::1] M, v, double accuracy):
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), work = room(4 * p)
     cdef double quotient = eigenvalues.quotient_at(p, &M[0, 0], &x[0], &work[0])
-    return eigenvalues.rayleigh_cg(p, sign, &M[0, 0], &x[0], &work[0], quotient, accuracy), np.asarray(x)
+    eigenvalues.rayleigh_cg(p, sign, &M[0, 0], &x[0], &work[0], quotient, accuracy)
+    return eigenvalues.quotient_at(p, &M[0, 0], &x[0], &work[0]), np.asarray(x)
 
 
 def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accuracy):

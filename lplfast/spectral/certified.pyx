@@ -8,6 +8,7 @@ from ..iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedExtreme
 from ..linalg.extremes cimport fmax, fmin
 from ..linalg.passes cimport Motion, distance_sq
 from ..linalg.rounding cimport U
+from ..linalg.single cimport SINGLE_FROM
 from .brackets cimport (
     Directions, directions_of, drift_layer, first_layer, gradient, largest_moved, product, renew, renew_end,
     renew_largest, renew_layer, second_layer, unknown_largest, unknown_layer, widen_layers,
@@ -89,8 +90,12 @@ cdef inline bint stays_wide(Layer* layer, bint greatest, double wanted, double* 
     cdef const Matrix* A = &layer.A
     cdef TrackedExtreme* side = &layer.extremes.max_sq if greatest else &layer.extremes.min_sq
     cdef Bracket inside
+    cdef double gone = side.now.hi - side.upper.bound if greatest else side.lower.bound - side.now.lo
     if width(&side.now) <= wanted or A.rows > A.columns:
         return width(&side.now) > wanted
+    # of many rows, a value moves by far less than it may have: the other end cannot make up for that
+    if A.rows >= SINGLE_FROM and gone > 2.0 * wanted:
+        return True
     inside = quotient(A, layer.directions if greatest else layer.directions + A.rows, scratch)
     if greatest and inside.lo > side.now.lo:
         renew_end(&side.lower, inside.lo)
@@ -102,9 +107,9 @@ cdef inline bint stays_wide(Layer* layer, bint greatest, double wanted, double* 
 
 
 cdef inline bint wastes(const Bracket* norm, double pace) noexcept nogil:
-    """Whether so much of a bracket of ||G||_2 or s_max(W) is width that it pays to renew it: what the layers are said to
+    """Whether so much of a bracket of ||G||_2 or s_max(W) is width that it pays to renew it: what layers are said to
     move by is a multiple of its upper end, and least values are renewed `pace` times a step for that."""
-    return fmin(pace, 1.0) - fmin(pace * norm.lo / norm.hi, 1.0) > WASTED
+    return pace > WASTED and fmin(pace, 1.0) - fmin(pace * norm.lo / norm.hi, 1.0) > WASTED
 
 
 cdef inline double G_step(Iterate* it, const Motion* motion, double W_step) noexcept nogil:
@@ -214,10 +219,12 @@ cdef class Certified(Spectral):
         cdef Bracket* G_max = &memory.G_max.now
         cdef Bracket* W_max = &memory.W_max.now
         cdef double greatest = memory.layer1.max_sq.now.lo + memory.layer2.max_sq.now.lo, wanted
-        # about what the next step moves both layers by (6.1), in parts of what least values may be off by
-        cdef double pace = 4.0 * memory.eta * W_max.hi * G_max.hi / (
-            widths.least * fmax(memory.layer1.min_sq.now.lo + memory.layer2.min_sq.now.lo, TINY))
+        cdef double pace = 0.0
         cdef Matrix W, G
+        if min(it.n, it.m) >= SINGLE_FROM:
+            # about what the next step moves both layers by (6.1), in parts of what least values may be off by
+            pace = 4.0 * memory.eta * W_max.hi * G_max.hi / (
+                widths.least * fmax(memory.layer1.min_sq.now.lo + memory.layer2.min_sq.now.lo, TINY))
         # ||G||_2 matters only beside K s_max(T)^2
         wanted = widths.greatest * (it.K * greatest + G_max.lo)
         if not width(G_max) <= wanted or wastes(G_max, pace):
@@ -282,7 +289,7 @@ cdef class Certified(Spectral):
         if renew_greatest:
             layer.allowed = PROOF_WIDTH * fmax(greatest, widths.greatest * extremes.max_sq.now.lo)
         if renew_least:
-            layer.allowed = fmin(layer.allowed, PROOF_WIDTH * fmax(least, widths.least * extremes.min_sq.now.hi))
+            layer.allowed = fmin(layer.allowed, PROOF_WIDTH * fmax(least, widths.least * extremes.min_sq.upper.bound))
         if renew_greatest:
             self._renew_side(it, layer, True, widths, greatest, scratch)
         if renew_least:

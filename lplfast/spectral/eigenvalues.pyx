@@ -205,12 +205,11 @@ cdef double quotient_at(int p, const double* gram, double* v, double* w) noexcep
     return dot(p, v, w)
 
 
-cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double quotient,
-                        double room) noexcept nogil:
-    """The Rayleigh quotient of gram (p, p) at v, after making `sign` times it as large as it gets from v by conjugate
-    gradients (Polak and Ribiere's): never beyond the extreme eigenvalue but for rounding, wanted to the relative
-    accuracy `room`. A step is the best one in the plane of v and the direction d. `work` has room for 4 p doubles; v,
-    `work` and `quotient` are as `quotient_at` leaves them.
+cdef void rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double quotient,
+                      double room) noexcept nogil:
+    """Make `sign` times the Rayleigh quotient of gram (p, p) at v as large as it gets from v by conjugate gradients
+    (Polak and Ribiere's), wanted to the relative accuracy `room`. A step is the best one in the plane of v and the
+    direction d. `work` has room for 4 p doubles; v, `work` and `quotient` are as `quotient_at` leaves them.
     """
     cdef double* w = work           # gram @ v
     cdef double* r = work + p       # the residual w - quotient * v
@@ -255,7 +254,6 @@ cdef double rayleigh_cg(int p, double sign, const double* gram, double* v, doubl
             d[i] = length * d[i] - b * old
         if sign * (quotient - before) <= SETTLED * room * fabs(quotient):
             break
-    return quotient_at(p, gram, v, w)
 
 
 cdef inline double factor_error(double units, double trace) noexcept nogil:
@@ -336,11 +334,13 @@ cdef bint bracket_greatest(const Gram* gram, double* direction, double room, Bra
     cdef int attempt
     for attempt in range(ATTEMPTS):
         found = quotient_at(p, gram.entries, direction, work)
-        found = rayleigh_cg(p, 1.0, gram.entries, direction, work, found, room if attempt == 0 else 0.1 * room)
-        greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
+        rayleigh_cg(p, 1.0, gram.entries, direction, work, found, room if attempt == 0 else 0.1 * room)
         if gram.exact != NULL:
             # that of A itself is known better
             found = greatest.lo = quotient(gram.exact, direction, work).lo
+        else:
+            found = quotient_at(p, gram.entries, direction, work)
+            greatest.lo = positive_part(round_down_14_bits(found) - (3.0 * p + 12) * U * F_sq - error)
         above = round_up_14_bits(found * (1.0 + slack))
         excess = cholesky_excess(p, -1.0, gram.entries, above, factor_allowance(gram, attempt), direction, work)
         if excess < INFINITY:
@@ -359,7 +359,9 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
     for attempt in range(ATTEMPTS):
         found = quotient_at(p, gram.entries, direction, work)
         if attempt < 2 and found > (ILL_CONDITIONED if attempt else HOPELESS) * F_sq / p:
-            found = rayleigh_cg(p, -1.0, gram.entries, direction, work, found, room if attempt == 0 else 0.1 * room)
+            rayleigh_cg(p, -1.0, gram.entries, direction, work, found, room if attempt == 0 else 0.1 * room)
+            if gram.exact == NULL:
+                found = quotient_at(p, gram.entries, direction, work)
         else:
             found = inverse_iterate(p, gram.entries, direction, work, work + p, room if attempt == 0 else 0.1 * room)
         # w.T v = w.T gram w to the backward error of the solve, gamma_(3p+1) ||A||_F^2, and the rounding of w.T v
