@@ -128,10 +128,8 @@ class Haar:
     def widen(self, small):
         """Return the stack of layers at full width."""
         wide = draw_normal(np.random.default_rng(self.seed.tolist()), (small.shape[0], self.width))
-        with single_threaded_blas():
-            signs = np.sign(np.diag(triangular_factor(wide, 1.0)))
-        # Haar measure: the triangular factor has a positive diagonal
-        return Factor(wide, 1.0).widen(small * signs)
+        # Haar measure, for the triangular factor of a Factor has a positive diagonal
+        return Factor(wide, 1.0).widen(small)
 
 
 class Padding:
