@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_workers_that_sleep_are_woken(probe):
         for _ in range(5):
             assert met(probe, 3) == 3
             threading.Event().wait(0.01)    # they look for less than a millisecond
+
+
+def test_workers_without_a_job_sleep(probe):
+    with probe.Team(3):
+        probe.shared(6, 1)
+        threading.Event().wait(0.01)    # they look for less than a millisecond
+        before = time.process_time()
+        threading.Event().wait(0.1)
+        # of all threads: two that looked on would take 0.2 s
+        assert time.process_time() - before < 0.02
 
 
 def test_a_caller_that_sleeps_is_woken(probe):

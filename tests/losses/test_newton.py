@@ -1,6 +1,7 @@
 """Minimizers of losses of labels: found to rounding, however bad the data, and as far off as is said."""
 
 import time
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from cases import labels
 
 from lplfast import LogisticLoss, Network, PseudoHuberLoss, SoftmaxLoss, train
+from lplfast.losses.newton import newton
 
 
 def test_large_problems_are_solved_by_conjugate_gradients():
@@ -114,6 +116,23 @@ def test_rows_that_are_fitted_nearly_exactly_cost_no_digits():
         problem = SoftmaxLoss(X, classes, l2=1e-10)
         at = problem.at(np.array(problem.minimizer))
         assert np.linalg.norm(at.gradient) <= 2 * at.rounding, seed
+
+
+class Rounded:
+    """||V||^2 / 2, of whose Hessian rounding has left one eigenvalue, of (1, 1); the other one is 1e-15, and not 1."""
+
+    shape, blocks, K, work = (2, 1), 1, 1.0, 4.0
+
+    def at(self, V):
+        hessian = np.array([[[1.0, 1.0 - 1e-15], [1.0 - 1e-15, 1.0]]])
+        return SimpleNamespace(V=V, value=np.vdot(V, V) / 2, gradient=V, rounding=1e-16, hessian=lambda: hessian)
+
+
+def test_a_hessian_whose_directions_are_rounding_is_shifted():
+    # along the other eigenvector a direction is 1e15 times too long: no step that is tried is short enough
+    found = newton(Rounded(), np.array([[2.0], [1.0]]), project=lambda V: V)
+    # a Hessian that is shifted is another: 100 steps with it leave 1e-10 of 2
+    assert np.linalg.norm(found.gradient) < 1e-6
 
 
 @pytest.mark.parametrize("large", [None, "CHEAP", "LARGEST"], ids=["direct", "preconditioned", "conjugate gradients"])
