@@ -40,24 +40,37 @@ LPL_INLINE void lpl_put_tile(ptrdiff_t rows, ptrdiff_t columns, int added, doubl
         if (columns == LPL_PANEL)
             for (c = 0; c < LPL_PANEL; c++)
                 C[c] = (added ? C[c] : 0.0) + scale * tile[c];
+        else if (columns == LPL_HALF)
+            for (c = 0; c < LPL_HALF; c++)
+                C[c] = (added ? C[c] : 0.0) + scale * tile[c];
         else
             for (c = 0; c < columns; c++)
                 C[c] = (added ? C[c] : 0.0) + scale * tile[c];
 }
 
+/* Where a tile of eight rows from row i on begins that is in the panel of columns from j on, and how many columns it has:
+   what is left of the diagonal there, or beyond n columns, is left out if that is half of it. */
+LPL_INLINE ptrdiff_t lpl_tile_begins(ptrdiff_t i, ptrdiff_t j) {
+    return i > j ? i - j : 0;
+}
+LPL_INLINE ptrdiff_t lpl_tile_columns(ptrdiff_t n, ptrdiff_t i, ptrdiff_t j) {
+    return i > j || n - j <= LPL_HALF ? LPL_HALF : LPL_PANEL;
+}
+
 /* The rows of panel p of scale A @ A.T, from the panels of A.T, each of k rows: from that panel on to the right */
 LPL_ANY_CPU void lpl_gram_rows(int n, int k, const float* panels, double scale, int p, double* C) {
     lpl_tile_sums sums = lpl_best_sums();
-    ptrdiff_t first = (ptrdiff_t) LPL_PANEL * p, piece, j, half;
+    ptrdiff_t first = (ptrdiff_t) LPL_PANEL * p, piece, i, j;
     for (piece = 0; piece < k; piece += LPL_PIECE) {
         ptrdiff_t length = k - piece < LPL_PIECE ? k - piece : LPL_PIECE;
         for (j = first; j < n; j += LPL_PANEL)
-            for (half = first; half < n && half < first + LPL_PANEL; half += LPL_HALF) {
+            for (i = first; i < n && i < first + LPL_PANEL; i += LPL_HALF) {
+                ptrdiff_t left = j + lpl_tile_begins(i, j), columns = lpl_tile_columns(n, i, j);
                 float tile[LPL_HALF * LPL_PANEL];
-                sums(length, panels + first * k + piece * LPL_PANEL + half - first,
-                     panels + j * k + piece * LPL_PANEL, tile);
-                lpl_put_tile(n - half < LPL_HALF ? n - half : LPL_HALF, n - j < LPL_PANEL ? n - j : LPL_PANEL,
-                             piece > 0, scale, tile, n, C + half * n + j);
+                sums(length, (int) columns, panels + first * k + piece * LPL_PANEL + i - first,
+                     panels + j * k + piece * LPL_PANEL + left - j, tile);
+                lpl_put_tile(n - i < LPL_HALF ? n - i : LPL_HALF, n - left < columns ? n - left : columns,
+                             piece > 0, scale, tile, n, C + i * n + left);
             }
     }
 }
@@ -85,14 +98,19 @@ LPL_ANY_CPU void lpl_shifted_panel(int n, double sign, double shift, double scal
     }
 }
 
-/* Rows i to i + 7 of a panel b, less what the rows above take from them; a: the panel of the diagonal there */
-LPL_INLINE void lpl_reduce(lpl_tile_sums sums, ptrdiff_t i, const float* a, float* b) {
+/* Rows i to i + 7 of the panel b of columns from j on, less what the rows above take from them; a: the panel of the
+   diagonal there */
+LPL_INLINE void lpl_reduce(lpl_tile_sums sums, ptrdiff_t n, ptrdiff_t i, ptrdiff_t j, const float* a, float* b) {
     float tile[LPL_HALF * LPL_PANEL];
-    ptrdiff_t piece, c;
+    ptrdiff_t columns = lpl_tile_columns(n, i, j), piece, first, r, c;
+    b += lpl_tile_begins(i, j);
     for (piece = 0; piece < i; piece += LPL_PIECE) {
-        sums(i - piece < LPL_PIECE ? i - piece : LPL_PIECE, a + piece * LPL_PANEL, b + piece * LPL_PANEL, tile);
-        for (c = 0; c < LPL_HALF * LPL_PANEL; c++)
-            b[i * LPL_PANEL + c] -= tile[c];
+        sums(i - piece < LPL_PIECE ? i - piece : LPL_PIECE, (int) columns, a + piece * LPL_PANEL, b + piece * LPL_PANEL,
+             tile);
+        for (first = 0; first < columns; first += LPL_HALF)
+            for (r = 0; r < LPL_HALF; r++)
+                for (c = first; c < first + LPL_HALF; c++)
+                    b[(i + r) * LPL_PANEL + c] -= tile[r * LPL_PANEL + c];
     }
 }
 
@@ -141,7 +159,7 @@ LPL_ANY_CPU ptrdiff_t lpl_factor_diagonal(int n, ptrdiff_t first, float* F) {
     for (i = first; i < last; i += LPL_HALF) {
         float* own = F + i / LPL_PANEL * LPL_PANEL * size;
         for (j = i / LPL_PANEL * LPL_PANEL; j < last; j += LPL_PANEL) {
-            lpl_reduce(sums, i, own + i % LPL_PANEL, F + j * size);
+            lpl_reduce(sums, n, i, j, own + i % LPL_PANEL, F + j * size);
             if (F + j * size != own)
                 lpl_solve_rows(i, own, F + j * size);
             else if ((at = lpl_factor_square(i, own)) >= 0)
@@ -157,7 +175,7 @@ LPL_ANY_CPU void lpl_factor_panel(int n, ptrdiff_t first, ptrdiff_t j, float* F)
     ptrdiff_t size = LPL_WHOLE_PANELS(n), i;
     for (i = first; i < first + LPL_STRIP_ROWS; i += LPL_HALF) {
         const float* own = F + i / LPL_PANEL * LPL_PANEL * size;
-        lpl_reduce(sums, i, own + i % LPL_PANEL, F + j * size);
+        lpl_reduce(sums, n, i, j, own + i % LPL_PANEL, F + j * size);
         lpl_solve_rows(i, own, F + j * size);
     }
 }

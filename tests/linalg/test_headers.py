@@ -243,8 +243,8 @@ int lpl_has_wide(void) { return __builtin_cpu_supports("avx512vl") != 0; }
 """
 OF_TILES = """
 #include "linalg/tile_sums.h"
-#define LPL_OUTSIDE(name) void outside_##name(ptrdiff_t length, const float* a, const float* b, float* tile) { \\
-    lpl_sums_##name(length, a, b, tile); }
+#define LPL_OUTSIDE(name) void outside_##name(ptrdiff_t length, int columns, const float* a, const float* b, \\
+    float* tile) { lpl_sums_##name(length, columns, a, b, tile); }
 LPL_OUTSIDE(plain) LPL_OUTSIDE(fused) LPL_OUTSIDE(wide)
 """
 OF_PRODUCTS = """
@@ -283,8 +283,12 @@ def test_fused_sums_of_tiles(sums, length):
     found = {}
     for name in ("plain", *names) if kernels else ():
         tile = found[name] = np.full((8, 16), np.nan, np.float32)
-        call(getattr(kernels, f"outside_{name}"), ctypes.c_ssize_t(length), a, b, tile)
+        call(getattr(kernels, f"outside_{name}"), ctypes.c_ssize_t(length), 16, a, b, tile)
         assert (abs(tile - exact) <= allowed).all(), name
+        half = np.full((8, 16), np.nan, np.float32)
+        call(getattr(kernels, f"outside_{name}"), ctypes.c_ssize_t(length), 8, a, b, half)
+        assert np.array_equal(half[:, :8], tile[:, :8]), name
+        assert np.isnan(half[:, 8:]).all(), name
     if "wide" in found:
         assert np.array_equal(found["fused"], found["wide"])
 
