@@ -25,7 +25,7 @@ TEAM, TILES, BLOCKS = (f"lplfast/linalg/{name}" for name in ("team.h", "tiles.py
 ROW_SPACE = "lplfast/linalg/row_space.py"
 SINGLE, SINGLE_H = "lplfast/linalg/single.pxd", "lplfast/linalg/single.h"
 CHOLESKY_H, EXTREMES = "lplfast/linalg/cholesky.h", "lplfast/linalg/extremes.pxd"
-FUSED_H, FUSED = "lplfast/linalg/fused.h", "lplfast/linalg/fused.pyx"
+FUSED_H, PRODUCTS = "lplfast/linalg/fused.h", "lplfast/linalg/products.pyx"
 PROOF, LEAST_SQUARES, FACTORIZATION, CHECKING, MEASURED, NEWTON, LABELS, DATA = (f"lplfast/{name}.py" for name in (
     "losses/proof", "losses/least_squares", "linalg/factorization",
     "losses/checking", "losses/measured_loss", "losses/newton", "losses/labels", "data"))
@@ -291,9 +291,9 @@ MUTANTS = [
     (FUSED_H, "i = done + rows <= n ? done : n - rows;", "i = done;", HEADS_FUSED),
     (FUSED_H, "rows = (n - done) % 4 ? 3 : 4;", "rows = n % 4 ? 3 : 4; if (rows == 3) done++;", HEADS_FUSED),
     (FUSED_H, "_mm256_permute2f128_pd(high, high2, 0x31)", "_mm256_permute2f128_pd(high, high2, 0x20)", HEADS_FUSED),
-    (FUSED, "row = 1 if kind == TN else k", "row = k", "tests/linalg/test_blas.py"),
-    (FUSED, "n < 3", "n < 1", "tests/linalg/test_blas.py"),
-    (FUSED, "m < 4", "m < 1", "tests/linalg/test_blas.py"),
+    (PRODUCTS, "row = 1 if kind == TN else k", "row = k", "tests/linalg/test_blas.py"),
+    (PRODUCTS, "n < 3", "n < 1", "tests/linalg/test_blas.py"),
+    (PRODUCTS, "m < 4", "m < 1", "tests/linalg/test_blas.py"),
     (TANGENT, "tangent.lower_drift, tangent.lo = off, 0.0", "tangent.lower_drift, tangent.lo = 0.0, 0.0",
      "tests/spectral/test_tangent.py -k single"),
     (TANGENT, "(1.0 - 2.0 * U) - off)", "(1.0 - 2.0 * U))", "tests/spectral/test_tangent.py -k single"),

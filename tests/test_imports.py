@@ -22,7 +22,7 @@ ORDER = ["annotations", "markup", "figure", "table_columns", "validation", "cloc
 # within a folder likewise
 INSIDE = {
     "reference": ["problems", "constants", "polynomials", "phases", "planned", "published", "rules", "descent"],
-    "linalg": ["rounding", "extremes", "elementary", "blas_int", "team", "tiles", "fused", "blas", "blocks",
+    "linalg": ["rounding", "extremes", "elementary", "blas_int", "team", "tiles", "products", "blas", "blocks",
                "cholesky", "single", "passes", "quartic", "compress", "peaks", "row_space", "factorization"],
     "losses": ["loss", "low_rank", "quadratic", "convexity", "rows", "proof", "curvature", "gram", "row_sums",
                "rowwise", "cross_entropy", "pseudo_huber", "function", "labels", "least_squares", "conditioning",

@@ -1,4 +1,4 @@
-"""Row-major BLAS: each function's docstring is its formula, all matrices are contiguous.
+"""Row-major products: each function's docstring is its formula, all matrices are contiguous.
 
 Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swapped arguments.
 """
@@ -7,33 +7,20 @@ from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymv, dsyrk, idamax
 
 from .blas_int cimport blas_int     # written by setup.py
-from .fused cimport FUSED_MOST, FUSED_MOST_TURNED, fused_product
+from .products cimport FEW_ROWS, SMALL, SMALLEST, one_product, small_nn, small_nt, small_tn
 from .tiles cimport CUT, LONG_PASS, NN, NT, TN, cut_gram, cut_matvec_t, cut_product, product_of, two_products
-
-# Up to this many multiplications a loop beats the call, and never meets the lock
-# that some OpenBLAS builds take in dgemm: where there are no fused multiply-adds, and of vectors.
-cdef enum:
-    SMALL = 1000
-
-cdef extern from "linalg/products.h":
-    const int FEW_ROWS "LPL_FEW_ROWS"
-    void small_nt "lpl_small_nt"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
-    void small_nn "lpl_small_nn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
-    void small_tn "lpl_small_tn"(int n, int k, int m, const double* A, const double* B, double* C) noexcept nogil
 
 
 cdef inline void matmul_nt(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                            double* C) noexcept nogil:
     """C = A @ B.T with A (n, k), B (m, k), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
-    if work >= CUT:
-        cut_product(product_of(NT, n, k, m, A, B, 0.0, C))
-    elif work <= FUSED_MOST_TURNED and fused_product(NT, n, k, m, A, B, C):
-        pass
-    elif work > SMALL:
-        dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &zero, C, &m)
-    else:
+    cdef double work = <double> n * k * m
+    if work < SMALLEST:
         small_nt(n, k, m, A, B, C)
+    elif work < CUT:
+        one_product(NT, n, k, m, A, B, C)
+    else:
+        cut_product(product_of(NT, n, k, m, A, B, 0.0, C))
 
 
 cdef inline void add_matmul_nt(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
@@ -49,29 +36,25 @@ cdef inline void add_matmul_nt(blas_int n, blas_int k, blas_int m, const double*
 cdef inline void matmul_nn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                            double* C) noexcept nogil:
     """C = A @ B with A (n, k), B (k, m), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
-    if work >= CUT:
-        cut_product(product_of(NN, n, k, m, A, B, 0.0, C))
-    elif work <= FUSED_MOST and fused_product(NN, n, k, m, A, B, C):
-        pass
-    elif work > SMALL:
-        dgemm(b"n", b"n", &m, &n, &k, &one, <double*> B, &m, <double*> A, &k, &zero, C, &m)
-    else:
+    cdef double work = <double> n * k * m
+    if work < SMALLEST:
         small_nn(n, k, m, A, B, C)
+    elif work < CUT:
+        one_product(NN, n, k, m, A, B, C)
+    else:
+        cut_product(product_of(NN, n, k, m, A, B, 0.0, C))
 
 
 cdef inline void matmul_tn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                            double* C) noexcept nogil:
     """C = A.T @ B with A (k, n), B (k, m), C (n, m)."""
-    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
-    if work >= CUT:
-        cut_product(product_of(TN, n, k, m, A, B, 0.0, C))
-    elif work <= FUSED_MOST and fused_product(TN, n, k, m, A, B, C):
-        pass
-    elif work > SMALL:
-        dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &zero, C, &m)
-    else:
+    cdef double work = <double> n * k * m
+    if work < SMALLEST:
         small_tn(n, k, m, A, B, C)
+    elif work < CUT:
+        one_product(TN, n, k, m, A, B, C)
+    else:
+        cut_product(product_of(TN, n, k, m, A, B, 0.0, C))
 
 
 cdef inline void add_matmul_tn(blas_int n, blas_int k, blas_int m, const double* A, const double* B,

@@ -1,0 +1,52 @@
+"""Products that are not cut: which way is fastest at their size.
+
+Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swapped arguments of BLAS.
+"""
+
+from scipy.linalg.cython_blas cimport dgemm
+
+from .tiles cimport NN, NT, TN
+
+cdef extern from "linalg/fused.h":
+    const int LENGTH "LPL_FUSED_LENGTH"
+    bint fused "lpl_fused"(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const double* A, Py_ssize_t row, Py_ssize_t step,
+                           const double* B, bint turned, double* C) noexcept nogil
+
+# Up to so many multiplications, fused ones of our own are as fast as BLAS, or faster.
+cdef double FUSED_MOST = 1.3e5
+# Likewise of A @ B.T, for which BLAS goes through B entry by entry up to there.
+cdef double FUSED_MOST_TURNED = 6e5
+
+
+cdef bint fused_product(Kind kind, blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                        double* C) noexcept nogil:
+    """The product by fused multiply-adds; False, and nothing done, if the shape or the processor does not allow it."""
+    cdef Py_ssize_t row = 1 if kind == TN else k, step = n if kind == TN else 1
+    if n < 3 or m < 4 or (kind == NT and not 4 <= k <= LENGTH):
+        return False
+    return fused(n, k, m, A, row, step, B, kind == NT, C)
+
+
+cdef void one_product(Kind kind, blas_int n, blas_int k, blas_int m, const double* A, const double* B,
+                      double* C) noexcept nogil:
+    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
+    if work <= (FUSED_MOST_TURNED if kind == NT else FUSED_MOST) and fused_product(kind, n, k, m, A, B, C):
+        return
+    if kind == NT:
+        # C = A @ B.T with A (n, k), B (m, k)
+        if work <= SMALL:
+            small_nt(n, k, m, A, B, C)
+        else:
+            dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &zero, C, &m)
+    elif kind == NN:
+        # C = A @ B with A (n, k), B (k, m)
+        if work <= SMALL:
+            small_nn(n, k, m, A, B, C)
+        else:
+            dgemm(b"n", b"n", &m, &n, &k, &one, <double*> B, &m, <double*> A, &k, &zero, C, &m)
+    else:
+        # C = A.T @ B with A (k, n), B (k, m)
+        if work <= SMALL:
+            small_tn(n, k, m, A, B, C)
+        else:
+            dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &zero, C, &m)
