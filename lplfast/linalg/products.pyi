@@ -1,0 +1,1 @@
+# Of products, nothing that Python sees.
