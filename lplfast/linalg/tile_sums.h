@@ -1,9 +1,9 @@
 /* Tiles of products in single precision: what `single.h` is made of.
 
    tile = sum over l of a[l, :8].T b[l, :columns], of rows of panels: sixteen columns, or eight, which takes half the
-   time. LPL_RUN terms are added up before they are added to the total. Where the processor has fused multiply-adds they are asked for by name, as the compiler is to fuse nothing by
-   itself: that is twice as fast, a rounding less, and other bits. They are the same in registers of either width, and
-   there is no processor with the wider ones that has no other. */
+   time. LPL_RUN terms are added up before they are added to the total. Where the processor has fused multiply-adds they
+   are asked for by name, as the compiler is to fuse nothing by itself: that is twice as fast, a rounding less, and other
+   bits. They are the same in registers of either width, and there is no processor with the wider ones that has no other. */
 
 #ifndef LPLFAST_TILE_SUMS_H
 #define LPLFAST_TILE_SUMS_H
