@@ -172,7 +172,7 @@ class RowLoss(Problem):
 
     @property
     def minimum_error(self) -> float:
-        """A bound on |minimum - l*|: ||gradient at minimizer||^2 / (2 mu), and what rounding may do to the minimum."""
+        """How far `minimum` may be from l*: ||gradient at minimizer||^2 / (2 mu), and what rounding may do to it."""
         return self._errors(self.kernel.uncertainty)[1] + self._minimum_rounding
 
     @functools.cached_property
