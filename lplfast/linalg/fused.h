@@ -96,16 +96,12 @@ static inline void lpl_turn_four(ptrdiff_t k, const double* B, ptrdiff_t apart, 
 /* How many registers there are in a row of a tile: as many as may be, or one or two less if there is less to be done
    twice then. */
 LPL_INLINE int lpl_registers_of_a_tile(int registers, int most) {
-    int V, least = 0, best = registers;
+    int V, best = most;
     if (registers <= most)
         return registers;
-    for (V = most; V > 0 && V > most - 3; V--) {
-        int all = (registers + V - 1) / V * V;
-        if (!least || all < least) {
-            least = all;
+    for (V = most - 1; V > 0 && V > most - 3; V--)
+        if ((registers + V - 1) / V * V < (registers + best - 1) / best * best)
             best = V;
-        }
-    }
     return best;
 }
 

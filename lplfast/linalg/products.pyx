@@ -1,11 +1,6 @@
-"""Products that are not cut: which way is fastest at their size.
+"""Products that are not cut: which way is fastest at their size."""
 
-Fortran sees a row-major (n, m) matrix as its (m, n) transpose, hence the swapped arguments of BLAS.
-"""
-
-from scipy.linalg.cython_blas cimport dgemm
-
-from .tiles cimport NN, NT, TN
+from .tiles cimport NN, NT, TN, product_of, whole_product
 
 cdef extern from "linalg/fused.h":
     const int LENGTH "LPL_FUSED_LENGTH"
@@ -29,24 +24,14 @@ cdef bint fused_product(Kind kind, blas_int n, blas_int k, blas_int m, const dou
 
 cdef void one_product(Kind kind, blas_int n, blas_int k, blas_int m, const double* A, const double* B,
                       double* C) noexcept nogil:
-    cdef double one = 1.0, zero = 0.0, work = <double> n * k * m
+    cdef double work = <double> n * k * m
     if work <= (FUSED_MOST_TURNED if kind == NT else FUSED_MOST) and fused_product(kind, n, k, m, A, B, C):
         return
-    if kind == NT:
-        # C = A @ B.T with A (n, k), B (m, k)
-        if work <= SMALL:
-            small_nt(n, k, m, A, B, C)
-        else:
-            dgemm(b"t", b"n", &m, &n, &k, &one, <double*> B, &k, <double*> A, &k, &zero, C, &m)
+    if work > SMALL:
+        whole_product(product_of(kind, n, k, m, A, B, 0.0, C))
+    elif kind == NT:
+        small_nt(n, k, m, A, B, C)
     elif kind == NN:
-        # C = A @ B with A (n, k), B (k, m)
-        if work <= SMALL:
-            small_nn(n, k, m, A, B, C)
-        else:
-            dgemm(b"n", b"n", &m, &n, &k, &one, <double*> B, &m, <double*> A, &k, &zero, C, &m)
+        small_nn(n, k, m, A, B, C)
     else:
-        # C = A.T @ B with A (k, n), B (k, m)
-        if work <= SMALL:
-            small_tn(n, k, m, A, B, C)
-        else:
-            dgemm(b"n", b"t", &m, &n, &k, &one, <double*> B, &m, <double*> A, &n, &zero, C, &m)
+        small_tn(n, k, m, A, B, C)

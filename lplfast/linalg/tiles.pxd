@@ -73,6 +73,7 @@ cdef struct Pass:
 cdef int most_threads(blas_int n, blas_int k, blas_int m) noexcept nogil
 cdef blas_int edge(blas_int size, int strips, int i) noexcept nogil
 cdef int tile_row(int strips, int tile, int* column) noexcept nogil
+cdef void whole_product(Product product) noexcept nogil
 cdef void cut_product(Product product) noexcept nogil
 cdef void two_products(Product one, Product two) noexcept nogil
 cdef void cut_gram(blas_int n, blas_int k, const double* A, bint columns, double* C) noexcept nogil

@@ -32,6 +32,11 @@ cdef void fill(const Product* product, blas_int first, blas_int last, blas_int l
           <double*> &product.beta, product.C + <Py_ssize_t> first * m + left, &m)
 
 
+cdef void whole_product(Product product) noexcept nogil:
+    """C = A @ B + beta * C by one call of BLAS."""
+    fill(&product, 0, product.n, 0, product.m)
+
+
 cdef void fill_strip(const Product* product, int i) noexcept nogil:
     """A strip across the longer side: the factor that is laid out once more for each is then the smaller one."""
     if product.n >= product.m:
