@@ -4,7 +4,6 @@ Each has the `width` h, widens a small stack (n + m, k) to `(n + m, h)`, and say
 `origin`, a digest, where that is as large as the wide layers and they are kept elsewhere. docs/theory.md, section 5.
 """
 
-import functools
 import hashlib
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from .interrupts import look_up
 from .linalg.compress import columns_per_piece, orthonormal_rows, triangular_factor
 from .linalg.peaks import peaks
+from .once import once
 from .threads import single_threaded_blas
 
 __all__ = ["Absent", "Factor", "Haar", "Padding", "Rows", "check_finite", "compressed", "digest", "draw_normal",
@@ -59,7 +59,7 @@ class Factor:
     def __init__(self, wide, scale):
         self.wide, self.scale = wide, scale
 
-    @functools.cached_property
+    @once
     def origin(self):
         """A digest of the wide layers."""
         return digest("layers", pieces_of(self.wide))
@@ -93,7 +93,7 @@ class Rows:
     def __init__(self, rows):
         self.rows = rows
 
-    @functools.cached_property
+    @once
     def origin(self):
         """A digest of the rows."""
         return digest("rows", pieces_of(self.rows))

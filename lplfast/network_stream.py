@@ -7,6 +7,7 @@ import numpy as np
 from .linalg.compress import extend_factor, triangular_factor
 from .linalg.peaks import peaks
 from .network_bases import Factor, check_finite, digest, scale_for
+from .once import once
 from .threads import single_threaded_blas
 
 __all__ = ["Streamed"]
@@ -63,7 +64,7 @@ class Streamed:
         """The hidden width h."""
         return sum(count for count, _ in self.sums)
 
-    @functools.cached_property
+    @once
     def origin(self):
         """A digest of the wide layers."""
         return digest("layers", self._again())

@@ -1,9 +1,11 @@
-"""Runs compared bit for bit, and processes that are interrupted."""
+"""Runs compared bit for bit, and processes that are interrupted or forked."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
+import warnings
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -83,3 +85,25 @@ def interrupted(process, ready, seconds):
     sent = time.time()
     process.send_signal(signal.SIGINT)
     return sent
+
+
+def forked(function, seconds=30):
+    """Call a function in a forked child; whether it returned True, and the child ended in time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)     # of forking with threads, which is what is tested
+        child = os.fork()
+    if child == 0:
+        ended = 1
+        try:
+            ended = 0 if function() is True else 2
+        finally:
+            os._exit(ended)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(0.01)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    return False

@@ -13,11 +13,12 @@ import lplfast
 PACKAGE = pathlib.Path(lplfast.__file__).parent
 
 # folders and single files, from below; each imports what is before it
-ORDER = ["annotations", "markup", "figure", "table_columns", "validation", "clock", "interrupts", "progress", "threads",
-         "cores", "versions", "files", "npy", "delimited", "tables", "stored_matrix", "reference", "linalg", "iterate",
-         "losses", "layer_sources", "network_bases", "network_stream", "network_draws", "network_balance",
-         "network_parts", "network_files", "network_torch", "network", "spectral", "rules", "descent", "guarantees",
-         "run", "observer", "studies", "steps", "data", "direct_labels", "plots", "experiments", "cli"]
+ORDER = ["annotations", "markup", "figure", "table_columns", "validation", "clock", "once", "parts_of_scipy",
+         "interrupts", "progress", "threads", "cores", "versions", "files", "npy", "delimited", "tables",
+         "stored_matrix", "reference", "linalg", "iterate", "losses", "layer_sources", "network_bases",
+         "network_stream", "network_draws", "network_balance", "network_parts", "network_files", "network_torch",
+         "network", "spectral", "rules", "descent", "guarantees", "run", "observer", "studies", "steps", "data",
+         "direct_labels", "plots", "experiments", "cli"]
 
 # within a folder likewise
 INSIDE = {
@@ -116,3 +117,23 @@ def test_import_loads_no_optional_package():
                 & {name.split(".")[0] for name in loaded})
     # these take as long as all of ours, and few runs need them; SciPy 1.14 loads some by itself
     assert not {"scipy.optimize", "scipy.sparse.linalg"} & (loaded - modules_of("scipy.linalg"))
+
+
+TRAINS = """
+import sys
+import numpy as np
+from lplfast import LogisticLoss, Network, PseudoHuberLoss, SoftmaxLoss, SquaredLoss, train
+X = np.random.default_rng(0).standard_normal((400, 30))
+before = set(sys.modules)
+for problem in (SquaredLoss(X, X[:, :3]), LogisticLoss(X, X[:, 0] > 0, l2=0.1),
+                PseudoHuberLoss(X, X[:, :3], delta=0.1, l2=0.1), SoftmaxLoss(X, np.arange(400) % 8, l2=1e-3)):
+    print(problem.minimum_error, problem.minimizer_error, file=sys.stderr)
+    train(problem, Network.gaussian(30, 50, problem.shape[1], std=0.1, rng=0), max_iter=20)
+print(*set(sys.modules) - before)
+"""
+
+
+def test_what_a_run_loads_goes_through_one_door():
+    # which no fork passes; parts that SciPy loads by itself when they are read from it would not
+    loaded = subprocess.run([sys.executable, "-c", TRAINS], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) <= modules_of("scipy.sparse.linalg")

@@ -4,11 +4,11 @@ import dataclasses
 import math
 
 import numpy as np
-import scipy
 
 from ..annotations import Mode
 from ..losses.problems import Problem
 from ..network import Network
+from ..parts_of_scipy import part_of_scipy
 from ..rules.classical import Constant
 from ..rules.guaranteed import Local, Sharp
 from ..rules.recursion import Recursion
@@ -248,8 +248,9 @@ def _fewest(count, shortest, longest):
     if not counts[best] < math.inf:
         return None
     low, high = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, GRID - 1)])
-    near = scipy.optimize.minimize_scalar(lambda power: min(count(math.exp(power)), 1e300), bounds=(low, high),
-                                          method="bounded", options={"xatol": 1e-4, "maxiter": 24})
+    near = part_of_scipy("optimize").minimize_scalar(
+        lambda power: min(count(math.exp(power)), 1e300), bounds=(low, high), method="bounded",
+        options={"xatol": 1e-4, "maxiter": 24})
     return math.exp(near.x) if near.fun < counts[best] else grid[best]
 
 

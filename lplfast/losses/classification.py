@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy
+import scipy.linalg
 
 from ..interrupts import look_up
 from ..linalg.factorization import factorize
@@ -16,6 +16,9 @@ from .row_loss import RowLoss
 __all__ = ["Classification"]
 
 U = float(np.finfo(float).eps) / 2
+
+# The least number above 0.
+LEAST = float(np.finfo(float).smallest_subnormal)
 
 # Of a Hessian block of more rows than this no eigenvalue is computed.
 LARGEST = 2000
@@ -132,7 +135,8 @@ class Classification(RowLoss):
     def _slopes_and_rounding(self, Z, targets, logits):
         # of the logits, and of the probabilities some 8 u more
         P = self._probabilities(Z)
-        return P - targets, self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + scipy.special.entr(P))
+        entropies = -P * np.log(np.maximum(P, LEAST))
+        return P - targets, self._tilt_bound(P, logits) + 8 * (self.shape[1] + 1) * U * (P + entropies)
 
     def _evaluation_rounding(self, Z, losses):
         # of exponentials, a logarithm and sums of m terms, relative to 1 or to the largest logit of a row

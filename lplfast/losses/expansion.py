@@ -3,10 +3,10 @@
 docs/theory.md, section 12.
 """
 
-import functools
 
 import numpy as np
 
+from ..once import once
 from .gram import sum_of_squares
 
 __all__ = ["Expansion", "column_hessian", "pieces"]
@@ -79,7 +79,7 @@ class Expansion:
         found[np.diag_indices_from(found)] += loss.l2
         return found
 
-    @functools.cached_property
+    @once
     def rounding(self):
         """A bound on what rounding may have done to the gradient, in the Frobenius norm."""
         loss, (N, n) = self.loss, self.loss._X.shape

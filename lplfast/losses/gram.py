@@ -1,13 +1,13 @@
 """`X.T X`, formed once, block by block, and what it proves of X. docs/theory.md, section 12."""
 
-import functools
 import math
 
 import numpy as np
-import scipy
+import scipy.linalg
 
 from ..linalg.factorization import is_graded
 from ..linalg.peaks import peaks
+from ..once import once
 from .curvature import exact_curvatures, rounded
 from .proof import SLACK, U, blocks, summing
 
@@ -51,11 +51,11 @@ class Gram:
         # sums of the Gram matrix, and LAPACK's eigenvalues of it: 10 p u of its norm
         self._off = (self._rounding + 10 * U * k + 8 * U) * float(np.trace(self.matrix))
 
-    @functools.cached_property
+    @once
     def _eigenvalues(self):
         return np.linalg.eigvalsh(self.matrix)[::-1]
 
-    @functools.cached_property
+    @once
     def largest(self):
         """An upper bound on s_max(X)^2."""
         exact = exact_curvatures(self._X, 1, 0.0) if self._may_be_diagonal() else None

@@ -7,9 +7,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import scipy
+import scipy.linalg
 
 from ..interrupts import look_up
+from ..parts_of_scipy import part_of_scipy
 from .expansion import Expansion
 
 __all__ = ["newton"]
@@ -194,11 +195,11 @@ class _ConjugateGradients:
         def precondition(u):
             return self.precondition(u.reshape(shape)).ravel()
 
-        from scipy.sparse.linalg import LinearOperator, cg
-        found, unfinished = cg(
-            LinearOperator((size, size), matvec=product, dtype=float), at.gradient.ravel() / norm,
+        sparse = part_of_scipy("sparse.linalg")
+        found, unfinished = sparse.cg(
+            sparse.LinearOperator((size, size), matvec=product, dtype=float), at.gradient.ravel() / norm,
             rtol=max(CLOSE, min(FAR, math.sqrt(left))), maxiter=4 * LONGEST if self.last else LONGEST,
-            M=LinearOperator((size, size), matvec=precondition, dtype=float))
+            M=sparse.LinearOperator((size, size), matvec=precondition, dtype=float))
         return None if unfinished and not self.last else self.project(found.reshape(shape)) * (norm / K)
 
     def goes_on(self, step, norm):

@@ -1,12 +1,12 @@
 """Losses l(W) of a matrix, with their constants: what two linear layers are trained on."""
 
-import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..annotations import Array, ArrayLike
 from ..markup import number, table_html
+from ..once import once
 from ..validation import as_count, as_number, as_shaped
 from .loss import Loss, digest
 from .low_rank import ByRank
@@ -189,7 +189,7 @@ class Problem(ByRank):
         with np.errstate(over="ignore", invalid="ignore"):
             return gradient if self.basis is None else self.basis @ gradient
 
-    @functools.cached_property
+    @once
     def fingerprint(self) -> str:
         """A digest of everything that the compiled loop knows of this problem: equal for equal problems alone."""
         return digest({"kernel": self.kernel.fingerprint, "basis": self.basis})

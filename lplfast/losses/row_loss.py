@@ -4,7 +4,6 @@ docs/theory.md, section 12.
 """
 
 import contextlib
-import functools
 import math
 import os
 import threading
@@ -15,6 +14,7 @@ import numpy as np
 from ..annotations import Array
 from ..interrupts import Cancelled, cancellable
 from ..linalg.factorization import factorize, rank_and_null
+from ..once import once
 from ..progress import solution_bar
 from ..threads import single_threaded_blas
 from ..validation import HUGE, as_number, as_offset, as_reduction
@@ -101,11 +101,11 @@ class RowLoss(Problem):
         if self.rank < n:
             self._unseen = null
 
-    @functools.cached_property
+    @once
     def _gram(self):
         return Gram(self._X)
 
-    @functools.cached_property
+    @once
     def _spectrum(self):
         """The singular values of X that are not 0."""
         with single_threaded_blas():
@@ -175,7 +175,7 @@ class RowLoss(Problem):
         """How far `minimum` may be from l*: ||gradient at minimizer||^2 / (2 mu), and what rounding may do to it."""
         return self._errors(self.kernel.uncertainty)[1] + self._minimum_rounding
 
-    @functools.cached_property
+    @once
     def _minimum_rounding(self):
         self.solve()
         with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):

@@ -5,6 +5,7 @@ import weakref
 
 from ..descent.history import COLUMNS
 from ..descent.state import LAYOUT
+from ..once import once
 from .history import HistoryUnderWay
 from .info import RunInfo
 from .outcome import outcome_message
@@ -14,23 +15,6 @@ __all__ = ["RunParts", "RunUnderWay"]
 
 PARTS = ("history", "status", "message", "network", "iterations", "checks", "counters", "facts", "continuation",
          "guarantee")
-
-
-class once:
-    """An attribute that is worked out when it is first asked for, as `functools.cached_property`.
-
-    Without its lock, which in Python 3.11 is one for all instances: runs on several threads would wait for each other.
-    """
-
-    def __init__(self, work_out):
-        self.work_out, self.__doc__ = work_out, work_out.__doc__
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, parts, owner):
-        found = vars(parts)[self.name] = self.work_out(parts)
-        return found
 
 
 class RunParts:
