@@ -15,9 +15,10 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, TANGENT, IMBALANCE, DESCENT, LOSS = (f"lplfast/{name}.pyx" for name in (
-    "spectral/spectral", "spectral/brackets", "spectral/certified", "spectral/eigenvalues", "spectral/tangent",
-    "spectral/imbalance", "descent/descent", "losses/quadratic"))
+SPECTRAL, BRACKETS, CERTIFIED, EIGENVALUES, ITERATIONS, TANGENT, IMBALANCE, DESCENT, LOSS = (
+    f"lplfast/{name}.pyx" for name in (
+        "spectral/spectral", "spectral/brackets", "spectral/certified", "spectral/eigenvalues", "spectral/iterations",
+        "spectral/tangent", "spectral/imbalance", "descent/descent", "losses/quadratic"))
 DRIFT, BUDGET, EVALUATION, UNDERFLOW, STOPPING = (f"lplfast/{name}.pxd" for name in (
     "spectral/brackets", "spectral/budget", "descent/evaluation", "descent/underflow", "descent/stopping"))
 CURVE = "lplfast/guarantees/curve.py"
@@ -88,7 +89,7 @@ MUTANTS = [
     (EIGENVALUES, "round_up_14_bits(found) + (4.0 * p + 20)", "round_up_14_bits(found) - (4.0 * p + 20)", ALLOWANCES),
     (EIGENVALUES, "error = 8.0 * q * U", "error = 0.0 * q * U", "tests/spectral/test_spectral.py -k fresh"),
     (EIGENVALUES, "(gram.inner + 10.0 * p", "(0 * gram.inner + 0.0 * p", "tests/spectral/test_spectral.py -k fresh"),
-    (EIGENVALUES, "length = sign * half + sqrt", "length = sign * half - sqrt", ALLOWANCES),
+    (ITERATIONS, "length = sign * half + sqrt", "length = sign * half - sqrt", ALLOWANCES),
     (TANGENT, "tangent.lower_drift / tangent.least * (1.0 + 2.0 * U)",
      "tangent.lower_drift / tangent.least * (1.0 - 2.0 * U)", ALLOWANCES),
     (TANGENT, "(tangent.hi + it.K * tangent.upper_drift) * (1.0 + 4.0 * U)",

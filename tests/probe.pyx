@@ -10,7 +10,7 @@ import numpy as np
 
 from lplfast.linalg cimport blas, cholesky as factors, extremes, passes, quartic, rounding, single, team
 from lplfast.rules cimport formulas
-from lplfast.spectral cimport brackets, eigenvalues, spectral, tangent
+from lplfast.spectral cimport brackets, eigenvalues, iterations, spectral, tangent
 from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
 from lplfast.losses cimport convexity
 from lplfast.losses.cross_entropy cimport CrossEntropy
@@ -295,9 +295,9 @@ def rayleigh_cg(double sign, double[:, ::1] M, v, double accuracy):
     """The Rayleigh quotient found, and where."""
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), work = room(4 * p)
-    cdef double quotient = eigenvalues.quotient_at(p, &M[0, 0], &x[0], &work[0])
-    eigenvalues.rayleigh_cg(p, sign, &M[0, 0], &x[0], &work[0], quotient, accuracy)
-    return eigenvalues.quotient_at(p, &M[0, 0], &x[0], &work[0]), np.asarray(x)
+    cdef double quotient = iterations.quotient_at(p, &M[0, 0], &x[0], &work[0])
+    iterations.rayleigh_cg(p, sign, &M[0, 0], &x[0], &work[0], quotient, accuracy)
+    return iterations.quotient_at(p, &M[0, 0], &x[0], &work[0]), np.asarray(x)
 
 
 def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accuracy):
@@ -356,13 +356,13 @@ def quotient(double[:, ::1] A, double[::1] x):
 def iterate_power(double[:, ::1] M, v, double accuracy):
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), w = room(p)
-    return eigenvalues.power_iterate(p, &M[0, 0], &x[0], &w[0], accuracy)
+    return iterations.power_iterate(p, &M[0, 0], &x[0], &w[0], accuracy)
 
 
 def iterate_inverse(double[:, ::1] M, v, double accuracy):
     cdef int p = M.shape[0]
     cdef double[::1] x = _copy(v), w = room(p), factor = room(factors.factor_size(p))
-    return eigenvalues.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
+    return iterations.inverse_iterate(p, &M[0, 0], &x[0], &w[0], &factor[0], accuracy)
 
 
 # brackets, spectral, tangent and the rules: functions of an iterate

@@ -120,12 +120,6 @@ cdef bint gram_extremes(const Matrix* A, Bracket* least, Bracket* greatest, doub
 cdef bint symmetric_extremes(const Gram* gram, int lwork, Bracket* least, Bracket* greatest,
                              double* work) noexcept nogil
 cdef bint svd_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil
-cdef double power_iterate(int p, const double* gram, double* v, double* w, double room) noexcept nogil
-cdef double inverse_iterate(int p, const double* gram, double* v, double* w, double* factor,
-                            double room) noexcept nogil
-cdef double quotient_at(int p, const double* gram, double* v, double* w) noexcept nogil
-cdef void rayleigh_cg(int p, double sign, const double* gram, double* v, double* work, double quotient,
-                      double room) noexcept nogil
 cdef double cholesky_excess(int p, double sign, const double* gram, double shift, double allowed, double* direction,
                             double* work) noexcept nogil
 cdef void breakdown(int p, Py_ssize_t at, const double* factor, double* direction) noexcept nogil

@@ -10,7 +10,8 @@ from ..iterate cimport Iterate, LayerExtremes, TrackedExtreme
 from ..linalg.passes cimport Motion
 from .brackets cimport Directions, directions_of, first_layer, gradient, product, second_layer
 from .budget cimport PROOF_WIDTH
-from .eigenvalues cimport Gram, Matrix, inverse_iterate, power_iterate, smaller_gram
+from .eigenvalues cimport Gram, Matrix, smaller_gram
+from .iterations cimport inverse_iterate, power_iterate
 from .spectral cimport Spectral, publish_brackets, renew_all
 
 

@@ -1,0 +1,1 @@
+# Of iterations, nothing that Python sees.
