@@ -46,10 +46,13 @@ cdef class Planned(Rule):
     """Steps with a guarantee, planned again as the run goes on.
 
     At its first step it plans as `guaranteed_rate` does, from the gap, the layers, mu and K: the schedule with fewest
-    guaranteed iterations to 1e-6 of the gap. Of a loss that is not squared `guaranteed_rate` knows more, where the
-    minimizer is and the curvature around it, and may promise fewer. Every four iterations it plans from the gap and the imbalance that the run has come to, and goes over to the
-    new plan if that promises to get there sooner: so it never takes longer than it has promised at first. There it
-    plans for the next 1e-6. Where nothing is guaranteed, its steps are those of `sharp`.
+    guaranteed iterations to 1e-6 of the gap. Every four iterations it plans from the gap and the imbalance that the run
+    has come to, and goes over to the new plan if that promises to get there sooner: so it never takes longer than it
+    has promised at first. There it plans for the next 1e-6. Where nothing is guaranteed, its steps are those of
+    `sharp`.
+
+    Of a loss that is not squared `guaranteed_rate` knows more, where the minimizer is and the curvature around it, and
+    may promise fewer iterations than this rule does at first.
 
     Examples
     --------
