@@ -3,7 +3,6 @@
 docs/theory.md, section 12.
 """
 
-
 import numpy as np
 
 from ..once import once

@@ -64,7 +64,8 @@ if sys.argv[1] == "its loop":
 else:
     assert "scipy.sparse.linalg" not in sys.modules
     solving.start()
-    while "scipy.sparse.linalg" not in sys.modules:     # the name is there from the beginning
+    # the name is there from the beginning
+    while "scipy.sparse.linalg" not in sys.modules and solving.is_alive():
         time.sleep(1e-4)
 while solving.is_alive():
     print(problem._kernel is None, forked(lambda: bool(np.isfinite(problem.minimum))))
