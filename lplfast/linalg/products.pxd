@@ -11,7 +11,7 @@ cdef extern from "linalg/products.h":
 
 cdef enum:
     # below so many multiplications, nothing gains over plain loops
-    SMALLEST = 200
+    SMALLEST = 48
     # up to so many, they beat a call of BLAS, and never meet the lock that some OpenBLAS builds take in dgemm
     SMALL = 1000
 

@@ -6,9 +6,11 @@ from units import close, exact_sum
 
 U = 2.0**-53
 
-# fused, in loops up to 1000 multiplications, beyond by BLAS; lanes of 8, the last of which may overlap
+# fused, in loops up to 1000 multiplications, beyond by BLAS, but from a million on fused again on some processors;
+# lanes of 8, the last of which may overlap
 SHAPES = [(1, 1, 1), (2, 7, 3), (3, 8, 9), (5, 9, 17), (9, 9, 3), (9, 3, 8), (10, 10, 10), (2, 70, 11),
-          (23, 30, 24), (24, 30, 23), (50, 52, 51), (52, 300, 40), (80, 81, 82)]
+          (23, 30, 24), (24, 30, 23), (50, 52, 51), (52, 300, 40), (80, 81, 82), (99, 103, 101),
+          (128, 250, 130), (200, 150, 160)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
