@@ -19,6 +19,13 @@
     1.0 / 720 + (r) * (1.0 / 5040 + (r) * (1.0 / 40320 + (r) * (1.0 / 362880 + (r) * (1.0 / 3628800 + (r) * (          \
     1.0 / 39916800 + (r) * (1.0 / 479001600 + (r) * (1.0 / 6227020800.0)))))))))))))
 
+#define lpl_excess LPL_KIND(lpl_excess)
+#define lpl_log1p LPL_KIND(lpl_log1p)
+#define LPL_KERNELS "linalg/elementary.h"
+#include "kinds.h"
+
+#elif defined(LPL_KERNELS)
+
 /* exp(c) - 1 - c and exp(c) for |c| <= 700: the one right to some 40 u, the other to 3 u */
 LPL_INLINE lpl_lanes lpl_excess(lpl_lanes c, lpl_lanes* exponential) {
     lpl_lanes z = c * 0x1.71547652b82fep0 + LPL_WHOLE, k = z - LPL_WHOLE;

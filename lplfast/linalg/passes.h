@@ -22,6 +22,21 @@ typedef struct { double moved_sq, slope, absolute, forms, bent_sq; } lpl_motion;
 #define LPL_PAIR (2 * LPL_PARTS)
 #define LPL_EACH_OF_A_PAIR for (c = 0; c < LPL_PAIR; c++)
 
+#define lpl_add_up_pair LPL_KIND(lpl_add_up_pair)
+#define lpl_add_up_chains LPL_KIND(lpl_add_up_chains)
+#define LPL_KERNELS "linalg/passes.h"
+#include "kinds.h"
+LPL_BEST(lpl_copy)
+LPL_BEST(lpl_square_sum)
+LPL_BEST(lpl_distance_sq)
+LPL_BEST(lpl_move)
+LPL_BEST(lpl_arrive)
+LPL_BEST(lpl_slope)
+LPL_BEST(lpl_fall)
+LPL_BEST(lpl_measure)
+
+#elif defined(LPL_KERNELS)
+
 LPL_INLINE double lpl_add_up_pair(lpl_lanes s[LPL_PAIR]) {
     ptrdiff_t c;
     LPL_EACH_PART
@@ -36,7 +51,7 @@ LPL_INLINE double lpl_add_up_chains(lpl_lanes s[LPL_CHAINS * LPL_PARTS]) {
     return lpl_add_up(s);
 }
 
-LPL_ANY_CPU void lpl_copy(ptrdiff_t size, const double* x, double* to) {
+LPL_KERNEL(void, lpl_copy)(ptrdiff_t size, const double* x, double* to) {
     ptrdiff_t i;
     for (i = 0; i + LPL_LANES <= size; i += LPL_LANES)
         LPL_PUT(to + i) = LPL_AT(x + i);
@@ -44,7 +59,7 @@ LPL_ANY_CPU void lpl_copy(ptrdiff_t size, const double* x, double* to) {
         to[i] = x[i];
 }
 
-LPL_ANY_CPU double lpl_square_sum(ptrdiff_t size, const double* x) {
+LPL_KERNEL(double, lpl_square_sum)(ptrdiff_t size, const double* x) {
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -63,7 +78,7 @@ LPL_ANY_CPU double lpl_square_sum(ptrdiff_t size, const double* x) {
     return sum;
 }
 
-LPL_ANY_CPU double lpl_distance_sq(ptrdiff_t size, const double* x, const double* y) {
+LPL_KERNEL(double, lpl_distance_sq)(ptrdiff_t size, const double* x, const double* y) {
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -81,7 +96,7 @@ LPL_ANY_CPU double lpl_distance_sq(ptrdiff_t size, const double* x, const double
     return sum;
 }
 
-LPL_ANY_CPU double lpl_move(ptrdiff_t size, const double* z, double eta, const double* g, double* to) {
+LPL_KERNEL(double, lpl_move)(ptrdiff_t size, const double* z, double eta, const double* g, double* to) {
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -108,7 +123,7 @@ LPL_ANY_CPU double lpl_move(ptrdiff_t size, const double* z, double eta, const d
     return sum;
 }
 
-LPL_ANY_CPU double lpl_arrive(ptrdiff_t size, const double* x, const double* z, double eta, const double* g,
+LPL_KERNEL(double, lpl_arrive)(ptrdiff_t size, const double* x, const double* z, double eta, const double* g,
                               double* to, double* moved_sq, double* off_sq) {
     double sum = 0.0, moved = 0.0, off = 0.0;
     ptrdiff_t start, i, c;
@@ -139,7 +154,7 @@ LPL_ANY_CPU double lpl_arrive(ptrdiff_t size, const double* x, const double* z, 
     return sum;
 }
 
-LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, const double* y, double* g,
+LPL_KERNEL(double, lpl_slope)(ptrdiff_t size, const double* d, const double* x, const double* y, double* g,
                              double* x_sq, double* g_sq) {
     double sum = 0.0, xs = 0.0, gs = 0.0;
     ptrdiff_t start, i, c;
@@ -169,7 +184,7 @@ LPL_ANY_CPU double lpl_slope(ptrdiff_t size, const double* d, const double* x, c
     return sum;
 }
 
-LPL_ANY_CPU double lpl_fall(ptrdiff_t size, const double* d, const double* x, const double* y, const double* z,
+LPL_KERNEL(double, lpl_fall)(ptrdiff_t size, const double* d, const double* x, const double* y, const double* z,
                             double* absolute) {
     double sum = 0.0, all = 0.0;
     ptrdiff_t start, i, c;
@@ -195,7 +210,7 @@ LPL_ANY_CPU double lpl_fall(ptrdiff_t size, const double* d, const double* x, co
     return sum;
 }
 
-LPL_ANY_CPU void lpl_measure(ptrdiff_t size, const double* W, const double* W_new, const double* G,
+LPL_KERNEL(void, lpl_measure)(ptrdiff_t size, const double* W, const double* W_new, const double* G,
                              const double* d, lpl_motion* motion) {
     lpl_motion sum = {0.0, 0.0, 0.0, 0.0, 0.0};
     ptrdiff_t start, i, c;

@@ -9,6 +9,33 @@
    in each of these calls, in which two threads of small problems would meet. */
 #define LPL_FEW_ROWS 24
 
+/* ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)) of the eight sums in `s`, of each of LPL_LANES such `s` */
+#if LPL_LANES == 8
+  #define LPL_HALVES(a, b) (LPL_PICK(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + LPL_PICK(a, b, 4, 5, 6, 7, 12, 13, 14, 15))
+  #define LPL_QUARTERS(a, b) (LPL_PICK(a, b, 0, 1, 4, 5, 8, 9, 12, 13) + LPL_PICK(a, b, 2, 3, 6, 7, 10, 11, 14, 15))
+LPL_INLINE lpl_lanes lpl_add_up_each(lpl_lanes s[LPL_LANES][LPL_PARTS]) {
+    lpl_lanes p = LPL_QUARTERS(LPL_HALVES(s[0][0], s[1][0]), LPL_HALVES(s[2][0], s[3][0]));
+    lpl_lanes q = LPL_QUARTERS(LPL_HALVES(s[4][0], s[5][0]), LPL_HALVES(s[6][0], s[7][0]));
+    return LPL_PICK(p, q, 0, 2, 4, 6, 8, 10, 12, 14) + LPL_PICK(p, q, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+#elif LPL_LANES == 4
+  #define LPL_HALVES(a, b) (LPL_PICK(a, b, 0, 1, 4, 5) + LPL_PICK(a, b, 2, 3, 6, 7))
+LPL_INLINE lpl_lanes lpl_add_up_each(lpl_lanes s[LPL_LANES][LPL_PARTS]) {
+    lpl_lanes p = LPL_HALVES(s[0][0] + s[0][1], s[1][0] + s[1][1]);
+    lpl_lanes q = LPL_HALVES(s[2][0] + s[2][1], s[3][0] + s[3][1]);
+    return LPL_PICK(p, q, 0, 2, 4, 6) + LPL_PICK(p, q, 1, 3, 5, 7);
+}
+#elif LPL_LANES == 2
+LPL_INLINE lpl_lanes lpl_add_up_each(lpl_lanes s[LPL_LANES][LPL_PARTS]) {
+    lpl_lanes p = (s[0][0] + s[0][2]) + (s[0][1] + s[0][3]), q = (s[1][0] + s[1][2]) + (s[1][1] + s[1][3]);
+    return LPL_PICK(p, q, 0, 2) + LPL_PICK(p, q, 1, 3);
+}
+#else
+LPL_INLINE lpl_lanes lpl_add_up_each(lpl_lanes s[LPL_LANES][LPL_PARTS]) {
+    return ((s[0][0] + s[0][4]) + (s[0][2] + s[0][6])) + ((s[0][1] + s[0][5]) + (s[0][3] + s[0][7]));
+}
+#endif
+
 /* C = A @ B.T, of as many entries at once as there are lanes: each is eight sums, added up in the end. Where fewer are
    left, the last one is computed several times. */
 LPL_ANY_CPU void lpl_small_nt(int n, int k, int m, const double* A, const double* B, double* C) {

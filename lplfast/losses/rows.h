@@ -21,9 +21,6 @@
 #define LPL_GREATER(a, b) LPL_CHOOSE((b) > (a), b, a)
 #define LPL_LESSER(a, b) LPL_CHOOSE((b) < (a), b, a)
 
-/* in one order, however many lanes there are */
-LPL_INLINE double lpl_sum_of_rows(const double* s) { return lpl_add_up((const lpl_lanes*) s); }
-
 LPL_INLINE double lpl_largest_of_rows(const double* s) {
     double largest = s[0];
     int r;
@@ -60,27 +57,6 @@ LPL_ANY_CPU void lpl_from_tiles(ptrdiff_t rows, int m, const double* T, double* 
         }
 }
 
-LPL_ANY_CPU void lpl_move_tiles(ptrdiff_t tiles, int m, const double* D, double eta, const double* moves, double* to) {
-    ptrdiff_t i, l, size = (ptrdiff_t) m * LPL_TILE;
-    for (i = 0; i < tiles; i++, D += size, to += size, moves += 2 * size)
-        for (l = 0; l < size; l += LPL_LANES)
-            LPL_PUT(to + l) = LPL_AT(D + l) - eta * (LPL_AT(moves + l) - eta * LPL_AT(moves + size + l));
-}
-
-LPL_ANY_CPU double lpl_slope_of_tiles(ptrdiff_t tiles, int m, const double* R, double eta, const double* moves) {
-    double sums[LPL_TILE] = {0.0};
-    ptrdiff_t i, l;
-    int j;
-    for (i = 0; i < tiles; i++, R += m * LPL_TILE, moves += 2 * m * LPL_TILE)
-        LPL_EACH_ROW {
-            lpl_lanes s = LPL_ZERO;
-            for (j = 0; j < m; j++)
-                s += LPL_COLUMN(R, j) * (2.0 * eta * LPL_COLUMN(moves, m + j) - LPL_COLUMN(moves, j));
-            LPL_PUT(sums + l) += s;
-        }
-    return lpl_sum_of_rows(sums);
-}
-
 /* Beyond it products of probabilities and exponentials may leave float64. */
 #define LPL_FAR 600.0
 
@@ -107,9 +83,63 @@ static double lpl_tilt_far(int m, const double* logs, const double* P, const dou
     return S;
 }
 
+/* What is remembered of a row for a whole ray, along which its logits move by u = -eta a + eta^2 c: moments and ranges
+   of a and c under p. */
+enum { LPL_V_AA, LPL_V_AC, LPL_V_CC, LPL_LEAD_A, LPL_LEAD_C, LPL_RANGE_A, LPL_RANGE_C, LPL_SUMMARY };
+
+/* `lpl_two_points` for b > LPL_FAR: 1 + b beside exp(b) is nothing, and exp(b) may leave float64. */
+static double lpl_two_points_far(double v, double b) {
+    double square = b * b, other = -v / b, lead = b + log(v / (square + v)), rest;
+    if (!(v > 0.0))
+        return 0.0;
+    rest = 1.0 + square / (square + v) * (exp(other) - 1.0 - other);
+    return lead > 0.0 ? lead + log1p(rest * exp(-lead)) : log(rest + exp(lead));
+}
+
+#define lpl_sum_of_rows LPL_KIND(lpl_sum_of_rows)
+#define lpl_two_points LPL_KIND(lpl_two_points)
+#define lpl_growth LPL_KIND(lpl_growth)
+#define LPL_KERNELS "losses/rows.h"
+#include "linalg/kinds.h"
+LPL_BEST(lpl_move_tiles)
+LPL_BEST(lpl_slope_of_tiles)
+LPL_BEST(lpl_tilt)
+LPL_BEST(lpl_spread)
+LPL_BEST(lpl_summarize)
+LPL_BEST(lpl_growth_of_rows)
+LPL_BEST(lpl_growth_of_pairs)
+LPL_BEST(lpl_bend_of_pairs)
+LPL_BEST(lpl_spread_of_pairs)
+
+#elif defined(LPL_KERNELS)
+
+/* in one order, however many lanes there are */
+LPL_INLINE double lpl_sum_of_rows(const double* s) { return lpl_add_up((const lpl_lanes*) s); }
+
+LPL_KERNEL(void, lpl_move_tiles)(ptrdiff_t tiles, int m, const double* D, double eta, const double* moves, double* to) {
+    ptrdiff_t i, l, size = (ptrdiff_t) m * LPL_TILE;
+    for (i = 0; i < tiles; i++, D += size, to += size, moves += 2 * size)
+        for (l = 0; l < size; l += LPL_LANES)
+            LPL_PUT(to + l) = LPL_AT(D + l) - eta * (LPL_AT(moves + l) - eta * LPL_AT(moves + size + l));
+}
+
+LPL_KERNEL(double, lpl_slope_of_tiles)(ptrdiff_t tiles, int m, const double* R, double eta, const double* moves) {
+    double sums[LPL_TILE] = {0.0};
+    ptrdiff_t i, l;
+    int j;
+    for (i = 0; i < tiles; i++, R += m * LPL_TILE, moves += 2 * m * LPL_TILE)
+        LPL_EACH_ROW {
+            lpl_lanes s = LPL_ZERO;
+            for (j = 0; j < m; j++)
+                s += LPL_COLUMN(R, j) * (2.0 * eta * LPL_COLUMN(moves, m + j) - LPL_COLUMN(moves, j));
+            LPL_PUT(sums + l) += s;
+        }
+    return lpl_sum_of_rows(sums);
+}
+
 /* With c = d - <P, d> and S = <P, exp(c) - 1 - c>, a sum of positive numbers, what is returned is the sum of log1p(S),
    and p - P = P (exp(c) - 1 - S) / (1 + S): neither cancels, however small d is. */
-LPL_ANY_CPU double lpl_tilt(ptrdiff_t tiles, int m, const double* logs, const double* P, double* D, double* p,
+LPL_KERNEL(double, lpl_tilt)(ptrdiff_t tiles, int m, const double* logs, const double* P, double* D, double* p,
                             double* spare, double* R_sq, double* off) {
     double sums[LPL_TILE] = {0.0}, squares[LPL_TILE] = {0.0}, beyond[LPL_TILE], far_gap = 0.0;
     double* c_far = spare + (ptrdiff_t) m * LPL_TILE;
@@ -166,7 +196,7 @@ LPL_ANY_CPU double lpl_tilt(ptrdiff_t tiles, int m, const double* logs, const do
     return lpl_sum_of_rows(sums) + far_gap;
 }
 
-LPL_ANY_CPU double lpl_spread(ptrdiff_t tiles, int m, const double* P, const double* D, double* bent) {
+LPL_KERNEL(double, lpl_spread)(ptrdiff_t tiles, int m, const double* P, const double* D, double* bent) {
     double sums[LPL_TILE] = {0.0}, widest[LPL_TILE] = {0.0};
     ptrdiff_t i, l;
     int j;
@@ -191,11 +221,7 @@ LPL_ANY_CPU double lpl_spread(ptrdiff_t tiles, int m, const double* P, const dou
     return lpl_largest_of_rows(widest);
 }
 
-/* What is remembered of a row for a whole ray, along which its logits move by u = -eta a + eta^2 c: moments and ranges
-   of a and c under p. */
-enum { LPL_V_AA, LPL_V_AC, LPL_V_CC, LPL_LEAD_A, LPL_LEAD_C, LPL_RANGE_A, LPL_RANGE_C, LPL_SUMMARY };
-
-LPL_ANY_CPU double lpl_summarize(ptrdiff_t tiles, int m, const double* p, const double* moves, double* to) {
+LPL_KERNEL(double, lpl_summarize)(ptrdiff_t tiles, int m, const double* p, const double* moves, double* to) {
     double sums[LPL_TILE] = {0.0};
     ptrdiff_t i, l;
     int j;
@@ -250,15 +276,6 @@ LPL_INLINE lpl_lanes lpl_two_points(lpl_lanes v, lpl_lanes b) {
     return LPL_CHOOSE(b > 0.0, LPL_CHOOSE(v > 0.0, e, none), none);
 }
 
-/* The same for b > LPL_FAR: 1 + b beside exp(b) is nothing, and exp(b) may leave float64. */
-static double lpl_two_points_far(double v, double b) {
-    double square = b * b, other = -v / b, lead = b + log(v / (square + v)), rest;
-    if (!(v > 0.0))
-        return 0.0;
-    rest = 1.0 + square / (square + v) * (exp(other) - 1.0 - other);
-    return lead > 0.0 ? lead + log1p(rest * exp(-lead)) : log(rest + exp(lead));
-}
-
 /* Of eight rows: by variance and largest value, or by the range (Hoeffding), whichever says less. */
 LPL_INLINE lpl_lanes lpl_growth(const double* v, const double* b, lpl_lanes by_range) {
     double found[LPL_LANES];
@@ -270,7 +287,7 @@ LPL_INLINE lpl_lanes lpl_growth(const double* v, const double* b, lpl_lanes by_r
     return LPL_LESSER(by_range, LPL_AT(found));
 }
 
-LPL_ANY_CPU double lpl_growth_of_rows(ptrdiff_t tiles, const double* summary, double eta, double rho) {
+LPL_KERNEL(double, lpl_growth_of_rows)(ptrdiff_t tiles, const double* summary, double eta, double rho) {
     double sums[LPL_TILE] = {0.0}, v[LPL_LANES], b[LPL_LANES];
     ptrdiff_t i, l;
     for (i = 0; i < tiles; i++, summary += LPL_SUMMARY * LPL_TILE)
@@ -290,7 +307,7 @@ LPL_ANY_CPU double lpl_growth_of_rows(ptrdiff_t tiles, const double* summary, do
 }
 
 /* Of two values, variance and largest value are known at every eta. */
-LPL_ANY_CPU double lpl_growth_of_pairs(ptrdiff_t tiles, int m, const double* p, const double* moves, double eta,
+LPL_KERNEL(double, lpl_growth_of_pairs)(ptrdiff_t tiles, int m, const double* p, const double* moves, double eta,
                                        double rho) {
     double sums[LPL_TILE] = {0.0}, v[LPL_LANES], b[LPL_LANES];
     ptrdiff_t i, l;
@@ -307,7 +324,7 @@ LPL_ANY_CPU double lpl_growth_of_pairs(ptrdiff_t tiles, int m, const double* p, 
     return lpl_sum_of_rows(sums);
 }
 
-LPL_ANY_CPU double lpl_bend_of_pairs(ptrdiff_t tiles, int m, const double* p, const double* moves) {
+LPL_KERNEL(double, lpl_bend_of_pairs)(ptrdiff_t tiles, int m, const double* p, const double* moves) {
     double sums[LPL_TILE] = {0.0};
     ptrdiff_t i, l;
     int j;
@@ -320,7 +337,7 @@ LPL_ANY_CPU double lpl_bend_of_pairs(ptrdiff_t tiles, int m, const double* p, co
 }
 
 /* Of pairs of logits 0 and d: the largest |d|, and their quadratic forms. */
-LPL_ANY_CPU double lpl_spread_of_pairs(ptrdiff_t tiles, int m, const double* P, const double* D, double* bent) {
+LPL_KERNEL(double, lpl_spread_of_pairs)(ptrdiff_t tiles, int m, const double* P, const double* D, double* bent) {
     double sums[LPL_TILE] = {0.0}, widest[LPL_TILE] = {0.0};
     ptrdiff_t i, l;
     for (i = 0; i < tiles * m; i++, P += 2 * LPL_TILE, D += LPL_TILE)

@@ -19,7 +19,8 @@ import lplfast
 
 U = 2.0**-53
 PACKAGE = pathlib.Path(lplfast.__file__).parent
-HEADERS = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.h"))
+# but the one that headers include in order to be included again
+HEADERS = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.h") if path.name != "kinds.h")
 BLOCK = 32  # small, so that few numbers make several
 CC = shlex.split(sysconfig.get_config_var("CC"))
 FLAGS = ["-std=gnu99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi", "-Werror", f"-I{PACKAGE}",
@@ -92,9 +93,38 @@ def test_a_header_needs_no_other_and_compiles_without_a_warning(name, lanes, tmp
     compiled(f'#include "{name}"\nint nothing;\n', tmp_path / "alone.o", "-c", f"-DLPL_LANES={lanes}")
 
 
-def test_a_block_has_to_be_said(tmp_path):
-    with pytest.raises(AssertionError, match="expected LPL_BLOCK"):
-        compiled('#include "linalg/passes.h"\n', tmp_path / "alone.o", "-c", "-ULPL_BLOCK", "-fmax-errors=1")
+@pytest.mark.parametrize(("header", "missing"), [("passes", "LPL_BLOCK"), ("kinds", "LPL_KERNELS")])
+def test_what_a_header_needs_has_to_be_said(header, missing, tmp_path):
+    with pytest.raises(AssertionError, match=f"expected {missing}"):
+        compiled(f'#include "linalg/{header}.h"\n', tmp_path / "alone.o", "-c", "-ULPL_BLOCK", "-fmax-errors=1")
+
+
+def test_kinds_of_processors(tmp_path):
+    """A kernel is there for each kind, to the same bits, and its plain name is the one for this processor."""
+    kinds = {2: "_in_two", 4: "_in_four", 8: "_in_eight", 0: ""}
+    source = '#include "linalg/passes.h"\n#ifdef LPL_KINDS\n' + "".join(
+        f"double outside_{lanes}(ptrdiff_t size, const double* x, const double* y, double* to) {{"
+        f" return lpl_move{name}(size, x, 0.3, y, to); }}\n" for lanes, name in kinds.items()) + """
+        int lpl_lanes_here(void) { return lpl_best_lanes(); }
+        int lpl_lanes_taken(void) {
+            __typeof__(lpl_move_here()) taken = lpl_move_here();
+            return taken == lpl_move_in_eight ? 8 : taken == lpl_move_in_four ? 4 : taken == lpl_move_in_two ? 2 : 0;
+        }
+        #else
+        int lpl_lanes_here(void) { return 0; }
+        #endif
+    """
+    kernels = ctypes.CDLL(str(compiled(source, tmp_path / "kinds.so", "-shared", "-fPIC")))
+    here = kernels.lpl_lanes_here()
+    if not here:
+        pytest.skip("this compiler makes one kind")
+    assert kernels.lpl_lanes_taken() == here
+    x, y = np.random.default_rng(0).standard_normal((2, 1003))
+    found = []
+    for lanes in (lanes for lanes in kinds if lanes <= here):
+        to = np.empty(x.size)
+        found.append((call(getattr(kernels, f"outside_{lanes}"), length(x), x, y, to, result=ctypes.c_double), *to))
+    assert len(set(found)) == 1
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,0 +1,49 @@
+/* The kernels of one header, LPL_KERNELS, for each kind of processor, in as many lanes as its registers hold.
+
+   A header whose kernels gain by registers of eight doubles includes this file, which includes the header once more for
+   each kind: it then defines its kernels and nothing else, with LPL_KERNEL, and names what else takes lanes by LPL_KIND.
+   After that LPL_BEST(name) declares each kernel under its plain name: the one for this processor, which the dynamic
+   linker asks for when the program is loaded. The same kernels are in one kind, that of the compiler's options, where
+   there is no such linker, and where lanes.h is told how many lanes there are.
+
+   No include guard: once for each header. */
+
+#ifndef LPL_KERNELS
+  #error "expected LPL_KERNELS, the header whose kernels these are"
+#endif
+
+#ifdef LPL_KINDS
+  #undef LPL_KIND
+  #undef LPL_LANES
+
+  #pragma GCC push_options
+  #pragma GCC target("arch=x86-64-v4")
+  #define LPL_KIND(name) name##_in_eight
+  #define LPL_LANES 8
+  #include LPL_KERNELS
+  #undef LPL_KIND
+  #undef LPL_LANES
+  #pragma GCC pop_options
+
+  #pragma GCC push_options
+  #pragma GCC target("avx2")
+  #define LPL_KIND(name) name##_in_four
+  #define LPL_LANES 4
+  #include LPL_KERNELS
+  #undef LPL_KIND
+  #undef LPL_LANES
+  #pragma GCC pop_options
+
+  #define LPL_KIND(name) name##_in_two
+  #define LPL_LANES 2
+  #include LPL_KERNELS
+  #undef LPL_KIND
+  #undef LPL_LANES
+
+  #define LPL_KIND(name) name
+  #define LPL_LANES LPL_LANES_OF_CLONES
+#else
+  #include LPL_KERNELS
+#endif
+
+#undef LPL_KERNELS
