@@ -13,8 +13,10 @@
 
 #include "lanes.h"
 
-/* the longest sum, where B has to be turned */
+/* the longest sum, where B has to be turned, and so many numbers of B at a time: some 50 KB, about the cache next to the
+   processor */
 #define LPL_FUSED_LENGTH 256
+#define LPL_FUSED_PANEL (24 * LPL_FUSED_LENGTH)
 
 #ifdef LPL_FUSED
 
@@ -143,11 +145,11 @@ LPL_INLINE int lpl_fours_of_a_tile(int fours, int most, int in_one) {
 }
 
 #define LPL_FUSED_PRODUCT(most, in_one, CASES) { \
-    double panel[most * LPL_FOUR * LPL_FUSED_LENGTH]; \
+    double panel[LPL_FUSED_PANEL]; \
     const double* from; \
     ptrdiff_t fours = (m + LPL_FOUR - 1) / LPL_FOUR, apart = m, rows, last, b_last, i, j, l, next, done; \
-    int r, v; \
-    switch (lpl_fours_of_a_tile((int) fours, most, in_one)) { CASES } \
+    int r, v, at_most = turned && most * LPL_FOUR * k > LPL_FUSED_PANEL ? (int) (LPL_FUSED_PANEL / (LPL_FOUR * k)) : most; \
+    switch (lpl_fours_of_a_tile((int) fours, at_most, in_one)) { CASES } \
     }
 
 /* C = A @ B, or A @ B.T (`turned`): of at least three rows and four columns, and in the second case sums of at least four
