@@ -62,4 +62,5 @@ def tables(quick):
     yield Table("bare", "The limit: three dgemm calls a step at the compressed width k", rows, notes=(
         "lplfast: the loop alone with all columns, certified, from compressed layers. bare: W1 W2, G W2.T, W1.T G by\n"
         "scipy.linalg.cython_blas.dgemm from Cython. lplfast has kernels of its own for products of up to some\n"
-        "forty rows and columns, bare has not." + ("\nQuick: without n=m=h=512." if quick else "")))
+        "forty rows and columns, on some processors some hundred; bare has not."
+        + ("\nQuick: without n=m=h=512." if quick else "")))

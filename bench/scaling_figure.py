@@ -109,7 +109,8 @@ def _share(ax, found):
         ax.annotate(said, (_flops(rows[0]), rows[0].ratio), xytext=(3 if ha == "left" else -3, 2), ha=ha,
                     textcoords="offset points", fontsize=7)
     ax.axhline(1, **BARE)
-    ax.set(ylim=(0.9, 1.4 * ax.get_ylim()[1]))
+    lowest, highest = ax.get_ylim()
+    ax.set(ylim=(min(0.9, lowest), 1.4 * highest))
     ax.set(xlabel="operations of its products, $6nmk$", ylabel="time over that of the products")
 
 
