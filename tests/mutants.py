@@ -289,7 +289,7 @@ MUTANTS = [
     (TILES, "share(p.strips, strip_of_pass", "share(p.strips - 1, strip_of_pass", TEAMS),
     (FUSED_H, "j = next + columns <= fours * LPL_FOUR ? next : fours * LPL_FOUR - columns;", "j = next;", HEADS_FUSED),
     (FUSED_H, "last = (m - j < columns ? m - j : columns)", "last = columns", HEADS_FUSED),
-    (FUSED_H, ": last + v * LPL_FOUR - (columns - last_width))", ": last)", HEADS_FUSED),
+    (FUSED_H, "v < b_last ? 0 : last - b_last", "0", HEADS_FUSED),
     (FUSED_H, "i = done + rows <= n ? done : n - rows;", "i = done;", HEADS_FUSED),
     (FUSED_H, ": (n - done) % 4 ? 3 : 4;", ": n % 4 ? 3 : 4; if (rows == 3) done++;", HEADS_FUSED),
     (FUSED_H, "case 2: if (m < 2 * LPL_FOUR)", "case 2: if (m < LPL_FOUR)", HEADS_FUSED),

@@ -49,7 +49,7 @@ static inline void lpl_turn_four(ptrdiff_t k, const double* B, ptrdiff_t apart, 
 
 /* Where register v of V + H begins: the last one may be among those before. */
 #define LPL_BEGINS(v, V, H, last) \
-    ((v) == (V) + (H) - 1 ? (last) : 2 * LPL_FOUR * ((v) < (V) ? (v) : (V)) + LPL_FOUR * ((v) < (V) ? 0 : (v) - (V)))
+    ((v) == (V) + (H) - 1 ? (last) : LPL_FOUR * ((v) < (V) ? 2 * (v) : (V) + (v)))
 
 /* R rows of C from row i on; entry l of row i of A is A[i * row + l * step]. Without registers of eight, nothing is left
    of what is said of them. */
@@ -95,20 +95,18 @@ static inline void lpl_turn_four(ptrdiff_t k, const double* B, ptrdiff_t apart, 
 
 /* All tiles of so many columns: of ten rows where that comes out even, or of eight, if their sums fit into registers (the
    more rows, the less often B is read), of four, or three, the last of which may be among those before. */
-#define LPL_FUSED_TILES(V, H, tall) { \
+#define LPL_FUSED_TILES(V, H) { \
     const ptrdiff_t columns = LPL_FOUR * (2 * V + H), last_width = H ? LPL_FOUR : 2 * LPL_FOUR; \
     for (next = 0; next < m; next += columns) { \
         /* as many fours before the end as the tile has */ \
         j = next + columns <= fours * LPL_FOUR ? next : fours * LPL_FOUR - columns; \
         last = (m - j < columns ? m - j : columns) - last_width; \
         if (turned) { \
-            for (v = 0; v < 2 * V + H; v++) \
-                lpl_turn_four(k, B + (j + (v * LPL_FOUR < columns - last_width ? v * LPL_FOUR \
-                                           : last + v * LPL_FOUR - (columns - last_width))) * k, \
-                              columns, panel + v * LPL_FOUR); \
+            b_last = columns - last_width; \
+            for (v = 0; v < columns; v += LPL_FOUR) \
+                lpl_turn_four(k, B + (j + v + (v < b_last ? 0 : last - b_last)) * k, columns, panel + v); \
             from = panel; \
             apart = columns; \
-            b_last = columns - last_width; \
         } else { \
             from = B + j; \
             b_last = last; \
@@ -144,7 +142,9 @@ LPL_INLINE int lpl_fours_of_a_tile(int fours, int most, int in_one) {
     return best;
 }
 
-#define LPL_FUSED_PRODUCT(most, in_one, CASES) { \
+/* `tall`: of how many registers in a row a tile may have eight rows; of fewer, ten */
+#define LPL_FUSED_PRODUCT(most, in_one, tall_, CASES) { \
+    const int tall = tall_; \
     double panel[LPL_FUSED_PANEL]; \
     const double* from; \
     ptrdiff_t fours = (m + LPL_FOUR - 1) / LPL_FOUR, apart = m, rows, last, b_last, i, j, l, next, done; \
@@ -158,20 +158,20 @@ LPL_INLINE int lpl_fours_of_a_tile(int fours, int most, int in_one) {
 __attribute__((target("avx512f,avx512vl,avx2,fma"), unused))
 static void lpl_fused_wide(ptrdiff_t n, ptrdiff_t k, ptrdiff_t m, const double* A, ptrdiff_t row, ptrdiff_t step,
                            const double* B, int turned, double* C)
-    LPL_FUSED_PRODUCT(12, 2, case 1: LPL_FUSED_TILES(0, 1, 3) break;
+    LPL_FUSED_PRODUCT(12, 2, 3, case 1: LPL_FUSED_TILES(0, 1) break;
                       /* of eight columns, which fewer would not fill */
-                      case 2: if (m < 2 * LPL_FOUR) LPL_FUSED_TILES(0, 2, 3) else LPL_FUSED_TILES(1, 0, 3) break;
-                      case 3: LPL_FUSED_TILES(1, 1, 3) break; case 4: LPL_FUSED_TILES(2, 0, 3) break;
-                      case 5: LPL_FUSED_TILES(2, 1, 3) break; case 6: LPL_FUSED_TILES(3, 0, 3) break;
-                      case 7: LPL_FUSED_TILES(3, 1, 3) break; case 8: LPL_FUSED_TILES(4, 0, 3) break;
-                      case 9: LPL_FUSED_TILES(4, 1, 3) break; case 10: LPL_FUSED_TILES(5, 0, 3) break;
-                      case 11: LPL_FUSED_TILES(5, 1, 3) break; default: LPL_FUSED_TILES(6, 0, 3))
+                      case 2: if (m < 2 * LPL_FOUR) LPL_FUSED_TILES(0, 2) else LPL_FUSED_TILES(1, 0) break;
+                      case 3: LPL_FUSED_TILES(1, 1) break; case 4: LPL_FUSED_TILES(2, 0) break;
+                      case 5: LPL_FUSED_TILES(2, 1) break; case 6: LPL_FUSED_TILES(3, 0) break;
+                      case 7: LPL_FUSED_TILES(3, 1) break; case 8: LPL_FUSED_TILES(4, 0) break;
+                      case 9: LPL_FUSED_TILES(4, 1) break; case 10: LPL_FUSED_TILES(5, 0) break;
+                      case 11: LPL_FUSED_TILES(5, 1) break; default: LPL_FUSED_TILES(6, 0))
 
 __attribute__((target("avx2,fma"), unused))
 static void lpl_fused_half(ptrdiff_t n, ptrdiff_t k, ptrdiff_t m, const double* A, ptrdiff_t row, ptrdiff_t step,
                            const double* B, int turned, double* C)
-    LPL_FUSED_PRODUCT(3, 1, case 1: LPL_FUSED_TILES(0, 1, 1) break; case 2: LPL_FUSED_TILES(0, 2, 1) break;
-                      default: LPL_FUSED_TILES(0, 3, 1))
+    LPL_FUSED_PRODUCT(3, 1, 1, case 1: LPL_FUSED_TILES(0, 1) break; case 2: LPL_FUSED_TILES(0, 2) break;
+                      default: LPL_FUSED_TILES(0, 3))
 
 #endif
 

@@ -13,6 +13,8 @@
 #endif
 
 #ifdef LPL_KINDS
+  #pragma push_macro("LPL_KIND")
+  #pragma push_macro("LPL_LANES")
   #undef LPL_KIND
   #undef LPL_LANES
 
@@ -37,11 +39,10 @@
   #define LPL_KIND(name) name##_in_two
   #define LPL_LANES 2
   #include LPL_KERNELS
-  #undef LPL_KIND
-  #undef LPL_LANES
 
-  #define LPL_KIND(name) name
-  #define LPL_LANES LPL_LANES_OF_CLONES
+  /* as they were, for the clones */
+  #pragma pop_macro("LPL_LANES")
+  #pragma pop_macro("LPL_KIND")
 #else
   #include LPL_KERNELS
 #endif

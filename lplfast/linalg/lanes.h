@@ -54,11 +54,6 @@
 
 #ifdef LPL_KINDS
   #define LPL_KERNEL(type, name) static __attribute__((unused)) type LPL_KIND(name)
-  #ifdef __AVX512F__
-    #define LPL_LANES_OF_CLONES 8
-  #else
-    #define LPL_LANES_OF_CLONES 4
-  #endif
   /* how many lanes are best here: asked while the program is being loaded, when no sanitizer can look on */
   #define LPL_AT_LOADING static __attribute__((unused, no_sanitize("address", "undefined", "thread")))
 LPL_AT_LOADING int lpl_best_lanes(void) {

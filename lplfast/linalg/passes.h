@@ -124,7 +124,7 @@ LPL_KERNEL(double, lpl_move)(ptrdiff_t size, const double* z, double eta, const 
 }
 
 LPL_KERNEL(double, lpl_arrive)(ptrdiff_t size, const double* x, const double* z, double eta, const double* g,
-                              double* to, double* moved_sq, double* off_sq) {
+                               double* to, double* moved_sq, double* off_sq) {
     double sum = 0.0, moved = 0.0, off = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -155,7 +155,7 @@ LPL_KERNEL(double, lpl_arrive)(ptrdiff_t size, const double* x, const double* z,
 }
 
 LPL_KERNEL(double, lpl_slope)(ptrdiff_t size, const double* d, const double* x, const double* y, double* g,
-                             double* x_sq, double* g_sq) {
+                              double* x_sq, double* g_sq) {
     double sum = 0.0, xs = 0.0, gs = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -185,7 +185,7 @@ LPL_KERNEL(double, lpl_slope)(ptrdiff_t size, const double* d, const double* x, 
 }
 
 LPL_KERNEL(double, lpl_fall)(ptrdiff_t size, const double* d, const double* x, const double* y, const double* z,
-                            double* absolute) {
+                             double* absolute) {
     double sum = 0.0, all = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -211,7 +211,7 @@ LPL_KERNEL(double, lpl_fall)(ptrdiff_t size, const double* d, const double* x, c
 }
 
 LPL_KERNEL(void, lpl_measure)(ptrdiff_t size, const double* W, const double* W_new, const double* G,
-                             const double* d, lpl_motion* motion) {
+                              const double* d, lpl_motion* motion) {
     lpl_motion sum = {0.0, 0.0, 0.0, 0.0, 0.0};
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {

@@ -21,7 +21,9 @@ cdef double LAID_OUT_WELL = 4.5e6
 cdef bint fused_pays(Kind kind, double work) noexcept nogil:
     if work <= (FUSED_MOST_TURNED if kind == NT else FUSED_MOST):
         return True
-    return (LAID_OUT if kind != NT else FUSED_MOST_TURNED) < work <= LAID_OUT_WELL and multiplies_eight()
+    if work > LAID_OUT_WELL or not multiplies_eight():
+        return False
+    return kind == NT or work > LAID_OUT
 
 
 cdef bint fused_product(Kind kind, blas_int n, blas_int k, blas_int m, const double* A, const double* B,

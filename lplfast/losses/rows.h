@@ -140,7 +140,7 @@ LPL_KERNEL(double, lpl_slope_of_tiles)(ptrdiff_t tiles, int m, const double* R, 
 /* With c = d - <P, d> and S = <P, exp(c) - 1 - c>, a sum of positive numbers, what is returned is the sum of log1p(S),
    and p - P = P (exp(c) - 1 - S) / (1 + S): neither cancels, however small d is. */
 LPL_KERNEL(double, lpl_tilt)(ptrdiff_t tiles, int m, const double* logs, const double* P, double* D, double* p,
-                            double* spare, double* R_sq, double* off) {
+                             double* spare, double* R_sq, double* off) {
     double sums[LPL_TILE] = {0.0}, squares[LPL_TILE] = {0.0}, beyond[LPL_TILE], far_gap = 0.0;
     double* c_far = spare + (ptrdiff_t) m * LPL_TILE;
     ptrdiff_t i, l, r, size = (ptrdiff_t) m * LPL_TILE;
@@ -308,7 +308,7 @@ LPL_KERNEL(double, lpl_growth_of_rows)(ptrdiff_t tiles, const double* summary, d
 
 /* Of two values, variance and largest value are known at every eta. */
 LPL_KERNEL(double, lpl_growth_of_pairs)(ptrdiff_t tiles, int m, const double* p, const double* moves, double eta,
-                                       double rho) {
+                                        double rho) {
     double sums[LPL_TILE] = {0.0}, v[LPL_LANES], b[LPL_LANES];
     ptrdiff_t i, l;
     int j;
