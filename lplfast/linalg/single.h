@@ -34,18 +34,21 @@ LPL_ANY_CPU void lpl_pack(int n, int k, const double* A, double scale, int p, fl
 
 /* C = scale * tile, or that added to it, of so many rows and columns */
 LPL_INLINE void lpl_put_tile(ptrdiff_t rows, ptrdiff_t columns, int added, double scale, const float* tile,
-                              ptrdiff_t apart, double* C) {
+                             ptrdiff_t apart, double* C) {
     ptrdiff_t r, c;
-    for (r = 0; r < rows; r++, tile += LPL_PANEL, C += apart)
-        if (columns == LPL_PANEL)
+    /* whole ones are most of them: of a size that the compiler knows, and with nothing to be asked in between */
+    if (rows == LPL_HALF && columns == LPL_PANEL && added)
+        for (r = 0; r < LPL_HALF; r++)
             for (c = 0; c < LPL_PANEL; c++)
-                C[c] = (added ? C[c] : 0.0) + scale * tile[c];
-        else if (columns == LPL_HALF)
-            for (c = 0; c < LPL_HALF; c++)
-                C[c] = (added ? C[c] : 0.0) + scale * tile[c];
-        else
+                C[r * apart + c] += scale * tile[r * LPL_PANEL + c];
+    else if (rows == LPL_HALF && columns == LPL_PANEL)
+        for (r = 0; r < LPL_HALF; r++)
+            for (c = 0; c < LPL_PANEL; c++)
+                C[r * apart + c] = scale * tile[r * LPL_PANEL + c];
+    else
+        for (r = 0; r < rows; r++)
             for (c = 0; c < columns; c++)
-                C[c] = (added ? C[c] : 0.0) + scale * tile[c];
+                C[r * apart + c] = (added ? C[r * apart + c] : 0.0) + scale * tile[r * LPL_PANEL + c];
 }
 
 /* Where a tile of eight rows from row i on begins that is in the panel of columns from j on, and how many columns it has:
