@@ -12,18 +12,15 @@
 LPL_ANY_CPU void lpl_shifted(int n, int apart, double sign, double shift, const double* A, double* F) {
     ptrdiff_t size = (n + LPL_ROWS - 1) / LPL_ROWS * LPL_ROWS, i, j;
     for (i = 0; i < size; i++, A += n, F += apart) {
+        ptrdiff_t first = i / LPL_ROWS * LPL_ROWS;
         /* what is computed along with the diagonal, and not used, is finite */
-        for (j = i / LPL_ROWS * LPL_ROWS; j < i; j++)
-            F[j] = 0.0;
+        for (j = first; j < first + LPL_ROWS; j++)
+            F[j] = i < j && j < n ? sign * A[j] : 0.0;
         F[i] = i < n ? sign * (A[i] - shift) : 1.0;
-        for (j = i + 1; j < n && j % LPL_ROWS; j++)
-            F[j] = sign * A[j];
         for (; j + LPL_LANES <= n; j += LPL_LANES)
             LPL_PUT(F + j) = sign * LPL_AT(A + j);
-        for (; j < n; j++)
-            F[j] = sign * A[j];
         for (; j < size; j++)
-            F[j] = 0.0;
+            F[j] = j < n ? sign * A[j] : 0.0;
     }
 }
 
