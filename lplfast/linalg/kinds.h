@@ -3,8 +3,9 @@
    A header whose kernels gain by registers of eight doubles includes this file, which includes the header once more for
    each kind: it then defines its kernels and nothing else, with LPL_KERNEL, and names what else takes lanes by LPL_KIND.
    After that LPL_BEST(name) declares each kernel under its plain name: the one for this processor, which the dynamic
-   linker asks for when the program is loaded. The same kernels are in one kind, that of the compiler's options, where
-   there is no such linker, and where lanes.h is told how many lanes there are.
+   linker asks for when the program is loaded. Those in eight lanes come last: they may call the same in four. The same
+   kernels are in one kind, that of the compiler's options, where there is no such linker, and where lanes.h is told how
+   many lanes there are.
 
    No include guard: once for each header. */
 
@@ -18,14 +19,11 @@
   #undef LPL_KIND
   #undef LPL_LANES
 
-  #pragma GCC push_options
-  #pragma GCC target("arch=x86-64-v4")
-  #define LPL_KIND(name) name##_in_eight
-  #define LPL_LANES 8
+  #define LPL_KIND(name) name##_in_two
+  #define LPL_LANES 2
   #include LPL_KERNELS
   #undef LPL_KIND
   #undef LPL_LANES
-  #pragma GCC pop_options
 
   #pragma GCC push_options
   #pragma GCC target("avx2")
@@ -36,9 +34,14 @@
   #undef LPL_LANES
   #pragma GCC pop_options
 
-  #define LPL_KIND(name) name##_in_two
-  #define LPL_LANES 2
+  #pragma GCC push_options
+  #pragma GCC target("arch=x86-64-v4")
+  #define LPL_KIND(name) name##_in_eight
+  #define LPL_LANES 8
   #include LPL_KERNELS
+  #undef LPL_KIND
+  #undef LPL_LANES
+  #pragma GCC pop_options
 
   /* as they were, for the clones */
   #pragma pop_macro("LPL_LANES")

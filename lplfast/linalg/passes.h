@@ -11,6 +11,8 @@
 #define LPL_EACH_BLOCK for (start = 0; start < size; start += LPL_BLOCK)
 /* four chains of the eight sums hide the latency of the additions */
 #define LPL_CHAINS 4
+/* from so many numbers on a pass is in eight lanes, where there are any */
+#define LPL_LONG 64
 #define LPL_STOP (size - start < LPL_BLOCK ? size : start + LPL_BLOCK)
 
 typedef struct { double moved_sq, slope, absolute, forms, bent_sq; } lpl_motion;
@@ -26,7 +28,6 @@ typedef struct { double moved_sq, slope, absolute, forms, bent_sq; } lpl_motion;
 #define lpl_add_up_chains LPL_KIND(lpl_add_up_chains)
 #define LPL_KERNELS "linalg/passes.h"
 #include "kinds.h"
-LPL_BEST(lpl_copy)
 LPL_BEST(lpl_square_sum)
 LPL_BEST(lpl_distance_sq)
 LPL_BEST(lpl_move)
@@ -35,7 +36,23 @@ LPL_BEST(lpl_slope)
 LPL_BEST(lpl_fall)
 LPL_BEST(lpl_measure)
 
+/* Some hundred numbers that have just been written one by one: in clones, as wider reads wait for more of them. */
+LPL_ANY_CPU void lpl_copy(ptrdiff_t size, const double* x, double* to) {
+    ptrdiff_t i;
+    for (i = 0; i + LPL_LANES <= size; i += LPL_LANES)
+        LPL_PUT(to + i) = LPL_AT(x + i);
+    for (; i < size; i++)
+        to[i] = x[i];
+}
+
 #elif defined(LPL_KERNELS)
+
+/* Short passes take less in four lanes than in eight: at n = m = 4, three in a hundred of a step. */
+#if defined(LPL_KINDS) && LPL_LANES == 8
+  #define LPL_LEAVE_SHORT(in_four) if (size < LPL_LONG) return in_four;
+#else
+  #define LPL_LEAVE_SHORT(in_four)
+#endif
 
 LPL_INLINE double lpl_add_up_pair(lpl_lanes s[LPL_PAIR]) {
     ptrdiff_t c;
@@ -51,15 +68,8 @@ LPL_INLINE double lpl_add_up_chains(lpl_lanes s[LPL_CHAINS * LPL_PARTS]) {
     return lpl_add_up(s);
 }
 
-LPL_KERNEL(void, lpl_copy)(ptrdiff_t size, const double* x, double* to) {
-    ptrdiff_t i;
-    for (i = 0; i + LPL_LANES <= size; i += LPL_LANES)
-        LPL_PUT(to + i) = LPL_AT(x + i);
-    for (; i < size; i++)
-        to[i] = x[i];
-}
-
 LPL_KERNEL(double, lpl_square_sum)(ptrdiff_t size, const double* x) {
+    LPL_LEAVE_SHORT(lpl_square_sum_in_four(size, x))
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -97,6 +107,7 @@ LPL_KERNEL(double, lpl_distance_sq)(ptrdiff_t size, const double* x, const doubl
 }
 
 LPL_KERNEL(double, lpl_move)(ptrdiff_t size, const double* z, double eta, const double* g, double* to) {
+    LPL_LEAVE_SHORT(lpl_move_in_four(size, z, eta, g, to))
     double sum = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -156,6 +167,7 @@ LPL_KERNEL(double, lpl_arrive)(ptrdiff_t size, const double* x, const double* z,
 
 LPL_KERNEL(double, lpl_slope)(ptrdiff_t size, const double* d, const double* x, const double* y, double* g,
                               double* x_sq, double* g_sq) {
+    LPL_LEAVE_SHORT(lpl_slope_in_four(size, d, x, y, g, x_sq, g_sq))
     double sum = 0.0, xs = 0.0, gs = 0.0;
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -212,6 +224,7 @@ LPL_KERNEL(double, lpl_fall)(ptrdiff_t size, const double* d, const double* x, c
 
 LPL_KERNEL(void, lpl_measure)(ptrdiff_t size, const double* W, const double* W_new, const double* G,
                               const double* d, lpl_motion* motion) {
+    LPL_LEAVE_SHORT(lpl_measure_in_four(size, W, W_new, G, d, motion))
     lpl_motion sum = {0.0, 0.0, 0.0, 0.0, 0.0};
     ptrdiff_t start, i, c;
     LPL_EACH_BLOCK {
@@ -246,5 +259,7 @@ LPL_KERNEL(void, lpl_measure)(ptrdiff_t size, const double* W, const double* W_n
     }
     *motion = sum;
 }
+
+#undef LPL_LEAVE_SHORT
 
 #endif

@@ -99,7 +99,8 @@ def test_what_a_header_needs_has_to_be_said(header, missing, tmp_path):
         compiled(f'#include "linalg/{header}.h"\n', tmp_path / "alone.o", "-c", "-ULPL_BLOCK", "-fmax-errors=1")
 
 
-def test_kinds_of_processors(tmp_path):
+@pytest.mark.parametrize("size", [40, 1003])     # one in eight lanes leaves the first to one in four
+def test_kinds_of_processors(size, tmp_path):
     """A kernel is there for each kind, to the same bits, and its plain name is the one for this processor."""
     kinds = {2: "_in_two", 4: "_in_four", 8: "_in_eight", 0: ""}
     source = '#include "linalg/passes.h"\n#ifdef LPL_KINDS\n' + "".join(
@@ -119,7 +120,7 @@ def test_kinds_of_processors(tmp_path):
     if not here:
         pytest.skip("this compiler makes one kind")
     assert kernels.lpl_lanes_taken() == here
-    x, y = np.random.default_rng(0).standard_normal((2, 1003))
+    x, y = np.random.default_rng(0).standard_normal((2, size))
     found = []
     for lanes in (lanes for lanes in kinds if lanes <= here):
         to = np.empty(x.size)
