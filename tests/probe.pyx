@@ -11,7 +11,7 @@ import numpy as np
 from lplfast.linalg cimport blas, cholesky as factors, extremes, passes, quartic, rounding, single, team
 from lplfast.rules cimport formulas
 from lplfast.spectral cimport brackets, eigenvalues, iterations, spectral, tangent
-from lplfast.iterate cimport Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
+from lplfast.iterate cimport RULE_MEMORY, Bracket, Iterate, LayerExtremes, Memory, TrackedBound, TrackedExtreme
 from lplfast.losses cimport convexity
 from lplfast.losses.cross_entropy cimport CrossEntropy
 from lplfast.losses.loss cimport Loss, Ray, Value, forget
@@ -31,6 +31,12 @@ def _copy(A):
 def _all_lower(result):
     """Of many rows only the upper triangle is written: show the whole symmetric matrix."""
     return np.triu(result) + np.triu(result, 1).T
+
+
+def rule_memory(state):
+    """What a rule has remembered, of the state of a run: the last field of `Memory`, with which a state begins."""
+    last = sizeof(Memory) // sizeof(double)
+    return state[last - RULE_MEMORY:last]
 
 
 # threads

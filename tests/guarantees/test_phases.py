@@ -228,15 +228,20 @@ def test_a_pl_constant_that_depends_on_the_gap_is_taken_where_it_holds():
     assert gains[1] == pytest.approx(2 * gains[0], rel=1e-9)
 
 
-def test_what_is_closed_at_the_first_step_holds_for_ever():
+@pytest.mark.parametrize("taken", [1, 2, 5])     # after the first step there is what later drift stays below
+def test_what_is_closed_after_some_steps_holds_for_ever(taken):
     problem, network = MatrixFactorization([[1.0]]), Network([[3.0]], [[0.3]])
     start = Start.of(initial_bounds(problem, network), Exact())
     run = train(problem, network, 0.05, max_iter=200, tol=0.0, constants="exact")
-    gaps, drifts, gain, limit, A, B, *_ = start.recursion.follow("steps", [0.05 * start.unit], 1e-12, 0)
-    assert gaps.size == drifts.size == 1
+    gaps, drifts, gain, limit, A, B, *_ = start.recursion.follow("steps", [0.05 * start.unit] * taken, 1e-12, 0)
+    assert gaps.size == drifts.size == taken
     # the drift of the run is nearly all of its first steps'
     assert run.history["drift"][-1] <= limit * start.beta * (1 + 1e-12)
     assert (run.history["sigma_min_sq"] >= A * start.beta * (1 - 1e-12)).all()
     assert (run.history["sigma_max_sq"] <= B * start.beta * (1 + 1e-9)).all()
-    bound = run.history["gap"][0] * (1 - gain) ** np.arange(run.iterations + 1)
-    assert (run.history["gap"] <= bound + run.history["rounding"] + run.history["floor"]).all()
+    later = gaps[-1] * (1 - gain) ** np.arange(1, run.iterations + 2 - taken)
+    promised = np.append(gaps, later) * start.unit * start.beta
+    assert promised[0] == pytest.approx(run.history["gap"][0], rel=1e-12)
+    # the numbers of a run round by some u, and what is near a minimum by what its history says
+    off = run.history["rounding"] + run.history["floor"]
+    assert (run.history["gap"] <= promised * (1 + 1e-12) + off).all()

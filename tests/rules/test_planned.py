@@ -1,5 +1,7 @@
 """A plan that is made again as the run goes on keeps what it promised first, and needs fewer steps than that."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -40,6 +42,27 @@ def test_it_takes_fewer_iterations_than_local_at_a_small_width(condition):
     planned, local = (train(problem, network, rule, tol=1e-6) for rule in (Planned(), "local"))
     assert planned.violations == 0
     assert planned.iterations <= local.iterations < guaranteed_rate(problem, network).iterations_to(1e-6)
+
+
+# of 24 seeds, those at which it would at some time go over to a plan that ends later
+@pytest.mark.parametrize("seed", [16, 18, 20])
+def test_a_plan_is_left_only_for_one_that_ends_sooner(seed, probe):
+    rng = np.random.default_rng(seed)
+    U, V = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
+    X = U * np.linspace(3**-0.5, 1, 4) @ V.T
+    problem = SquaredLoss(X, X @ rng.standard_normal((4, 3)))
+    network = Network.gaussian(4, 100, 3, std=100**-0.25, rng=rng)
+    ends = []
+
+    def look(run):
+        _next, left, target, unit, beta, *_ = probe.rule_memory(run.continuation.state)
+        ends.append((target * unit * beta, run.iterations + left))
+
+    train(problem, network, Planned(), max_iter=300, tol=0.0, callback=look)
+    # on the way to one and the same gap, which its units round a little
+    pairs = [(end, after) for (gap, end), (same, after) in itertools.pairwise(ends) if abs(gap - same) <= 1e-9 * gap]
+    assert all(after <= end for end, after in pairs)
+    assert sum(after < end for end, after in pairs) > 3
 
 
 def test_it_plans_for_the_next_part_of_the_gap_when_it_has_arrived():
