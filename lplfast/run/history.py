@@ -33,12 +33,14 @@ class HistoryUnderWay(dict):
         self._rows, self._lock = (recorder, filled, last), lock
 
     def __getitem__(self, name):
-        if super().__getitem__(name) is UNREAD:
+        column = super().__getitem__(name)
+        if column is UNREAD:
             with self._lock:
-                if super().__getitem__(name) is UNREAD:     # and no other thread has made it in the meantime
+                column = super().__getitem__(name)
+                if column is UNREAD:        # and no other thread has made it in the meantime
                     recorder, filled, last = self._rows
-                    self[name] = recorder.column(name, filled, last)
-        return super().__getitem__(name)
+                    column = self[name] = recorder.column(name, filled, last)
+        return column
 
     def get(self, name, default=None):
         """Return a column, or the default where there is none."""

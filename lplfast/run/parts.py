@@ -111,13 +111,14 @@ class RunUnderWay(Run):
 
     def __getattr__(self, name):
         # comes here for what is not there yet
-        parts = vars(self).get("_parts")
+        made = vars(self)
+        parts = made.get("_parts")
         if name not in PARTS or parts is None:
             return object.__getattribute__(self, name)      # another thread may have made it a Run: no `super()`
         with parts.lock:
-            if name not in vars(self):
-                setattr(self, name, getattr(parts, name))
-        return vars(self)[name]
+            if name not in made:
+                made[name] = getattr(parts, name)
+        return made[name]
 
     def keep(self):
         """Make all that is not there yet, and be a plain Run from now on; of one that is, nothing is left to do."""
