@@ -38,8 +38,8 @@ cdef void whole_product(Product product) noexcept nogil:
 
 
 cdef void fill_strip(const Product* product, int i) noexcept nogil:
-    """A strip across the longer side: the factor that is laid out once more for each is then the smaller one."""
-    if product.n >= product.m:
+    """A strip of rows, which costs BLAS half of what one of columns does (tiles.pxd); of columns where rows are few."""
+    if 2 * product.n >= product.m:
         fill(product, edge(product.n, product.strips, i), edge(product.n, product.strips, i + 1), 0, product.m)
     else:
         fill(product, 0, product.n, edge(product.m, product.strips, i), edge(product.m, product.strips, i + 1))
@@ -64,10 +64,10 @@ cdef void cut_product(Product product) noexcept nogil:
 
 
 cdef void two_products(Product one, Product two) noexcept nogil:
-    """The same of two that read nothing that the other one fills."""
+    """The same of both gradients: neither reads what the other one fills, and their rows are those of the layers."""
     cdef Product[2] products
-    one.strips = max(1, <int> max(one.n, one.m) // (2 * STRIP))
-    two.strips = max(1, <int> max(two.n, two.m) // (2 * STRIP))
+    # together as many tiles as `most_threads`, or one more
+    one.strips = two.strips = max(1, (<int> max(one.n, two.n) // STRIP + 1) // 2)
     products[0], products[1] = one, two
     share(one.strips + two.strips, strip_of_two, products)
 

@@ -12,8 +12,8 @@ from lplfast.spectral.modes import spectral_from
 from lplfast.steps import rule_from
 from lplfast.threads import single_threaded_blas
 
-# at which products are cut: odd, and with more rows or more columns
-SHAPES = [(301, 203, 289), (211, 404, 299)]
+# at which products are cut: odd, with more rows or more columns, and so many that each of two products is
+SHAPES = [(301, 203, 289), (211, 404, 299), (67, 301, 801), (801, 301, 67)]
 STEPS = 6
 
 
