@@ -55,8 +55,7 @@ cdef _enter(who):
             if _libraries is None:
                 _libraries = ThreadpoolController().select(user_api="blas").lib_controllers
             _before = [library.num_threads for library in _libraries]
-            for library in _libraries:
-                _limit(library, 1)
+            _limit([1] * len(_before))
     finally:
         _lock.release()
 
@@ -74,21 +73,22 @@ cdef _leave(who):
 cdef _restore():
     global _before
     if _before is not None:
-        for library, count in zip(_libraries, _before):
-            _limit(library, count)
+        _limit(_before)
         _before = None
 
 
-cdef _limit(library, count):
-    """Set the limit of a library from whatever thread this is.
+cdef _limit(list counts):
+    """Set the limit of each library from whatever thread this is.
 
-    Of OpenBLAS, threadpoolctl 3.7 leaves it to the first thread that has set one, and ignores all others without a
-    word; here threads are counted, so that they do not undo what another one needs.
+    Of OpenBLAS, threadpoolctl 3.7 leaves it to the first thread that has set one, of all its copies at once, and
+    ignores all others without a word; here threads are counted, so that they do not undo what another one needs.
     """
-    release = getattr(library, "clear_controlling_thread", None)
+    release = next((library.clear_controlling_thread for library in _libraries
+                    if hasattr(library, "clear_controlling_thread")), None)
     if release is not None:
         release(force=True)
-    library.set_num_threads(count)
+    for library, count in zip(_libraries, counts):
+        library.set_num_threads(count)
     if release is not None:
         release(force=True)
 

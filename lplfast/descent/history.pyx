@@ -16,7 +16,8 @@ def table_of(rows, last, columns):
     TypeError, ValueError
         If these are no arrays that fit together.
     """
-    rows, last, chosen = as_doubles("rows", rows, 2), as_doubles("last", last, 1), as_array("columns", columns)
+    rows, last = as_doubles("rows", rows, 2), as_doubles("last", last, 1)
+    chosen = columns if type(columns) is np.ndarray else as_array("columns", columns)
     if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
         raise TypeError(f"columns: expected a list of integers, got {columns!r:.200}")
     cdef const double[:, ::1] read = rows
