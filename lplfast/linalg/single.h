@@ -5,9 +5,10 @@
 
 #include "tile_sums.h"
 
-/* So much of the inner length of a Gram matrix is added up before that goes on in double precision, and of a factor
-   before it is subtracted. */
+/* So much of the inner length is added up by itself: in a factor it is then subtracted, and of a Gram matrix so many
+   pieces, one after the other, go on in double precision. That takes as long as a third of a piece. */
 #define LPL_PIECE 64
+#define LPL_LOT 4
 /* So many rows of a factor are made at a time: their square on the diagonal first, and what is right of it panel by
    panel. */
 #define LPL_STRIP_ROWS (2 * LPL_PANEL)
@@ -60,20 +61,34 @@ LPL_INLINE ptrdiff_t lpl_tile_columns(ptrdiff_t n, ptrdiff_t i, ptrdiff_t j) {
     return i > j || n - j <= LPL_HALF ? LPL_HALF : LPL_PANEL;
 }
 
+/* tile = the sums over `length` terms, piece by piece */
+LPL_INLINE void lpl_sum_pieces(lpl_tile_sums sums, ptrdiff_t length, int columns, const float* a, const float* b,
+                               float* tile) {
+    float more[LPL_HALF * LPL_PANEL];
+    ptrdiff_t piece, x;
+    sums(length < LPL_PIECE ? length : LPL_PIECE, columns, a, b, tile);
+    for (piece = LPL_PIECE; piece < length; piece += LPL_PIECE) {
+        sums(length - piece < LPL_PIECE ? length - piece : LPL_PIECE, columns, a + piece * LPL_PANEL,
+             b + piece * LPL_PANEL, more);
+        for (x = 0; x < LPL_HALF * LPL_PANEL; x++)
+            tile[x] += more[x];
+    }
+}
+
 /* The rows of panel p of scale A @ A.T, from the panels of A.T, each of k rows: from that panel on to the right */
 LPL_ANY_CPU void lpl_gram_rows(int n, int k, const float* panels, double scale, int p, double* C) {
     lpl_tile_sums sums = lpl_best_sums();
-    ptrdiff_t first = (ptrdiff_t) LPL_PANEL * p, piece, i, j;
-    for (piece = 0; piece < k; piece += LPL_PIECE) {
-        ptrdiff_t length = k - piece < LPL_PIECE ? k - piece : LPL_PIECE;
+    ptrdiff_t first = (ptrdiff_t) LPL_PANEL * p, lot, i, j;
+    for (lot = 0; lot < k; lot += LPL_LOT * LPL_PIECE) {
+        ptrdiff_t length = k - lot < LPL_LOT * LPL_PIECE ? k - lot : LPL_LOT * LPL_PIECE;
         for (j = first; j < n; j += LPL_PANEL)
             for (i = first; i < n && i < first + LPL_PANEL; i += LPL_HALF) {
                 ptrdiff_t left = j + lpl_tile_begins(i, j), columns = lpl_tile_columns(n, i, j);
                 float tile[LPL_HALF * LPL_PANEL];
-                sums(length, (int) columns, panels + first * k + piece * LPL_PANEL + i - first,
-                     panels + j * k + piece * LPL_PANEL + left - j, tile);
+                lpl_sum_pieces(sums, length, (int) columns, panels + first * k + lot * LPL_PANEL + i - first,
+                               panels + j * k + lot * LPL_PANEL + left - j, tile);
                 lpl_put_tile(n - i < LPL_HALF ? n - i : LPL_HALF, n - left < columns ? n - left : columns,
-                             piece > 0, scale, tile, n, C + i * n + left);
+                             lot > 0, scale, tile, n, C + i * n + left);
             }
     }
 }

@@ -20,6 +20,7 @@ cdef extern from "linalg/single.h":
     const int HALF "LPL_HALF"
     const int RUN "LPL_RUN"
     const int PIECE "LPL_PIECE"
+    const int LOT "LPL_LOT"
     const int STRIP_ROWS "LPL_STRIP_ROWS"
     # the unit roundoff of single precision, in u
     const double SINGLE "LPL_SINGLE"
@@ -88,9 +89,9 @@ cdef inline void panel_of_gram(void* job, int p) noexcept nogil:
 
 
 cdef inline double gram_units() noexcept nogil:
-    """How many u of ||A||_F^2 the Gram matrix is off by, in norm: pieces of the inner length are added up in double
-    precision, each of them, in single precision, of runs that are summed up by themselves."""
-    return (RUN + PIECE // RUN + 2) * SINGLE
+    """How many u of ||A||_F^2 the Gram matrix is off by, in norm: lots of the inner length are added up in double
+    precision, each of them, in single precision, of pieces, and these of runs that are summed up by themselves."""
+    return (RUN + PIECE // RUN + LOT + 1) * SINGLE
 
 
 cdef inline void single_gram(int n, int k, const double* A, double size, float* panels, double* C) noexcept nogil:
