@@ -223,7 +223,7 @@ def as_double(name, value):
     """
     if type(value) is float:
         return value
-    if type(value) is not int and not _is_number(value):
+    if not _is_number(value):
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
     try:
         return float(value)
