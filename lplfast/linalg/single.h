@@ -5,9 +5,10 @@
 
 #include "tile_sums.h"
 
-/* So much of the inner length is added up by itself: in a factor it is then subtracted, and of a Gram matrix so many
-   pieces, one after the other, go on in double precision. That takes as long as a third of a piece. */
+/* So much of the inner length, a piece, is added up by itself; in a factor it is then subtracted. */
 #define LPL_PIECE 64
+/* So many pieces of a Gram matrix are added up before that goes on in double precision, which takes as long as a third of
+   one. */
 #define LPL_LOT 4
 /* So many rows of a factor are made at a time: their square on the diagonal first, and what is right of it panel by
    panel. */
