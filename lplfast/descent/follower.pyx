@@ -31,12 +31,12 @@ from .underflow cimport count_underflow
 
 cdef extern from *:
     """
-    #define LPL_PART 0.05
+    #define LPL_OBSERVED_PART 0.05
     #define LPL_AHEAD 30.0
     """
     # the part of the gradient steps' multiplications that brackets may be computed anew with, and that of how many
     # steps there is in advance
-    const double PART "LPL_PART"
+    const double PART "LPL_OBSERVED_PART"
     const double HEADSTART "LPL_AHEAD"
 
 

@@ -12,7 +12,7 @@
 /* four chains of the eight sums hide the latency of the additions */
 #define LPL_CHAINS 4
 /* from so many numbers on a pass is in eight lanes, where there are any */
-#define LPL_LONG 64
+#define LPL_SHORT_BELOW 64
 #define LPL_STOP (size - start < LPL_BLOCK ? size : start + LPL_BLOCK)
 
 typedef struct { double moved_sq, slope, absolute, forms, bent_sq; } lpl_motion;
@@ -49,7 +49,7 @@ LPL_ANY_CPU void lpl_copy(ptrdiff_t size, const double* x, double* to) {
 
 /* Short passes take less in four lanes than in eight: at n = m = 4, three in a hundred of a step. */
 #if defined(LPL_KINDS) && LPL_LANES == 8
-  #define LPL_LEAVE_SHORT(in_four) if (size < LPL_LONG) return in_four;
+  #define LPL_LEAVE_SHORT(in_four) if (size < LPL_SHORT_BELOW) return in_four;
 #else
   #define LPL_LEAVE_SHORT(in_four)
 #endif

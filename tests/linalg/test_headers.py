@@ -4,8 +4,10 @@ One lane is what a compiler without vector types gets, and two are what ARM has;
 these.
 """
 
+import collections
 import ctypes
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -97,6 +99,19 @@ def test_a_header_needs_no_other_and_compiles_without_a_warning(name, lanes, tmp
 def test_what_a_header_needs_has_to_be_said(header, missing, tmp_path):
     with pytest.raises(AssertionError, match=f"expected {missing}"):
         compiled(f'#include "linalg/{header}.h"\n', tmp_path / "alone.o", "-c", "-ULPL_BLOCK", "-fmax-errors=1")
+
+
+def test_a_macro_is_defined_in_one_file():
+    """Modules include several headers and declarations, and the last definition would be taken for all of them."""
+    files = collections.defaultdict(set)
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in (".h", ".pxd", ".pyx"):
+            for name in re.findall(r"^\s*#\s*define\s+(\w+)", path.read_text(), re.MULTILINE):
+                files[name].add(path.name)
+    # what kinds.h is there to set anew
+    again = {"LPL_KERNELS", "LPL_KIND", "LPL_LANES"}
+    assert {name: where for name, where in files.items() if len(where) > 1 and name not in again} == {}
+    assert "LPL_EIGHT" in files
 
 
 @pytest.mark.parametrize("size", [40, 1003])     # one in eight lanes leaves the first to one in four
