@@ -331,6 +331,22 @@ def bracket_within(bint greatest, double[:, ::1] A, double allowed, v, double ac
     return (found.lo, found.hi), gram.exact != NULL
 
 
+def gram_within(double[:, ::1] A, double allowed):
+    """The smaller of A @ A.T and A.T @ A, whose eigenvalues single precision may put off by `allowed`, how far it may
+    be off by for that, and whether it was asked."""
+    cdef int n = A.shape[0]
+    cdef eigenvalues.Matrix matrix = _matrix(A)
+    cdef double[::1] work = room(n * n + (n + 16) * A.shape[1])
+    cdef eigenvalues.Gram gram = eigenvalues.gram_within(&matrix, allowed, &work[0])
+    product = np.asarray(work)[:gram.rows * gram.rows].reshape(gram.rows, gram.rows)
+    return _all_lower(product), eigenvalues.single_error(&gram), gram.exact != NULL
+
+
+def absolute_norm_sq(double[:, ::1] A):
+    cdef double[::1] sums = room(A.shape[1])
+    return passes.absolute_norm_sq(A.shape[0], A.shape[1], &A[0, 0], &sums[0])
+
+
 def single_gram(double[:, ::1] A):
     """A @ A.T in single precision, and how many u of ||A||_F^2 it may be off by."""
     cdef int n = A.shape[0], k = A.shape[1]

@@ -35,6 +35,7 @@ LPL_BEST(lpl_arrive)
 LPL_BEST(lpl_slope)
 LPL_BEST(lpl_fall)
 LPL_BEST(lpl_measure)
+LPL_BEST(lpl_absolute_norm_sq)
 
 /* Some hundred numbers that have just been written one by one: in clones, as wider reads wait for more of them. */
 LPL_ANY_CPU void lpl_copy(ptrdiff_t size, const double* x, double* to) {
@@ -258,6 +259,27 @@ LPL_KERNEL(void, lpl_measure)(ptrdiff_t size, const double* W, const double* W_n
         sum.bent_sq += lpl_add_up(b);
     }
     *motion = sum;
+}
+
+LPL_KERNEL(double, lpl_absolute_norm_sq)(ptrdiff_t n, ptrdiff_t k, const double* A, double* sums) {
+    double largest = 0.0;
+    ptrdiff_t i, j, c;
+    memset(sums, 0, k * sizeof(double));
+    for (i = 0; i < n * k; i += k)
+        for (j = 0; j < k; j++)
+            sums[j] += fabs(A[i + j]);
+    for (i = 0; i < n; i++, A += k) {
+        lpl_lanes s[LPL_PARTS] = {LPL_ZERO};
+        double sum = 0.0;
+        for (j = 0; j + LPL_EIGHT <= k; j += LPL_EIGHT)
+            LPL_EACH_PART
+                s[c] += LPL_MAGNITUDE(LPL_AT(A + j + c * LPL_LANES)) * LPL_AT(sums + j + c * LPL_LANES);
+        for (; j < k; j++)
+            sum += fabs(A[j]) * sums[j];
+        sum += lpl_add_up(s);
+        largest = sum > largest ? sum : largest;
+    }
+    return largest;
 }
 
 #undef LPL_LEAVE_SHORT

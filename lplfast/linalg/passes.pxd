@@ -33,6 +33,9 @@ cdef extern from "linalg/passes.h":
     # M = W_new - W, and all that `Motion` says of it; d is the Hessian entry by entry, or NULL
     void measure_motion "lpl_measure"(Py_ssize_t size, const double* W, const double* W_new, const double* G,
                                       const double* d, Motion* motion) noexcept nogil
+    # the largest entry of |A| @ (|A|.T @ 1), A (n, k), at least || |A| ||_2^2; `sums` has room for k
+    double absolute_norm_sq "lpl_absolute_norm_sq"(Py_ssize_t n, Py_ssize_t k, const double* A,
+                                                   double* sums) noexcept nogil
 
 
 cdef inline double weighted_cross(Py_ssize_t n, Py_ssize_t m, const double* d, const double* U,

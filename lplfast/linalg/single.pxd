@@ -89,8 +89,9 @@ cdef inline void panel_of_gram(void* job, int p) noexcept nogil:
 
 
 cdef inline double gram_units() noexcept nogil:
-    """How many u of ||A||_F^2 the Gram matrix is off by, in norm: lots of the inner length are added up in double
-    precision, each of them, in single precision, of pieces, and these of runs that are summed up by themselves."""
+    """How many u of |A| |A|.T an entry of the Gram matrix is off by, and how many of ||A||_F^2 all of it, in norm: lots
+    of the inner length are added up in double precision, each of them, in single precision, of pieces, and these of
+    runs that are summed up by themselves."""
     return (RUN + PIECE // RUN + LOT + 1) * SINGLE
 
 

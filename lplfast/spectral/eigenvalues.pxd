@@ -5,7 +5,6 @@ from ..iterate cimport Bracket
 from ..linalg.blas cimport gram_columns, gram_rows
 from ..linalg.blas_int cimport blas_int
 from ..linalg.rounding cimport TINY, U
-from ..linalg.single cimport SINGLE_FROM, gram_units, single_gram
 
 # Squares of norms outside (TINY, HUGE) have lost digits to underflow, or are about to overflow. A least value this
 # NEGLIGIBLE beside the greatest is not chased with renewals.
@@ -61,21 +60,6 @@ cdef inline Gram smaller_gram(const Matrix* A, double* entries) noexcept nogil:
     return gram
 
 
-cdef inline Gram gram_within(const Matrix* A, double allowed, double* entries) noexcept nogil:
-    """The same for eigenvalues that may be off by `allowed`: in single precision, if that is enough. After `entries`
-    there is room for a copy of A."""
-    cdef Gram gram
-    cdef int n = A.rows
-    if n < SINGLE_FROM or n > A.columns or not (gram_units() + 4.0) * U * A.norm * A.norm <= allowed:
-        gram = smaller_gram(A, entries)
-    else:
-        gram.rows, gram.inner, gram.size, gram.exact = n, gram_units(), A.norm * A.norm, A
-        gram.entries = entries
-        single_gram(n, A.columns, A.entries, A.norm, <float*> (entries + <Py_ssize_t> n * n), entries)
-    gram.allowed = allowed
-    return gram
-
-
 cdef inline double single_error(const Gram* gram) noexcept nogil:
     """How far off, in norm, `gram` may be from its matrix if it was computed in single precision, else 0."""
     return (gram.inner + 4.0) * U * gram.size if gram.exact != NULL else 0.0
@@ -115,6 +99,7 @@ cdef inline Py_ssize_t lapack_work(int n, int k) noexcept nogil:
     return max(34 * p, 5 * p + 34 * (<Py_ssize_t> n + k))
 
 
+cdef Gram gram_within(const Matrix* A, double allowed, double* entries) noexcept nogil
 cdef int eigenvalues(blas_int p, double* gram, double* values, double* work, blas_int lwork) noexcept nogil
 cdef bint gram_extremes(const Matrix* A, Bracket* least, Bracket* greatest, double* scratch) noexcept nogil
 cdef bint symmetric_extremes(const Gram* gram, int lwork, Bracket* least, Bracket* greatest,

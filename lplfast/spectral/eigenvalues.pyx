@@ -4,7 +4,7 @@ By LAPACK, widened by what rounding can have done to it; or without an eigenvalu
 side, and a Cholesky factorization that completes proves the other. docs/theory.md, section 6, derives every allowance.
 """
 
-from libc.math cimport INFINITY, fabs, sin, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
@@ -13,8 +13,9 @@ from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport apart, cholesky, shifted
 from ..iterate cimport Bracket
 from ..linalg.extremes cimport fmax, fmin
+from ..linalg.passes cimport absolute_norm_sq
 from ..linalg.rounding cimport U
-from ..linalg.single cimport SINGLE_FROM, factor_units, single_direction, single_factor
+from ..linalg.single cimport SINGLE_FROM, factor_units, gram_units, single_direction, single_factor, single_gram
 from .iterations cimport inverse_iterate, quotient_at, rayleigh_cg
 
 # Below this larger side, singular values are computed by Jacobi rotations.
@@ -23,6 +24,10 @@ cdef int JACOBI_BELOW = 52
 # How often a proof is tried, each time with twice the slack, from where the last one stopped, PERTURBED by this part.
 cdef int ATTEMPTS = 4
 cdef double PERTURBED = 0.1
+
+# What the entries of a matrix leave of what its Frobenius norm says of its Gram matrix in single precision: for normal
+# ones 2/pi, and hardly ever less; where more is to be gained, they are not looked at.
+cdef double OF_THE_NORM = 0.6
 
 # What a factor in single precision may be off by, in parts of what is allowed of the matrix itself.
 cdef double FACTOR_PART = 1.75
@@ -35,6 +40,34 @@ cdef int SINGLE_ATTEMPTS = 2
 # first try, below the second one: from the last direction, conjugate gradients are often enough.
 cdef double ILL_CONDITIONED = 1e-2
 cdef double HOPELESS = 1e-4
+
+
+cdef double units_of_single(const Matrix* A, double wanted, double* sums) noexcept nogil:
+    """How many u of ||A||_F^2 the computed A @ A.T is off by, in norm, in single precision: by the entries of A where
+    that may make it no more than `wanted`."""
+    cdef double units = gram_units(), of_entries
+    if not OF_THE_NORM * units <= wanted < units:
+        return units
+    of_entries = absolute_norm_sq(A.rows, A.columns, A.entries, sums) * (1.0 + (A.rows + A.columns + 8) * U)
+    return units * fmin(of_entries / A.norm / A.norm, 1.0)
+
+
+cdef Gram gram_within(const Matrix* A, double allowed, double* entries) noexcept nogil:
+    """The smaller of A A.T and A.T A for eigenvalues that may be off by `allowed`: in single precision, if that is
+    enough. After `entries` there is room for a copy of A."""
+    cdef Gram gram
+    cdef int n = A.rows
+    cdef double* work = entries + <Py_ssize_t> n * n
+    cdef double wanted = allowed / U / A.norm / A.norm - 4.0
+    # NaN is no more than anything: `allowed` may be infinite
+    cdef double units = units_of_single(A, wanted, work) if SINGLE_FROM <= n <= A.columns else NAN
+    if units <= wanted:
+        gram.rows, gram.inner, gram.entries, gram.size, gram.exact = n, units, entries, A.norm * A.norm, A
+        single_gram(n, A.columns, A.entries, A.norm, <float*> work, entries)
+    else:
+        gram = smaller_gram(A, entries)
+    gram.allowed = allowed
+    return gram
 
 
 cdef int eigenvalues(blas_int p, double* gram, double* values, double* work, blas_int lwork) noexcept nogil:

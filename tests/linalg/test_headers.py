@@ -169,6 +169,9 @@ def test_passes(kernels, size):
     found = call(kernels.lpl_fall, length(x), d, x, y, z, absolute, result=double)
     assert abs(found - terms.sum()) <= allowed * abs(terms).sum()
     assert absolute[0] == pytest.approx(abs(terms).sum(), rel=allowed)
+    A, n = x[:size // 3 * 3].reshape(3, -1), ctypes.c_ssize_t(size // 3)
+    found = call(kernels.lpl_absolute_norm_sq, ctypes.c_ssize_t(3), n, A, np.empty(size // 3), result=double)
+    assert found == pytest.approx(max(abs(A) @ abs(A).sum(0)), rel=allowed)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -377,6 +380,8 @@ def everything(kernels, size):
              call(kernels.lpl_slope, n, d, x, y, to, p, q, result=double), to.copy(), p[0], q[0],
              call(kernels.lpl_fall, n, d, x, y, z, p, result=double), p[0]]
     call(kernels.lpl_measure, n, x, y, z, d, motion)
+    rows, columns = ctypes.c_ssize_t(3), ctypes.c_ssize_t(size // 3)
+    found.append(call(kernels.lpl_absolute_norm_sq, rows, columns, x, np.empty(size // 3), result=double))
     k = min(size, 23)
     A = rng.standard_normal((k, k))
     for name in ("nn", "tn", "nt"):

@@ -67,3 +67,16 @@ def test_sums_that_lose_all_that_they_can(probe, size):
     # and no allowance much smaller would do, in one block
     assert size > 4096 or worst > 0.95 * (size / 8 - 1)
     assert probe.sum_error(size) <= min(size, 4096) / 8 + size / 4096 + 16
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 8), (5, 7), (7, 29), (40, 64)], ids=str)
+def test_a_norm_of_absolute_values(probe, shape):
+    n, k = shape
+    A = np.random.default_rng(shape).standard_normal(shape)
+    found, exact = probe.absolute_norm_sq(A), [[Fraction(abs(x)) for x in row] for row in A.tolist()]
+    sums = [sum(column) for column in zip(*exact, strict=True)]
+    largest = max(sum(x * y for x, y in zip(row, sums, strict=True)) for row in exact)
+    assert close(found, largest, n + k, largest)
+    assert np.linalg.norm(abs(A), 2) ** 2 <= found * (1 + 1e-12)
+    # of rows with equal sums, and columns, it is that norm
+    assert probe.absolute_norm_sq(np.where(A > 0, 1.0, -1.0)) == n * k

@@ -164,6 +164,31 @@ def test_brackets_by_single_precision_contain_the_truth(probe, greatest):
     assert 6 < used < 24
 
 
+def test_single_precision_goes_by_the_entries_where_the_norm_says_too_much(probe):
+    rng = np.random.default_rng(5)
+    of_the_norm = 21 * 2.0**-24 + 4 * U
+    for n, k in ((32, 64), (60, 200)):
+        A = rng.standard_normal((n, k))
+        size = np.linalg.norm(A) ** 2
+        # 2/pi of the norm, and a little, as no two rows have the same sum
+        part = max(abs(A) @ abs(A).sum(0)) / size
+        assert 2 / np.pi < part < 0.85
+        for asked, single in ((1.01, True), (1.01 * part, True), (0.99 * part, False), (0.59, False)):
+            C, error, used = probe.gram_within(A, asked * of_the_norm * size)
+            assert used == single
+            if single:
+                assert error == pytest.approx(min(1.0, part if asked < 1 else 1.0) * of_the_norm * size, rel=1e-7)
+                assert np.linalg.norm(C - A @ A.T, 2) <= error <= asked * of_the_norm * size
+    # of equal entries they say as much as the norm; of an identity far less, and nobody looks
+    for B in (np.ones((40, 40)), np.eye(40)):
+        assert not probe.gram_within(B, 0.99 * of_the_norm * np.linalg.norm(B) ** 2 if B[0, 1] else
+                                     0.5 * of_the_norm * np.linalg.norm(B) ** 2)[2]
+    assert probe.gram_within(np.eye(40), 0.7 * of_the_norm * 40)[2]
+    # of few rows, and of more than columns, never, whatever is allowed
+    for shape, single in (((31, 40), False), ((40, 39), False), ((40, 40), True)):
+        assert probe.gram_within(rng.standard_normal(shape), np.inf)[2] == single
+
+
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_the_excess_in_single_precision_is_at_least_its_formula(probe, sign):
     rng = np.random.default_rng(7)
