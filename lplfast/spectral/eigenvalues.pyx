@@ -25,8 +25,8 @@ cdef int JACOBI_BELOW = 52
 cdef int ATTEMPTS = 4
 cdef double PERTURBED = 0.1
 
-# What the entries of a matrix leave of what its Frobenius norm says of its Gram matrix in single precision: for normal
-# ones 2/pi, and hardly ever less; where more is to be gained, they are not looked at.
+# What its entries may leave of what the Frobenius norm of a matrix says of its Gram matrix in single precision: normal
+# ones leave 2/pi. Where less would be needed, they are not looked at, though of compressed layers it may be a quarter.
 cdef double OF_THE_NORM = 0.6
 
 # What a factor in single precision may be off by, in parts of what is allowed of the matrix itself.
