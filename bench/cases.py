@@ -98,5 +98,5 @@ class OursRun:
         return Descent(*self.parts, n_threads=self.n_threads)
 
     def _advance(self, loop):
-        # tol = -1: no gap is small enough; budget: one call, however long
-        return loop.advance(self.rows, max_iter=self.limit, tol=-1.0, budget=math.inf)
+        # tol = -1: no gap is small enough
+        return loop.advance(self.rows, max_iter=self.limit, tol=-1.0)

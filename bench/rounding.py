@@ -77,7 +77,7 @@ def study(steps, *, seed=0, kinds=tuple(CASES), longest=200, narrowed=0.0, **cor
         descent = Descent(loss, random_rule(rng, loss, stack), spectral, stack)
         if narrowed:
             narrow(descent, narrowed)
-        outcome = descent.advance(rows, max_iter=longest, tol=0.0, budget=np.inf)
+        outcome = descent.advance(rows, max_iter=longest, tol=0.0)
         found["cases"] += 1
         found["steps"] += max(1, descent.t)
         found["redone"] += descent.counters["redone"]

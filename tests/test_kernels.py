@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -217,12 +218,28 @@ def test_a_descent_that_is_under_way_is_left_alone():
 
     at = descent(Meddling())
     rows = np.full((5, len(COLUMNS)), np.nan)
-    assert at.advance(rows[:3], budget=10.0) == "running"
+    assert at.advance(rows[:3]) == "running"
     assert at.t == 3
     assert len(said) == 6
     assert "is under way" in said[0]
     assert np.isnan(rows[3:]).all()
     at.restore(at.state())
+
+
+def test_only_a_call_that_is_told_to_ends_by_the_clock():
+    """Or how far a caller comes would depend on the machine."""
+    class Slow(Rule):
+        def choose(self, iterate):
+            time.sleep(0.06)
+            return 0.01
+
+    rows = np.empty((4, len(COLUMNS)))
+    at = descent(Slow())
+    assert at.advance(rows) == "running"
+    assert at.t == 4
+    at = descent(Slow())
+    assert at.advance(rows, budget=0.1) == "running"
+    assert 1 <= at.t <= 2
 
 
 def test_a_view_is_gone_before_what_the_rule_returned_is_looked_at():

@@ -178,12 +178,13 @@ cdef class Descent(State):
             if error is not None:
                 raise error
 
-    def advance(self, rows, *, every=1, max_iter=1000, tol=1e-10, grad_tol=-1.0, max_growth=INFINITY, budget=0.1):
+    def advance(self, rows, *, every=1, max_iter=1000, tol=1e-10, grad_tol=-1.0, max_growth=INFINITY,
+                budget=INFINITY):
         """Take steps until a verdict, `max_iter` steps in all, `rows` full, or `budget` seconds.
 
         Converged is a gap of at most `tol` times the first, or a gradient of at most `grad_tol` times the first;
         diverged is a gap of more than `max_growth` times the first. A row is written for each step whose number divides
-        by `every`, and counted in `filled`.
+        by `every`, and counted in `filled`. Signals wait until the call is over: `train` makes many short ones.
 
         Returns
         -------

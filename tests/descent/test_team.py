@@ -22,7 +22,7 @@ def history(problem, stack, rule, n_threads, constants="certified"):
     descent = Descent(problem.kernel, rule, spectral_from(constants), problem.to_kernel(stack), n_threads=n_threads)
     rows = np.full((STEPS, len(COLUMNS)), np.nan)
     with single_threaded_blas():
-        assert descent.advance(rows, max_iter=STEPS, tol=-1.0, budget=60.0) in ("running", "max_iter")
+        assert descent.advance(rows, max_iter=STEPS, tol=-1.0) in ("running", "max_iter")
     timeless = np.array(COLUMNS) != "time"
     return [rows[:, timeless], descent.last_row()[timeless], descent.stack, np.array(list(descent.counters.values()))]
 
