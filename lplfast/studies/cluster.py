@@ -1,5 +1,6 @@
 """Groups of cells on the workers of a cluster, by Dask."""
 
+import contextlib
 import functools
 import itertools
 import time
@@ -52,7 +53,6 @@ class Cluster:
         """
         import dask
         from distributed import KilledWorker, as_completed
-        from distributed.client import FutureCancelledError
 
         # without their results: where those are lost with a worker, it would wait forever for what has ended
         flying, ended = {}, as_completed()
@@ -72,14 +72,26 @@ class Cluster:
                         shard = future.result()
                     except KilledWorker as failure:
                         error = failure
-                    except FutureCancelledError as failure:
-                        raise ConnectionError(f"backend: expected Dask to carry out its tasks, got {failure}. What is "
-                                              "in the store stays, and the same call goes on with the rest") from None
                     yield flying.pop(future), shard, error
                     submit()
+        except Exception as failure:
+            if not self._lost(failure):
+                raise
+            raise ConnectionError("backend: expected Dask to carry out its tasks, got "
+                                  f"{type(failure).__name__}: {failure}. What is in the store stays, and the same call "
+                                  "goes on with the rest") from None
         finally:
-            if self.client.status == "running":
-                self.client.cancel(list(flying))
+            # while it is on its way there, a scheduler that runs may be lost, too
+            with contextlib.suppress(OSError):
+                if self.client.status == "running":
+                    self.client.cancel(list(flying))
+
+    def _lost(self, failure):
+        """Return whether this has failed because the scheduler is gone: any call does then, each in its own way."""
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
+        return isinstance(failure, (FutureCancelledError, CommClosedError)) or self.client.status != "running"
 
 
 def run_on_worker(task):

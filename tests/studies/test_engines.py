@@ -108,15 +108,17 @@ def test_a_cell_that_always_ends_its_process(tmp_path):
                                                "unexpectedly terminated.")
 
 
-def test_a_scheduler_that_is_lost(tmp_path):
+@pytest.mark.parametrize("lost", ["cluster", "client"])
+def test_a_scheduler_that_is_lost(lost, tmp_path):
     def experiment(rng):
         time.sleep(0.02)
         return {"x": rng.random()}
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with (LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
-          Client(cluster)):
-        closing = threading.Thread(target=close_after_a_shard, args=(cluster, tmp_path / "experiment"))
+          Client(cluster) as client):
+        ends = {"cluster": cluster, "client": client}[lost]
+        closing = threading.Thread(target=close_after_a_shard, args=(ends, tmp_path / "experiment"))
         closing.start()
         with pytest.raises(ConnectionError, match="the same call goes on with the rest"):
             sweep(experiment, {}, seeds=1000, store=tmp_path, backend="dask")
@@ -124,10 +126,10 @@ def test_a_scheduler_that_is_lost(tmp_path):
     assert 0 < len(keys(tmp_path / "experiment")) < 1000
 
 
-def close_after_a_shard(cluster, study):
+def close_after_a_shard(ends, study):
     while not study.exists() or not shards(study):
         time.sleep(0.01)
-    cluster.close()
+    ends.close()
 
 
 def test_cells_that_all_end_their_processes(monkeypatch, tmp_path):
