@@ -1,7 +1,10 @@
 /* The kernels of one header, LPL_KERNELS, for each kind of processor, in as many lanes as its registers hold.
 
    A header whose kernels gain by registers of eight doubles includes this file, which includes the header once more for
-   each kind: it then defines its kernels and nothing else, with LPL_KERNEL, and names what else takes lanes by LPL_KIND.
+   each kind: it then defines its kernels, with LPL_KERNEL, and what they inline, named by LPL_KIND. That is all that takes
+   lanes, and whatever else is to be inlined: a compiler that is told of this very processor (-march=native) refuses where
+   it knows more of that than of the kind.
+
    After that LPL_BEST(name) declares each kernel under its plain name: the one for this processor, which the dynamic
    linker asks for when the program is loaded. Those in eight lanes come last: they may call the same in four. The same
    kernels are in one kind, that of the compiler's options, where there is no such linker, and where lanes.h is told how

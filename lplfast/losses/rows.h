@@ -21,14 +21,6 @@
 #define LPL_GREATER(a, b) LPL_CHOOSE((b) > (a), b, a)
 #define LPL_LESSER(a, b) LPL_CHOOSE((b) < (a), b, a)
 
-LPL_INLINE double lpl_largest_of_rows(const double* s) {
-    double largest = s[0];
-    int r;
-    for (r = 1; r < LPL_TILE; r++)
-        largest = s[r] > largest ? s[r] : largest;
-    return largest;
-}
-
 LPL_ANY_CPU void lpl_to_tiles(ptrdiff_t rows, int m, const double* A, double* T) {
     ptrdiff_t i, r;
     int j;
@@ -96,6 +88,7 @@ static double lpl_two_points_far(double v, double b) {
     return lead > 0.0 ? lead + log1p(rest * exp(-lead)) : log(rest + exp(lead));
 }
 
+#define lpl_largest_of_rows LPL_KIND(lpl_largest_of_rows)
 #define lpl_sum_of_rows LPL_KIND(lpl_sum_of_rows)
 #define lpl_two_points LPL_KIND(lpl_two_points)
 #define lpl_growth LPL_KIND(lpl_growth)
@@ -112,6 +105,14 @@ LPL_BEST(lpl_bend_of_pairs)
 LPL_BEST(lpl_spread_of_pairs)
 
 #elif defined(LPL_KERNELS)
+
+LPL_INLINE double lpl_largest_of_rows(const double* s) {
+    double largest = s[0];
+    int r;
+    for (r = 1; r < LPL_TILE; r++)
+        largest = s[r] > largest ? s[r] : largest;
+    return largest;
+}
 
 /* in one order, however many lanes there are */
 LPL_INLINE double lpl_sum_of_rows(const double* s) { return lpl_add_up((const lpl_lanes*) s); }

@@ -6,6 +6,7 @@ these.
 
 import collections
 import ctypes
+import os
 import pathlib
 import re
 import shlex
@@ -93,6 +94,18 @@ def length(array):
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_needs_no_other_and_compiles_without_a_warning(name, lanes, tmp_path):
     compiled(f'#include "{name}"\nint nothing;\n', tmp_path / "alone.o", "-c", f"-DLPL_LANES={lanes}")
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+@pytest.mark.parametrize("kind", ["native", "x86-64-v3", "sapphirerapids"])
+def test_a_header_compiles_for_a_processor_that_has_more(kind, level, name, tmp_path):
+    """What is compiled for the compiler's options cannot be inlined where it is for a processor with less."""
+    try:
+        compiled('#include "linalg/lanes.h"\n#ifndef LPL_KINDS\n#error one\n#endif\n', os.devnull, "-fsyntax-only")
+    except AssertionError:
+        pytest.skip("this compiler makes one kind")
+    compiled(f'#include "{name}"\n', tmp_path / "alone.o", "-c", level, f"-march={kind}", "-fkeep-static-functions")
 
 
 @pytest.mark.parametrize(("header", "missing"), [("passes", "LPL_BLOCK"), ("kinds", "LPL_KERNELS")])
