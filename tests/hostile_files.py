@@ -81,10 +81,12 @@ def array_for(rng, array):
             with np.errstate(all="ignore"), contextlib.suppress(OverflowError, ValueError, IndexError, TypeError):
                 flat[at] = rng.choice([*NUMBERS, *INTEGERS, rng.getrandbits(63), flat[at] * rng.uniform(-2, 2)])
         return array
-    with np.errstate(all="ignore"):
+    # what another round has put there may not turn into numbers
+    with np.errstate(all="ignore"), contextlib.suppress(TypeError, ValueError):
         return [lambda: array.astype(rng.choice(["f4", "i4", "c16", "U5", ">f8", "?", "i8", "u8", "M8[s]", "O"])),
                 lambda: array[np.newaxis], lambda: array[:-1] if array.ndim else array[np.newaxis],
                 lambda: np.asfortranarray(array), lambda: np.array([Payload()] * 2, dtype=object)][form - 7]()
+    return array
 
 
 def header(rng):

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import threading
 import time
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -84,6 +85,12 @@ def test_a_loss_that_only_its_base_has_made_is_refused(kind):
     for call in (made.value_and_gradient, lambda W: descent(loss=made)):
         with pytest.raises(TypeError, match=f"{kind.__name__}: expected a loss that its __init__ has made"):
             call(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("K", [np.empty((0, 0)), np.ones(3), Decimal("sNaN"), [1.0], "1", np.nan, np.inf], ids=repr)
+def test_a_curvature_that_is_none(K):
+    with pytest.raises((TypeError, ValueError), match=f"K: {EXPECTED}"):
+        PythonLoss(KERNEL.value_and_gradient, (2, 2), mu=1.0, K=K)
 
 
 def test_a_loss_is_not_made_twice():

@@ -84,9 +84,9 @@ cdef class PythonLoss(Loss):
         if hessian_form is not None:
             as_callable("hessian_form", hessian_form)
             concordance = concordance if callable(concordance) else as_number("concordance", concordance)
-        elif K == math.inf:
-            raise ValueError("K: expected a finite number, or hessian_form and concordance in its place, got none")
         super().__init__(shape, mu=mu, K=K, minimum=minimum)
+        if hessian_form is None and self.K == INFINITY:
+            raise ValueError("K: expected a finite number, or hessian_form and concordance in its place, got none")
         self.hessian_form, self.concordance = hessian_form, concordance
         self.function, self.lower_bound, self.uncertainty = function, lower_bound, uncertainty
 
