@@ -85,6 +85,7 @@ MUTANTS = [
     (BRACKETS, ", F_sq * (1.0 + round))", ", F_sq * (1.0 - round))", ALLOWANCES),
     (BRACKETS, "least.lo = least.hi = 0.0 ", "least.lo = least.hi ", "tests/spectral/test_spectral.py -k fresh"),
     (SPECTRAL, "two.min_sq.now.hi) * (1.0 + 2.0 * U)", "two.min_sq.now.hi) * (1.0 - 2.0 * U)", ALLOWANCES),
+    (EIGENVALUES, "length = norm(max(n, k), w)", "length = norm(min(n, k), w)", ALLOWANCES),
     (EIGENVALUES, "error = (n + k + 8) * U * A.norm", "error = (n + k - 8) * U * A.norm", ALLOWANCES),
     (EIGENVALUES, "factor_error(p + 3, trace)", "factor_error(p - 3, trace)", ALLOWANCES),
     (EIGENVALUES, "greatest.hi = above + excess + error", "greatest.hi = above - excess + error", ALLOWANCES),

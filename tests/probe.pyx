@@ -200,6 +200,12 @@ def dot(double[::1] x, double[::1] y):
     return blas.dot(x.shape[0], &x[0], &y[0])
 
 
+def matvec(double[:, ::1] A, double[::1] x):
+    cdef double[::1] y = room(A.shape[0])
+    blas.matvec(<int> A.shape[0], <int> A.shape[1], &A[0, 0], &x[0], &y[0])
+    return np.asarray(y)
+
+
 def matvec_t(double[:, ::1] A, double[::1] x):
     cdef double[::1] y = room(A.shape[1])
     blas.matvec_t(<int> A.shape[0], <int> A.shape[1], &A[0, 0], &x[0], &y[0])
@@ -322,9 +328,9 @@ def bracket(bint greatest, double[:, ::1] M, int q, double F_sq, v, double accur
 
 def bracket_within(bint greatest, double[:, ::1] A, double allowed, v, double accuracy):
     """(lo, hi) of A itself, whose eigenvalues single precision may put off by `allowed`; and whether it was asked."""
-    cdef int p = A.shape[0], k = A.shape[1]
+    cdef int p = min(A.shape[0], A.shape[1]), q = max(A.shape[0], A.shape[1])
     cdef eigenvalues.Matrix matrix = _matrix(A)
-    cdef double[::1] x = _copy(v), work = room(p * p + factors.factor_size(p) + 4 * p + (p + 16) * k)
+    cdef double[::1] x = _copy(v), work = room(p * p + factors.factor_size(p) + 4 * p + (p + 16) * q)
     cdef Bracket found
     cdef eigenvalues.Gram gram = eigenvalues.gram_within(&matrix, allowed, &work[0])
     assert eigenvalues.bracket_extreme(&gram, greatest, &x[0], accuracy, &found, &work[p * p])
@@ -334,9 +340,9 @@ def bracket_within(bint greatest, double[:, ::1] A, double allowed, v, double ac
 def gram_within(double[:, ::1] A, double allowed):
     """The smaller of A @ A.T and A.T @ A, whose eigenvalues single precision may put off by `allowed`, how far it may
     be off by for that, and whether it was asked."""
-    cdef int n = A.shape[0]
+    cdef int p = min(A.shape[0], A.shape[1]), q = max(A.shape[0], A.shape[1])
     cdef eigenvalues.Matrix matrix = _matrix(A)
-    cdef double[::1] work = room(n * n + (n + 16) * A.shape[1])
+    cdef double[::1] work = room(p * p + (p + 16) * q)
     cdef eigenvalues.Gram gram = eigenvalues.gram_within(&matrix, allowed, &work[0])
     product = np.asarray(work)[:gram.rows * gram.rows].reshape(gram.rows, gram.rows)
     return _all_lower(product), eigenvalues.single_error(&gram), gram.exact != NULL
@@ -348,10 +354,10 @@ def absolute_norm_sq(double[:, ::1] A):
 
 
 def single_gram(double[:, ::1] A):
-    """A @ A.T in single precision, and how many u of ||A||_F^2 it may be off by."""
-    cdef int n = A.shape[0], k = A.shape[1]
-    cdef double[:, ::1] C = np.full((n, n), np.nan)
-    cdef double[::1] panels = room((n + 16) * k)
+    """The smaller of A @ A.T and A.T @ A in single precision, and how many u of ||A||_F^2 it may be off by."""
+    cdef int n = A.shape[0], k = A.shape[1], p = min(n, k)
+    cdef double[:, ::1] C = np.full((p, p), np.nan)
+    cdef double[::1] panels = room((p + 16) * max(n, k))
     single.single_gram(n, k, &A[0, 0], np.linalg.norm(A), <float*> &panels[0], &C[0, 0])
     return _all_lower(np.asarray(C)), single.gram_units()
 
@@ -368,8 +374,8 @@ def single_factor(double sign, double[:, ::1] M, double shift):
 
 
 def quotient(double[:, ::1] A, double[::1] x):
-    """The bracket of ||A.T x||^2 / ||x||^2."""
-    cdef double[::1] w = room(A.shape[1])
+    """The bracket of ||A.T x||^2 / ||x||^2, or, of more rows than columns, ||A x||^2 / ||x||^2."""
+    cdef double[::1] w = room(max(A.shape[0], A.shape[1]))
     cdef eigenvalues.Matrix matrix = _matrix(A)
     cdef Bracket found = eigenvalues.quotient(&matrix, &x[0], &w[0])
     return found.lo, found.hi

@@ -140,6 +140,13 @@ cdef inline void matvec_t(blas_int n, blas_int k, const double* A, const double*
     dgemv(b"n", &k, &n, &one, <double*> A, &k, <double*> x, &step, &zero, y, &step)
 
 
+cdef inline void matvec(blas_int n, blas_int k, const double* A, const double* x, double* y) noexcept nogil:
+    """y = A @ x with A (n, k)."""
+    cdef double one = 1.0, zero = 0.0
+    cdef blas_int step = 1
+    dgemv(b"t", &k, &n, &one, <double*> A, &k, <double*> x, &step, &zero, y, &step)
+
+
 cdef inline double dot(Py_ssize_t size, const double* x, const double* y) noexcept nogil:
     """x @ y, in pieces that a 32-bit BLAS length can hold; of a few numbers, without a call."""
     cdef double s = 0.0

@@ -34,6 +34,19 @@ LPL_ANY_CPU void lpl_pack(int n, int k, const double* A, double scale, int p, fl
             panel[l * LPL_PANEL + i] = i < rows ? (float) (scale * A[i * k + l]) : 0.0f;
 }
 
+/* Likewise panel p of A itself: rows l of A[l, 16 p + i]; of columns beyond A, 0 */
+LPL_ANY_CPU void lpl_pack_columns(int n, int k, const double* A, double scale, int p, float* panel) {
+    ptrdiff_t i, l, columns = k - LPL_PANEL * p < LPL_PANEL ? k - LPL_PANEL * p : LPL_PANEL;
+    A += (ptrdiff_t) LPL_PANEL * p;
+    for (l = 0; l < n; l++, A += k, panel += LPL_PANEL)
+        if (columns == LPL_PANEL)
+            for (i = 0; i < LPL_PANEL; i++)
+                panel[i] = (float) (scale * A[i]);
+        else
+            for (i = 0; i < LPL_PANEL; i++)
+                panel[i] = i < columns ? (float) (scale * A[i]) : 0.0f;
+}
+
 /* C = scale * tile, or that added to it, of so many rows and columns */
 LPL_INLINE void lpl_put_tile(ptrdiff_t rows, ptrdiff_t columns, int added, double scale, const float* tile,
                              ptrdiff_t apart, double* C) {

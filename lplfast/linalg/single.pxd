@@ -25,6 +25,8 @@ cdef extern from "linalg/single.h":
     # the unit roundoff of single precision, in u
     const double SINGLE "LPL_SINGLE"
     void pack "lpl_pack"(int n, int k, const double* A, double scale, int p, float* panel) noexcept nogil
+    void pack_columns "lpl_pack_columns"(int n, int k, const double* A, double scale, int p,
+                                         float* panel) noexcept nogil
     void rows_of_gram "lpl_gram_rows"(int n, int k, const float* panels, double scale, int p, double* C) noexcept nogil
     void shifted_panel "lpl_shifted_panel"(int n, double sign, double shift, double scale, const double* A, int panel,
                                            float* F) noexcept nogil
@@ -38,7 +40,8 @@ cdef enum:
     SINGLE_FROM = 32
 
 
-# The Gram matrix of A (n, k), as threads share it: panel by panel of the copy of A.T.
+# The smaller Gram matrix of A (n, k), as threads share it: panel by panel of the copy of A.T, or of A where that has
+# more rows than columns.
 cdef struct SingleGram:
     int n
     int k
@@ -80,12 +83,16 @@ cdef inline void each_panel(bint shared, int count, Work work, void* job) noexce
 
 cdef inline void pack_panel(void* job, int p) noexcept nogil:
     cdef const SingleGram* gram = <const SingleGram*> job
-    pack(gram.n, gram.k, gram.A, gram.scale, p, gram.panels + <Py_ssize_t> PANEL * p * gram.k)
+    cdef float* panel = gram.panels + <Py_ssize_t> PANEL * p * max(gram.n, gram.k)
+    if gram.n <= gram.k:
+        pack(gram.n, gram.k, gram.A, gram.scale, p, panel)
+    else:
+        pack_columns(gram.n, gram.k, gram.A, gram.scale, p, panel)
 
 
 cdef inline void panel_of_gram(void* job, int p) noexcept nogil:
     cdef const SingleGram* gram = <const SingleGram*> job
-    rows_of_gram(gram.n, gram.k, gram.panels, 1.0 / gram.scale / gram.scale, p, gram.C)
+    rows_of_gram(min(gram.n, gram.k), max(gram.n, gram.k), gram.panels, 1.0 / gram.scale / gram.scale, p, gram.C)
 
 
 cdef inline double gram_units() noexcept nogil:
@@ -96,14 +103,15 @@ cdef inline double gram_units() noexcept nogil:
 
 
 cdef inline void single_gram(int n, int k, const double* A, double size, float* panels, double* C) noexcept nogil:
-    """C = A @ A.T with A (n, k) of about the norm `size`: the row-major upper triangle. `panels` has room for a copy
-    of A with its rows filled up to whole panels."""
+    """C = the smaller of A @ A.T and A.T @ A with A (n, k) of about the norm `size`: the row-major upper triangle.
+    `panels` has room for a copy of A with its shorter side filled up to whole panels."""
     cdef SingleGram gram
-    cdef bint shared = <double> n * n * k >= CUT
+    cdef int smaller = min(n, k)
+    cdef bint shared = <double> n * k * smaller >= CUT
     gram.n, gram.k, gram.A, gram.panels, gram.C = n, k, A, panels, C
     gram.scale = power_of_two(size)
-    each_panel(shared, panels_of(n), pack_panel, &gram)
-    each_panel(shared, panels_of(n), panel_of_gram, &gram)
+    each_panel(shared, panels_of(smaller), pack_panel, &gram)
+    each_panel(shared, panels_of(smaller), panel_of_gram, &gram)
 
 
 cdef inline double factor_units(int n) noexcept nogil:

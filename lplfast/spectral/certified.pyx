@@ -86,7 +86,8 @@ cdef bint prove_largest(const Matrix* A, double room, double allowed, TrackedExt
 
 cdef inline bint stays_wide(Layer* layer, bint greatest, double wanted, double* scratch) noexcept nogil:
     """Whether a bracket of a layer is wider than `wanted`, and stays so when its inner end, for a greatest value the
-    lower one, is the Rayleigh quotient at the last direction; only of no more rows than columns is it one of A A.T."""
+    lower one, is the Rayleigh quotient at the last direction. That is not tried of more rows than columns: their Gram
+    matrix is small, and a bracket renewed at once is narrow for longer."""
     cdef const Matrix* A = &layer.A
     cdef TrackedExtreme* side = &layer.extremes.max_sq if greatest else &layer.extremes.min_sq
     cdef Bracket inside

@@ -8,7 +8,7 @@ from libc.math cimport INFINITY, NAN, fabs, sin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dgesvd, dgesvj, dsyev
 
-from ..linalg.blas cimport matvec_t, norm
+from ..linalg.blas cimport matvec, matvec_t, norm
 from ..linalg.blas_int cimport blas_int
 from ..linalg.cholesky cimport apart, cholesky, shifted
 from ..iterate cimport Bracket
@@ -54,16 +54,16 @@ cdef double units_of_single(const Matrix* A, double wanted, double* sums) noexce
 
 cdef Gram gram_within(const Matrix* A, double allowed, double* entries) noexcept nogil:
     """The smaller of A A.T and A.T A for eigenvalues that may be off by `allowed`: in single precision, if that is
-    enough. After `entries` there is room for a copy of A."""
+    enough, which no matrix of a few rows or columns is asked for. After `entries` there is room for a copy of A."""
     cdef Gram gram
-    cdef int n = A.rows
-    cdef double* work = entries + <Py_ssize_t> n * n
+    cdef int p = min(A.rows, A.columns)
+    cdef double* work = entries + <Py_ssize_t> p * p
     cdef double wanted = allowed / U / A.norm / A.norm - 4.0
     # NaN is no more than anything: `allowed` may be infinite
-    cdef double units = units_of_single(A, wanted, work) if SINGLE_FROM <= n <= A.columns else NAN
+    cdef double units = units_of_single(A, wanted, work) if p >= SINGLE_FROM else NAN
     if units <= wanted:
-        gram.rows, gram.inner, gram.entries, gram.size, gram.exact = n, units, entries, A.norm * A.norm, A
-        single_gram(n, A.columns, A.entries, A.norm, <float*> work, entries)
+        gram.rows, gram.inner, gram.entries, gram.size, gram.exact = p, units, entries, A.norm * A.norm, A
+        single_gram(A.rows, A.columns, A.entries, A.norm, <float*> work, entries)
     else:
         gram = smaller_gram(A, entries)
     gram.allowed = allowed
@@ -293,15 +293,19 @@ cdef bint bracket_least(const Gram* gram, double* direction, double room, Bracke
 
 
 cdef Bracket quotient(const Matrix* A, const double* x, double* w) noexcept nogil:
-    """Bracket ||A.T x||^2 / ||x||^2: between the extreme eigenvalues of A A.T, wherever x points."""
+    """Bracket ||A.T x||^2 / ||x||^2, or, of more rows than columns, ||A x||^2 / ||x||^2: between the extreme
+    eigenvalues of the smaller of A A.T and A.T A, wherever x points."""
     cdef int n = A.rows, k = A.columns
-    cdef double size = norm(n, x), length, error
+    cdef double size = norm(min(n, k), x), length, error
     cdef Bracket found
     found.lo, found.hi = 0.0, INFINITY
     if not 0.0 < size < INFINITY:
         return found
-    matvec_t(n, k, A.entries, x, w)
-    length = norm(k, w)
+    if n <= k:
+        matvec_t(n, k, A.entries, x, w)
+    else:
+        matvec(n, k, A.entries, x, w)
+    length = norm(max(n, k), w)
     if not length < INFINITY:
         return found
     error = (n + k + 8) * U * A.norm

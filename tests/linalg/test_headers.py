@@ -409,6 +409,9 @@ def everything(kernels, size):
     packed, C = np.empty((-(-n // 16), 70, 16), np.float32), np.empty((n, n))
     for p in range(len(packed)):
         call(kernels.lpl_pack, n, 70, A, double(0.5), p, packed[p])
+        turned = np.empty((70, 16), np.float32)
+        call(kernels.lpl_pack_columns, 70, n, A.T.copy(), double(0.5), p, turned)
+        assert np.array_equal(turned, packed[p])
     for p in range(len(packed)):
         call(kernels.lpl_gram_rows, n, 70, packed, double(4.0), p, C)
     F = shifted_panels(kernels, C, -1.0, 1e3, 2.0**-10)

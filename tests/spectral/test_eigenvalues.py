@@ -1,6 +1,7 @@
 """Extreme eigenvalues by proof and by iteration: each allowance for rounding, on matrices made to need it
 (docs/theory.md, section 7)."""
 
+import itertools
 from fractions import Fraction
 
 import mpmath
@@ -154,36 +155,37 @@ def test_brackets_by_single_precision_contain_the_truth(probe, greatest):
             A = rng.standard_normal((n, k)) * np.geomspace(1, condition**-0.5, n)[:, None]
             # right to some u
             truth = np.linalg.svd(A)[1][0 if greatest else -1] ** 2
-            for part in (1e-5, 1e-3, 1e-1):
-                (lo, hi), single = probe.bracket_within(greatest, A, part * truth, np.cos(np.arange(float(n))), 1e-3)
+            for part, B in itertools.product((1e-5, 1e-3, 1e-1), (A, A.T.copy())):
+                (lo, hi), single = probe.bracket_within(greatest, B, part * truth, np.cos(np.arange(float(n))), 1e-3)
                 assert lo <= truth * (1 + 1e-12)
                 assert truth * (1 - 1e-12) <= hi
                 # the slack, of a third try four times as much; what is allowed of the matrix, and of the factor
                 assert hi - lo <= (4e-3 + 2.75 * part) * truth
                 used += single
-    assert 6 < used < 24
+    assert 12 < used < 48
 
 
 def test_single_precision_goes_by_the_entries_where_the_norm_says_too_much(probe):
     rng = np.random.default_rng(5)
     of_the_norm = 21 * 2.0**-24 + 4 * U
     for n, k in ((32, 64), (60, 200)):
-        A = rng.standard_normal((n, k))
-        size = np.linalg.norm(A) ** 2
-        # 2/pi of the norm, and a little, as no two rows have the same sum
-        part = max(abs(A) @ abs(A).sum(0)) / size
-        assert 2 / np.pi < part < 0.85
-        for asked, single in ((1.01, True), (1.01 * part, True), (0.99 * part, False), (0.59, False)):
-            C, error, used = probe.gram_within(A, asked * of_the_norm * size)
-            assert used == single
-            if single:
-                assert error == pytest.approx(min(1.0, part if asked < 1 else 1.0) * of_the_norm * size, rel=1e-7)
-                assert np.linalg.norm(C - A @ A.T, 2) <= error <= asked * of_the_norm * size
+        wide = rng.standard_normal((n, k))
+        size = np.linalg.norm(wide) ** 2
+        for A in (wide, wide.T.copy()):
+            # 2/pi of the norm, and a little, as no two rows have the same sum
+            part = max(abs(A) @ abs(A).sum(0)) / size
+            assert 2 / np.pi < part < 0.9
+            for asked, single in ((1.01, True), (1.01 * part, True), (0.99 * part, False), (0.59, False)):
+                C, error, used = probe.gram_within(A, asked * of_the_norm * size)
+                assert used == single
+                if single:
+                    assert error == pytest.approx(min(1.0, part if asked < 1 else 1.0) * of_the_norm * size, rel=1e-7)
+                    assert np.linalg.norm(C - wide @ wide.T, 2) <= error <= asked * of_the_norm * size
     # of equal entries they say as much as the norm; of an identity far less, and nobody looks
     for B, asked, single in ((np.ones((40, 40)), 0.99, False), (np.eye(40), 0.5, False), (np.eye(40), 0.7, True)):
         assert probe.gram_within(B, asked * of_the_norm * np.linalg.norm(B) ** 2)[2] == single
-    # of few rows, and of more than columns, never, whatever is allowed
-    for shape, single in (((31, 40), False), ((40, 39), False), ((40, 40), True)):
+    # of few rows or columns never, whatever is allowed
+    for shape, single in (((31, 40), False), ((40, 31), False), ((40, 32), True), ((40, 40), True)):
         assert probe.gram_within(rng.standard_normal(shape), np.inf)[2] == single
 
 
@@ -206,17 +208,20 @@ def test_the_excess_in_single_precision_is_at_least_its_formula(probe, sign):
         assert probe.cholesky_excess(sign, M, shift, 0.99 * float(needed))[0] < 1e-6 * needed
 
 
-def test_a_quotient_that_cancels_is_not_trusted(probe):
-    # A.T x is computed from terms that cancel: what is left has no correct digit
+@pytest.mark.parametrize("tall", [False, True])
+def test_a_quotient_that_cancels_is_not_trusted(probe, tall):
+    # A.T x, or A x, is computed from terms that cancel: what is left has no correct digit
     rng, wrong = np.random.default_rng(9), 0
     for _ in range(DRAWS):
-        A, x = rng.uniform(1, 2, (3, 1)), rng.standard_normal(3)
-        x[2] = -(A[0, 0] * x[0] + A[1, 0] * x[1]) / A[2, 0]
+        a, x = rng.uniform(1, 2, 3), rng.standard_normal(3)
+        x[2] = -(a[0] * x[0] + a[1] * x[1]) / a[2]
+        A = np.tile(a, (4, 1)) if tall else np.tile(a[:, None], (1, 4))
         lo, hi = probe.quotient(A, x)
-        along = sum(Fraction(a) * Fraction(b) for a, b in zip(A.ravel().tolist(), x.tolist(), strict=True))
-        truth = along**2 / sum(Fraction(b) ** 2 for b in x.tolist())
+        along = sum(Fraction(a) * Fraction(b) for a, b in zip(a.tolist(), x.tolist(), strict=True))
+        truth = 4 * along**2 / sum(Fraction(b) ** 2 for b in x.tolist())
         assert Fraction(lo) <= truth <= Fraction(hi)
-        wrong += not np.isclose(float(probe.matvec_t(A, x)[0]), float(along), rtol=0.01, atol=0.0)
+        computed = (probe.matvec if tall else probe.matvec_t)(A, x)[0]
+        wrong += not np.isclose(float(computed), float(along), rtol=0.01, atol=0.0)
     assert wrong > 0.1 * DRAWS
 
 
