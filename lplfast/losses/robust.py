@@ -73,14 +73,15 @@ class PseudoHuberLoss(RowLoss):
         if not 1 / HUGE < self.delta < HUGE:
             raise ValueError(f"delta: expected a number whose square is a float64 number, got {self.delta:.3g}; "
                              "rescale Y")
-        if not abs(Y).max() / self.delta < HUGE / max(Y.shape):
+        greatest = float(abs(Y).max())
+        if not greatest / self.delta < HUGE / max(Y.shape):
             raise ValueError("Y, delta: expected targets whose squares in units of delta are float64 numbers, got up "
-                             f"to {abs(Y).max():.3g} and delta = {self.delta:.3g}; raise delta")
+                             f"to {greatest:.3g} and delta = {self.delta:.3g}; raise delta")
         # how many steps have been tried as they are; then, the delta that the minimizer is looked for with
         self._direct, self._widened = 0, None
         super().__init__(X, Y.copy(), l2=l2, reduction=reduction, offset=offset, curvature=1.0)
         # what rows pull with at W = 0, together
-        pull = min(self.delta, abs(Y).max()) * float(self._gram.tops.max()) * len(X)
+        pull = min(self.delta, greatest) * float(self._gram.tops.max()) * len(X)
         if not pull < HUGE:
             raise ValueError("X, Y: expected a gradient whose square is a float64 number, got one of up to "
                              f"{pull:.3g}; rescale X or Y")

@@ -331,6 +331,7 @@ def test_pickled_saved_and_continued_to_the_same_bits(tmp_path):
     ({"delta": 0.0}, "delta: expected"), ({"delta": -1.0}, "delta: expected"), ({"delta": np.nan}, "delta: expected"),
     ({"delta": 1e-200}, "rescale Y"), ({"delta": 1e200}, "rescale Y"), ({"l2": 0.0}, "l2: expected"),
     ({"Y": np.full((3, 1), 1e100), "delta": 1e-100}, "raise delta"),
+    ({"Y": np.full((3, 1), 1e306), "delta": 1e-3}, "raise delta"),
     ({"X": np.full((3, 2), 1e100), "Y": np.full((3, 1), 1e60), "delta": 1e60}, "rescale X or Y"),
     ({"Y": np.ones((4, 1))}, "Y: expected 3 rows"),
     ({"X": np.full((3, 2), 1e200)}, "X: expected"), ({"reduction": "max"}, "reduction: expected"),
