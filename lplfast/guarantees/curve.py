@@ -182,6 +182,8 @@ class _Frame:
             return math.inf
         p = np.linalg.eigvalsh(A2)
         least, most = ((self.root * A1) * self.root.T + np.diag(p[at] * self.d[:, 0]) for at in (0, -1))
+        if not (np.isfinite(least).all() and np.isfinite(most).all()):
+            return math.inf
         off = 10 * self.u * self.K * (self.size(A1) + self.size(A2))
         low, high = np.linalg.eigvalsh(least)[0] - off, np.linalg.eigvalsh(most)[-1] + off
         return float(max(abs(1 - eta * low), abs(1 - eta * high))) * UP

@@ -140,6 +140,14 @@ def test_a_step_that_leaves_float64_says_nothing():
         assert (curve.width[2:] == 1).all()
 
 
+def test_gram_matrices_in_float64_of_a_kernel_that_leaves_it():
+    rng = np.random.default_rng(0)
+    problem = SquaredLoss(1e60 * np.eye(4), rng.standard_normal((4, 3)))
+    curve = predicted_curve(problem, Network.gaussian(4, 2, 3, rng=rng), 1.0, 5, order=1)
+    assert curve.gap_upper[0] < np.inf
+    assert (curve.gap_upper[2:] == np.inf).all()
+
+
 @pytest.mark.parametrize("etas", ["local", [], [0.1, -1.0], [np.nan], 0.0, np.inf, [[0.1]], None, [1j]])
 def test_bad_step_sizes_are_refused(etas):
     with pytest.raises((TypeError, ValueError), match=f"step_sizes: {EXPECTED}"):
