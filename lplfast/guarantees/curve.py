@@ -10,7 +10,7 @@ from ..annotations import Array, ArrayLike
 from ..losses.problems import Problem
 from ..network import Network
 from ..threads import single_threaded_blas
-from ..validation import as_count, as_doubles, as_number
+from ..validation import as_array, as_count, as_doubles, as_number
 from .constants import check_pair
 
 __all__ = ["PredictedCurve", "predicted_curve"]
@@ -131,7 +131,7 @@ def predicted_curve(problem: Problem, network: Network, step_sizes: float | Arra
 
 def _step_sizes(step_sizes, iterations):
     """Return one step size an iteration, the last one repeated, or raise."""
-    if np.ndim(step_sizes) == 0:
+    if as_array("step_sizes", step_sizes).ndim == 0:
         return np.full(iterations, as_number("step_sizes", step_sizes, positive=True))
     found = as_doubles("step_sizes", step_sizes, 1)
     if not found.size or not (np.isfinite(found).all() and (found > 0).all()):

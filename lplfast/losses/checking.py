@@ -75,10 +75,11 @@ def check_loss(problem: Problem, *, points: Iterable[ArrayLike] = (), rng: Rng =
         raise TypeError(f"problem: expected a Problem such as CustomLoss, got {type(problem).__name__}")
     rng = as_generator(rng)
     try:
-        points = list(points)
+        given = iter(points)
     except TypeError:
         raise TypeError(f"points: expected a list of matrices, got {shown(points)}") from None
-    points = {f"given W {i}": as_shaped(f"points[{i}]", W, problem.shape) for i, W in enumerate(points)}
+    # one by one: the first that is none ends it, however many there are
+    points = {f"given W {i}": as_shaped(f"points[{i}]", W, problem.shape) for i, W in enumerate(given)}
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         return _Check(problem, rng).report(points)
 

@@ -148,7 +148,7 @@ def test_gram_matrices_in_float64_of_a_kernel_that_leaves_it():
     assert (curve.gap_upper[2:] == np.inf).all()
 
 
-@pytest.mark.parametrize("etas", ["local", [], [0.1, -1.0], [np.nan], 0.0, np.inf, [[0.1]], None, [1j]])
+@pytest.mark.parametrize("etas", ["local", [], [0.1, -1.0], [np.nan], 0.0, np.inf, [[0.1]], None, [1j], [[1, 2], [3]]])
 def test_bad_step_sizes_are_refused(etas):
     with pytest.raises((TypeError, ValueError), match=f"step_sizes: {EXPECTED}"):
         predicted_curve(MatrixFactorization([[1.0]]), Network([[1.0]], [[2.0]]), etas, 3)

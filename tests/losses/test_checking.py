@@ -1,5 +1,7 @@
 """`check_loss` and a run find out what is false of a loss, and pass what is true."""
 
+import itertools
+
 import numpy as np
 import pytest
 from cases import EXPECTED, PROBLEMS
@@ -139,8 +141,9 @@ def test_a_true_loss_that_overflows_beside_where_it_is_looked_at_passes():
 
 
 @pytest.mark.parametrize(("arguments", "options"), [
-    ((None,), {}), ((quadratic,), {}), ((loss(),), {"points": [[[1.0]]]}), ((loss(),), {"rng": "x"})],
-    ids=["none", "a function", "points", "rng"])
+    ((None,), {}), ((quadratic,), {}), ((loss(),), {"points": [[[1.0]]]}),
+    ((loss(),), {"points": itertools.repeat(1.0)}), ((loss(),), {"rng": "x"})],
+    ids=["none", "a function", "points", "no end of points", "rng"])
 def test_bad_arguments_of_the_check(arguments, options):
     with pytest.raises((TypeError, ValueError), match=EXPECTED):
         check_loss(*arguments, **options)
