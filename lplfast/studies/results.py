@@ -123,7 +123,10 @@ def _parts(value):
 
 def _variable(name, dims, value, attrs, taken, named=()):
     """Return a variable, checked. Without dims, an array has its own, unless it is the coordinate of a `named` one."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected rows of one length, got {shown(value)}") from None
     if array.dtype.kind not in "biufcU":
         raise TypeError(f"{name}: expected numbers or text, got {shown(value)}")
     if dims is None:

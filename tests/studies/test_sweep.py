@@ -66,8 +66,9 @@ def test_what_fails_is_data_and_the_rest_goes_on():
     assert found["even"].values.tolist()[0] == [0.0, 0.0]
     assert found.name.values[1].tolist() == ["", ""]
     # all of them, and what is no result
-    for bad in ([1.0], None, {"x": object()}, {"size": 1}, {"x": ("size", [1.0])}, {"x": ("y", 1.0)}, {1: 2.0},
-                {"x": (("x", "y"), [[1.0]])}, {"x": ("y", [1.0], {"of": object})}, {"x": ("x", [1.0, np.nan])}):
+    for bad in ([1.0], None, {"x": object()}, {"x": [[1.0], [2.0, 3.0]]}, {"size": 1}, {"x": ("size", [1.0])},
+                {"x": ("y", 1.0)}, {1: 2.0}, {"x": (("x", "y"), [[1.0]])},
+                {"x": ("y", [1.0], {"of": object})}, {"x": ("x", [1.0, np.nan])}):
         found = sweep(lambda rng, size, bad=bad: bad, ONE, seeds=1)
         assert "expected" in found.error.item()
     assert "step_size" in sweep(lambda rng, size: plan(PROBLEM, Network.gaussian(3, size, 3, rng=rng), "no-rule"), ONE,
