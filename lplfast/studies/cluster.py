@@ -81,7 +81,7 @@ class Cluster:
                                   f"{type(failure).__name__}: {failure}. What is in the store stays, and the same call "
                                   "goes on with the rest") from None
         finally:
-            # while it is on its way there, a scheduler that runs may be lost, too
+            # the scheduler may be lost over this call, too
             with contextlib.suppress(OSError):
                 if self.client.status == "running":
                     self.client.cancel(list(flying))
