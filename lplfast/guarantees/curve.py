@@ -178,7 +178,7 @@ class _Frame:
 
         The spectrum of M is that of H^(1/2) (p I + A1) H^(1/2) for all eigenvalues p of A2.
         """
-        if not (np.isfinite(A1).all() and np.isfinite(A2).all()):
+        if not np.isfinite(A2).all():
             return math.inf
         p = np.linalg.eigvalsh(A2)
         least, most = ((self.root * A1) * self.root.T + np.diag(p[at] * self.d[:, 0]) for at in (0, -1))
