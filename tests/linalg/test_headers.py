@@ -6,7 +6,7 @@ these.
 
 import collections
 import ctypes
-import os
+import functools
 import pathlib
 import re
 import shlex
@@ -86,6 +86,14 @@ def call(function, *arguments, result=None):
     return function(*made)
 
 
+@functools.cache
+def makes_kinds():
+    """Whether kernels are compiled for several kinds of processor here."""
+    command = [*CC, *FLAGS, "-x", "c", "-E", "-dM", "-"]
+    done = subprocess.run(command, input='#include "linalg/lanes.h"\n', capture_output=True, text=True, check=True)
+    return "#define LPL_KINDS" in done.stdout
+
+
 def length(array):
     return ctypes.c_ssize_t(array.size)
 
@@ -101,9 +109,7 @@ def test_a_header_needs_no_other_and_compiles_without_a_warning(name, lanes, tmp
 @pytest.mark.parametrize("kind", ["native", "x86-64-v3", "sapphirerapids"])
 def test_a_header_compiles_for_a_processor_that_has_more(kind, level, name, tmp_path):
     """What is compiled for the compiler's options cannot be inlined where it is for a processor with less."""
-    try:
-        compiled('#include "linalg/lanes.h"\n#ifndef LPL_KINDS\n#error one\n#endif\n', os.devnull, "-fsyntax-only")
-    except AssertionError:
+    if not makes_kinds():
         pytest.skip("this compiler makes one kind")
     compiled(f'#include "{name}"\n', tmp_path / "alone.o", "-c", level, f"-march={kind}", "-fkeep-static-functions")
 
