@@ -198,19 +198,21 @@ def test_groups_grow_though_nobody_has_told_of_those_before():
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "dask"])
 def test_seven_kills_of_workers(backend, cluster, tmp_path):
-    # half of them while a part of the study is there already
-    kills, seen = [], {}
-    for most, seeds in ((3, 15), (7, 30)):
+    # three in a study of 15 seeds, the others while a part of it is there already. A busy machine is slow to begin
+    # workers anew, and in so many cells there are fewer: the study is made longer until there have been all
+    kills, seen, seeds = [], {}, 0
+    while len(kills) < 7:
+        seeds += 15
+        assert seeds <= 300
         # cells that sleep: sixteen threads for them cost no more than one
         alone = sweep(slow, SIZES, seeds=seeds, name="study", n_jobs=16)
-        ended = threading.Event()
+        ended, most = threading.Event(), 3 if seeds == 15 else 7
         killer = threading.Thread(target=kill, args=(backend, cluster, tmp_path / "study", kills, most, seen, ended))
         killer.start()
         found = sweep(slow, SIZES, seeds=seeds, store=tmp_path, name="study", backend=backend, n_jobs=2)
         ended.set()
         killer.join()
         assert found.identical(alone)
-        assert len(kills) == most
         assert seen.items() <= shards(tmp_path / "study").items()
         assert len(keys(tmp_path / "study")) == len(SIZES["size"]) * seeds
 
