@@ -22,6 +22,8 @@ def gap_and_drift(bounds, t, row):
     gap, floor = max(row["gap"], 0.0), row["floor"]
     # the gap of the stored layers, whose product and loss are rounded: sqrt(2 K gap) eps_W and more, K eps_W^2 <= floor
     above = gap * (1 + 1e-12) + np.sqrt(2 * gap * floor) + 2.5 * floor + TINY
+    if t == 0:
+        above = min(above, bounds.gap)
     # a step rounds each layer by some u of it, and that moves its Gram matrix by twice as much of beta
     size = bounds.imbalance.n + bounds.imbalance.m
     return float(above), float(row["drift"] * (1 + 1e-12) + 4 * EPS * t * size * bounds.beta)
@@ -33,7 +35,7 @@ def rule_begun(said):
     return int(changes[-1]) if changes else 0
 
 
-def guarantee_of_the_rest(bounds, rule, spectral, gap, drift, *, taken=0, stack=None):
+def guarantee_of_the_rest(bounds, rule, spectral, gap, drift, *, mu, taken=0, stack=None):
     """Return the GuaranteedRate from an iterate on.
 
     Parameters
@@ -46,6 +48,8 @@ def guarantee_of_the_rest(bounds, rule, spectral, gap, drift, *, taken=0, stack=
         How it finds its singular values.
     gap, drift : float
         Upper bounds there; the drift of the imbalance since the first iterate.
+    mu : float
+        The PL constant of the loss that is trained, whatever the gap.
     taken : int
         How many steps the rule has taken by then.
     stack : array or None
@@ -55,6 +59,10 @@ def guarantee_of_the_rest(bounds, rule, spectral, gap, drift, *, taken=0, stack=
         return nothing_guaranteed("Vacuous: the gap is not known there.")
     if isinstance(rule, Schedule):
         rule = Schedule(rule.steps[min(taken, len(rule.steps) - 1):])
+    if gap > bounds.gap:
+        # a better one is known for gaps up to the first alone
+        margins = dataclasses.replace(bounds.margins, mu=min(bounds.margins.mu, mu))
+        bounds = dataclasses.replace(bounds, margins=margins)
     starts = [(bounds, drift)]
     # wide layers that have not been compressed have as large an imbalance
     if stack is not None and stack.shape[1] <= stack.shape[0]:

@@ -21,6 +21,7 @@ from .archive import load_entries, save_entries
 from .entries import flat
 from .exports import to_xarray
 from .info import RunInfo
+from .scales import LayerScales
 
 if TYPE_CHECKING:   # extras
     import pandas as pd
@@ -265,10 +266,11 @@ class Run:
         if bounds is None:
             raise ValueError("run: expected one whose first gap is known and within float64, got another")
         row = {name: float(self.history[name][rows[0]]) for name in ("gap", "floor", "drift")}
+        scales = LayerScales.of(options["layer_scales"])
         stack = self.continuation.layers(bounds.imbalance.n + bounds.imbalance.m) if t == last else None
         return guarantee_of_the_rest(bounds, guaranteed_rule(options["rule"]), spectral_from(
             options["constants"]["mode"], tolerance=options["constants"]["tolerance"]),
-            *gap_and_drift(bounds, t, row), taken=t - begun, stack=stack)
+            *gap_and_drift(bounds, t, row), mu=scales.least_constant(self.facts.mu), taken=t - begun, stack=stack)
 
     def to_dataframe(self) -> "pd.DataFrame":
         """Return the history as a pandas DataFrame, one recorded iterate a row."""

@@ -13,6 +13,9 @@ __all__ = ["LayerScales"]
 # With scales beyond these, layers in the user's units might leave float64 while those that are trained do not.
 LEAST, GREATEST = 1e-100, 1e100
 
+# What products of scales, and `scaled`, may lose: some u.
+ROUNDING = 16 * float(np.finfo(float).eps)
+
 
 class LayerScales(NamedTuple):
     """a and b: what is trained is W1/a and W2/b."""
@@ -47,6 +50,10 @@ class LayerScales(NamedTuple):
     def product(self) -> float:
         """The c of the loss l(c M) that is trained."""
         return self.W1 * self.W2
+
+    def least_constant(self, mu: float) -> float:
+        """Return the mu of that loss, of one with this mu: at most, rounding included."""
+        return mu if self.plain else mu * self.product**2 * (1 - ROUNDING)
 
     def divide(self, stack: Array, rows: int) -> Array:
         """Return the stack `[W1; W2.T]`, of so many rows of W1, in these units."""

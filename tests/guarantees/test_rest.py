@@ -6,7 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import cases
 
-from lplfast import Constant, Local, MatrixFactorization, Network, Run, Schedule, Sharp, SquaredLoss, train
+from lplfast import (
+    Constant,
+    Local,
+    LogisticLoss,
+    MatrixFactorization,
+    Network,
+    Run,
+    Schedule,
+    Sharp,
+    SoftmaxLoss,
+    SquaredLoss,
+    train,
+)
 from lplfast.plots import plot_gap
 
 U = np.finfo(float).eps / 2
@@ -72,6 +84,23 @@ def test_a_run_of_which_nothing_is_known_at_first_is_guaranteed_later(narrow, tm
     assert went_on.guarantee_from(30).rule.steps == (found.rule.steps[20:] or found.rule.steps[-1:])
     with pytest.raises(ValueError, match=r"^t: expected a recorded iterate from 10 to 30, got 9"):
         went_on.guarantee_from(9)
+
+
+@pytest.mark.parametrize("product", [1.0, 2.0])
+@pytest.mark.parametrize(("loss", "l2"), [(LogisticLoss, 0.0), (LogisticLoss, 1e-3), (SoftmaxLoss, 1e-3)])
+def test_a_constant_of_the_first_gap_says_nothing_of_a_larger_one(loss, l2, product):
+    problem = loss([[1.0], [1.0]], [0, 1], l2=l2)
+    side = np.array([[1.0, -1.0]])[:, :problem.shape[1]]
+    network = Network([[9.0, 0.0, 0.0]], np.vstack([0.05 * side, 9.0 * side, 3.0 * side]))
+    run = train(problem, network, Schedule(np.array([1.0, 0.01]) / product**2), max_iter=40, tol=0.0,
+                layer_scales=(0.5, 2.0 * product))
+    gap = run.history["gap"]
+    grown = np.flatnonzero(gap > gap[0])
+    assert grown.size > 20
+    for t in grown:
+        found = run.guarantee_from(int(t))
+        assert found.vacuous or (gap[t:] <= found.gap_at(np.arange(gap.size - t)) * (1 + 1e-12)).all()
+        assert found.vacuous or l2 > 0.0
 
 
 def test_what_cannot_be_asked_is_said(narrow):
