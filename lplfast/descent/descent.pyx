@@ -447,7 +447,7 @@ cdef class Descent(State):
             if known:
                 count_check(&memory.pl, row.iteration, row.slack_pl, pl.difference, pl.claim, pl.allowance)
             memory.seconds = spent_before + (seconds() - started)
-            if <Py_ssize_t> row.iteration % every == 0 or outcome == GUARANTEE_FAILED:
+            if <Py_ssize_t> row.iteration % every == 0:
                 (<Row*> rows)[self.filled - filled_before] = row[0]
                 self.filled += 1
             if outcome == GUARANTEE_FAILED:

@@ -9,6 +9,7 @@ from lplfast import (
     LogisticLoss,
     MatrixFactorization,
     Network,
+    Run,
     SquaredLoss,
     local_constants,
     train,
@@ -37,6 +38,13 @@ def _lying(K):
     """Return a problem that declares a smoothness constant below its true one, 4."""
     kernel = DiagonalQuadratic([1.0, 4.0, 4.0], np.eye(3), mu=0.1, K=K)
     return Problem(kernel, rows=3, basis=None, minimizer=np.eye(3))
+
+
+def _walled(W):
+    """Return value and gradient of a loss that is 1-smooth up to 1.9, and not beyond."""
+    w = W.item()
+    beyond = max(w - 1.9, 0.0)
+    return 0.5 * (w - 2.0)**2 + 500.0 * beyond**2, np.array([[w - 2.0 + 1000.0 * beyond]])
 
 
 # name -> problem, network, options of train, the status
@@ -83,6 +91,10 @@ RUNS = {
     "wrong-K": (_lying(0.5), NETWORK, {"step_size": 0.05}, "guarantee_failed"),
 }
 
+# it fails at the fifth step
+WALLED = (CustomLoss(_walled, shape=(1, 1), mu=1.0, K=1.0, minimizer=[[1902.0 / 1001.0]]), _scalar(0.5, 0.5), {},
+          "guarantee_failed")
+
 START_OVERFLOWS = ["loss-overflows", "loss-only-overflows", "product-overflows", "norms-overflow"]
 
 
@@ -99,6 +111,18 @@ def test_status(name, constants):
     assert run.message.endswith(".")
     assert np.isfinite(run.network.W1).all()
     assert np.isfinite(run.network.W2).all()
+
+
+@pytest.mark.parametrize("name", [*RUNS, "wrong-K-later"])
+def test_one_iterate_in_so_many_is_kept_and_the_last_one(name, tmp_path):
+    problem, network, options, status = RUNS.get(name, WALLED)
+    run = train(problem, network, **options, record_every=3)
+    assert run.status == status
+    kept = np.append(np.arange(0, run.iterations, 3), run.iterations)
+    assert np.array_equal(run.history["iteration"], kept)
+    assert np.array_equal(run.to_xarray().iteration, kept)
+    run.save(tmp_path / "run.npz")
+    assert Run.load(tmp_path / "run.npz").history["gap"].tobytes() == run.history["gap"].tobytes()
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if name not in START_OVERFLOWS])
