@@ -47,7 +47,7 @@ def carry_out(plan, *, checkpoint=None, bar=None, n_threads=1, **hooks):
         if driver is None:
             raise
         stopped = isinstance(error, (KeyboardInterrupt, Cancelled))
-        run = driver.so_far("interrupted" if stopped else "stopped")
+        run = driver.so_far("interrupted")
         try:
             if checkpoint is not None:
                 checkpoint.finish(run)

@@ -47,7 +47,7 @@ def test_any_exception_carries_the_run(tmp_path, error):
     assert ("vars(error)['run']" in str(getattr(error, "__notes__", ""))) == (getattr(error, "run", None) is not run)
     whole = train(PROBLEM, NETWORK, **OPTIONS)
     for kept in (run, Run.load(path, network=NETWORK)):
-        assert kept.status == "stopped"
+        assert kept.status == "interrupted"
         assert same(train(PROBLEM, kept, **OPTIONS), whole)
 
 
@@ -64,6 +64,37 @@ def test_any_exception_of_one_run_carries_all():
     assert first.status == "max_iter"
     assert second.iterations == 12
     assert third is None
+
+
+@pytest.mark.parametrize("whose", ["callback", "rule"])
+def test_runs_in_a_folder_go_on_where_an_exception_has_ended_them(whose, tmp_path):
+    networks, full = [Network.gaussian(3, 9, 2, std=0.5, rng=seed) for seed in range(3)], True
+
+    def write(t):
+        if full and t == 12:
+            raise OSError("disk full")
+
+    def rule(iterate):
+        if whose == "rule":
+            write(iterate.t)
+        return 1e-3
+
+    def callback(i, run):
+        if whose == "callback":
+            write(run.iterations)
+
+    def runs():
+        return train_many(PROBLEM, networks, rule, callback=callback, checkpoint=tmp_path, max_iter=20, tol=0.0)
+
+    with pytest.raises(OSError, match="disk full"):
+        runs()
+    if whose == "rule":
+        # which is asked for the same step again
+        with pytest.raises(OSError, match="disk full"):
+            runs()
+    full = False
+    whole = [train(PROBLEM, network, rule, max_iter=20, tol=0.0) for network in networks]
+    assert all(same(run, ended) for run, ended in zip(runs(), whole, strict=True))
 
 
 def test_a_callback_stops_its_own_run_alone():
@@ -112,7 +143,7 @@ assert all(run.history[name].tobytes() == whole.history[name].tobytes() for name
 
 
 @pytest.mark.parametrize(("room", "outcome"), [(400, "ended max_iter 200000"), (150, "ended max_iter 200000"),
-                                               (70, "raised stopped")])
+                                               (70, "raised interrupted")])
 def test_memory_that_runs_out_costs_no_step(room, outcome):
     # 1.5 times the history is enough to end with it, and less ends the run where the memory does
     done = subprocess.run([sys.executable, "-c", MEMORY, str(room)], capture_output=True, text=True, check=False)

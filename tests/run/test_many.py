@@ -141,7 +141,7 @@ def test_what_a_users_rule_raises_carries_all_runs():
         train_many(problem, network, ["local", broken, "local"], n_threads=1)
     first, second, third = caught.value.runs
     assert same(first, alone)
-    assert (second.iterations, second.status) == (3, "stopped")
+    assert (second.iterations, second.status) == (3, "interrupted")
     assert third is None or third.iterations <= alone.iterations
 
 
