@@ -117,7 +117,8 @@ cdef class BarzilaiBorwein(Rule):
     """The longer step of Barzilai and Borwein (1988): the inverse of the curvature that the last step has met.
 
     `eta_t = <s, s> / <s, y>` with `s = x_t - x_{t-1}` and `y = grad L_t - grad L_{t-1}`, x both layers together. Where
-    `<s, y>` is not positive the root of `eta K_t_sharp(eta) = 1`, which descends. No descent is promised.
+    `<s, y>` is not positive the root of `eta K_t_sharp(eta) = 1`, which descends; of a loss without K, by its curvature
+    where the step begins, which promises nothing. No descent is promised of the others.
 
     Parameters
     ----------

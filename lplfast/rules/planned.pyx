@@ -62,7 +62,7 @@ cdef class Planned(Rule):
 
     __signature__ = signature('')
 
-    needs = ("minimum",)
+    needs = ("minimum", "smooth", "unique")
 
     cdef Py_ssize_t scratch(self, int n, int k, int m) noexcept nogil:
         cdef Py_ssize_t imbalance = 2 * <Py_ssize_t> k * k + k + lapack_work(k, k) if small(n, k, m) else 0

@@ -47,6 +47,12 @@ def _smooth(problem, network):
                 "goes by the curvature where it is, or a search such as 'armijo'")
 
 
+def _unique(problem, network):
+    if problem.mu_kind == "pl":
+        return ("a loss with one minimizer, expected mu_kind='strong' in the problem, got mu_kind='pl'; or use "
+                "'sharp', whose rate of each step holds all the same")
+
+
 def _quadratic(problem, network):
     if not problem.kernel.quadratic:
         return f"a squared loss, which {type(problem).__name__} is not"
@@ -100,6 +106,7 @@ NEEDS = {
     "minimum": _minimum,
     "bound": _bound,
     "smooth": _smooth,
+    "unique": _unique,
     "quadratic": _quadratic,
     "target": _target,
     "orthogonal": _orthogonal,

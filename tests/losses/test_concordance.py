@@ -134,7 +134,7 @@ def test_it_goes_with_the_run_to_the_bit(rule, tmp_path):
 
 def test_what_needs_a_K_says_so():
     problem, network = poisson(minimum=-100.0), Network.gaussian(4, 30, 3, rng=0)
-    for rule in ("local", "sharp"):
+    for rule in ("local", "sharp", "planned"):
         with pytest.raises(ValueError, match=r"smoothness constant K.*'majorizer'"):
             train(problem, network, rule)
     assert "no smoothness constant K" in guaranteed_rate(problem, network).message

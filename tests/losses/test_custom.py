@@ -299,6 +299,8 @@ def test_what_needs_a_unique_minimizer_is_refused_in_a_sentence(name):
         assert "many minimizers" in found.message
     bounds = initial_bounds(problem, network)
     assert (bounds.p1, bounds.p2) == (0.0, np.inf)
+    with pytest.raises(ValueError, match=r"needs a loss with one minimizer, .*'sharp'"):
+        train(problem, network, "planned")
     run = train(problem, network, "sharp", max_iter=5)
     assert run.guarantee.contraction is None
     assert run.audit().passed
