@@ -20,7 +20,7 @@ cdef class IterateView:
     eta : float
         The last step size; 0 before the first.
     mu, K : float
-        The constants of the loss.
+        The constants of the loss; of one without K, an upper bound on its curvature at W and nearby.
     loss, gap, grad_norm : float
         L, L - l* (NaN if l* is unknown), and the norm of the gradient of both layers together.
     unreached : float

@@ -90,6 +90,8 @@ def _max_iter(facts):
     if facts.least > 0:
         return f"{said}: raise max_iter.{WIDEN}"
     mu, K = facts.descent.loss.mu, facts.descent.loss.K
+    if math.isinf(K):
+        return f"{said}: raise max_iter."
     if mu == 0 and facts.last["sigma_min_sq"] > 0:
         mu = facts.last["nu_lo"] / facts.last["sigma_min_sq"]       # what is known of the loss here
     # a run that is young beside K/mu has not met the directions in which the loss is flat
@@ -150,6 +152,8 @@ def _saddle(facts):
 
 def _shorten(facts):
     """Say what helps where a step was too long."""
+    if math.isinf(facts.descent.loss.K):
+        return "The step size is too long here: use step_size='majorizer'"
     if not isinstance(facts.options.rule, Local | Sharp):
         return "The step size is too long here: use step_size='local' or 'sharp'"
     if facts.descent.spectral.mode == "power":

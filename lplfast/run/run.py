@@ -249,8 +249,8 @@ class Run:
         Raises
         ------
         TypeError, ValueError
-            If t is no such iterate; if the columns `iteration`, `gap`, `floor` and `drift` are not recorded, or the
-            gap at the start was not known.
+            If t is no such iterate; if the columns `iteration`, `gap`, `floor` and `drift` are not recorded, the gap at
+            the start was not known, or the run is that of an `Observer`.
 
         """
         last = self.iterations
@@ -264,7 +264,8 @@ class Run:
             raise ValueError(f"t: expected a recorded iterate from {begun} to {last}, got {t}")
         bounds, options = self.guarantee.bounds, self.continuation.options
         if bounds is None:
-            raise ValueError("run: expected one whose first gap is known and within float64, got another")
+            raise ValueError("run: expected one by `train`, from layers whose gap is known and within float64, got "
+                             "another")
         row = {name: float(self.history[name][rows[0]]) for name in ("gap", "floor", "drift")}
         scales = LayerScales.of(options["layer_scales"])
         stack = self.continuation.layers(bounds.imbalance.n + bounds.imbalance.m) if t == last else None

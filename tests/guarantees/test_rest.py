@@ -113,7 +113,7 @@ def test_what_cannot_be_asked_is_said(narrow):
     with pytest.raises(ValueError, match="expected the column 'floor'"):
         train(problem, network, max_iter=3, record=["iteration", "gap"]).guarantee_from(0)
     far = train(MatrixFactorization(np.ones((2, 2))), Network(1e150 * np.ones((2, 2)), 1e150 * np.ones((2, 2))))
-    with pytest.raises(ValueError, match="whose first gap is known"):
+    with pytest.raises(ValueError, match="from layers whose gap is known"):
         far.guarantee_from(0)
 
 

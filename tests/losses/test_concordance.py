@@ -1,5 +1,7 @@
 """Losses without a global K: bounded by the curvature where a step begins, and by how fast it may change."""
 
+import re
+
 import numpy as np
 import pytest
 from cases import EXPECTED
@@ -139,6 +141,9 @@ def test_what_needs_a_K_says_so():
             train(problem, network, rule)
     assert "no smoothness constant K" in guaranteed_rate(problem, network).message
     assert np.isinf(initial_bounds(problem, network).K_upper(0.1))
+    run = train(problem, network, "majorizer", max_iter=5)
+    assert re.search(r"at its present pace tol=1e-10 is \S+ iterations away: raise max_iter\.$", run.message)
+    assert "use step_size='majorizer'" in train(problem, network, 1e3).message
     run = train(problem, network, "polyak", max_iter=5, tol=0.0)
     assert run.guarantee.rate is None
     assert run.violations == 0
