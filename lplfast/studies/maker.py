@@ -18,6 +18,9 @@ __all__ = ["ENTROPY", "differences", "joined", "maker_of", "source_of", "version
 # Of all studies; a key makes each cell's stream from it.
 ENTROPY = 0
 
+# Where the arguments of a functools.partial are among the objects; no dimension of a grid is called that.
+ARGUMENTS = "arguments of the experiment"
+
 
 @functools.cache
 def versions():
@@ -27,8 +30,8 @@ def versions():
 
 
 def source_of(experiment):
-    """Return the text of a function; None where it cannot be read."""
-    function = inspect.unwrap(experiment)
+    """Return the text of a function, or of that which a functools.partial calls; None where it cannot be read."""
+    function = inspect.unwrap(_parts(experiment)[0])
     if getattr(getattr(function, "__code__", None), "co_filename", "") == "<string>":
         return None     # made by exec: Python 3.13 reads the text of `python -c` in its place
     try:
@@ -41,10 +44,17 @@ def maker_of(experiment, grid):
     """Return what makes the cells of a study, plain enough for JSON."""
     import joblib
 
-    objects = {}
+    objects = {ARGUMENTS: {"all": _digest(joblib, _parts(experiment)[1:])}}
     for name, found in grid.objects.items():
         objects[name] = {json.dumps(label): _digest(joblib, value) for label, value in found.items()}
     return {"entropy": ENTROPY, "versions": versions(), "source": source_of(experiment), "objects": objects}
+
+
+def _parts(experiment):
+    """Return a function and the arguments that a functools.partial gives it."""
+    if isinstance(experiment, functools.partial):
+        return experiment.func, experiment.args, experiment.keywords
+    return experiment, (), {}
 
 
 def _digest(joblib, value):
@@ -68,7 +78,8 @@ def differences(before, after):
         for label, digest in labels.items():
             old = before["objects"].get(name, {}).get(label, digest)
             if None not in (old, digest) and old != digest:
-                found.append(f"object: {name} = {label} is another one now")
+                found.append(f"{ARGUMENTS}: others now" if name == ARGUMENTS else
+                             f"object: {name} = {label} is another one now")
     if None not in (before["source"], after["source"]) and before["source"] != after["source"]:
         lines = difflib.unified_diff(before["source"].splitlines(), after["source"].splitlines(), "store", "now",
                                      lineterm="", n=1)

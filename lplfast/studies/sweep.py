@@ -59,9 +59,10 @@ def sweep(experiment: Callable[..., Any], grid: Mapping[str, Any], *, seeds: int
         Threads of joblib, which suit plans, since the compiled loop does without the interpreter's lock; its processes
         on this machine; or the workers of the `dask.distributed.Client` that is open.
     on_mismatch : {"refuse", "keep"}
-        What to do where the store was made from another source of the experiment, other objects in the grid, or under
-        other versions of lplfast, Python, NumPy or SciPy: refuse, with what differs (also from `explain`); or keep
-        what is there, and compute what is missing, failed cells too.
+        What to do where the store was made from another source of the experiment, other arguments of a
+        functools.partial, other objects in the grid, or under other versions of lplfast, Python, NumPy or SciPy:
+        refuse, with what differs (also from `explain`); or keep what is there, and compute what is missing, failed
+        cells too.
     progress : bool
         Whether to show a bar of cells (tqdm), in terminals and notebooks.
 

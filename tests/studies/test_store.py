@@ -1,5 +1,6 @@
 """The folder of a study: what was computed is not computed again, whatever ended the process; one writer; explain."""
 
+import functools
 import json
 import os
 import pickle
@@ -112,6 +113,21 @@ def test_another_source_is_refused_explained_and_kept(tmp_path):
 def explain_of(folder, experiment):
     sweep(experiment, SIZES, seeds=1, store=folder)
     return explain(folder, "experiment")
+
+
+def times(factor, rng, size):
+    return {"x": factor * size}
+
+
+def test_other_arguments_of_a_partial(tmp_path):
+    def study(*arguments, **options):
+        return sweep(functools.partial(times, *arguments), SIZES, seeds=1, store=tmp_path, name="times", **options)
+
+    assert study(2.0).identical(study(2.0))
+    with pytest.raises(ValueError, match=r"expected the maker .*\narguments of the experiment: others now"):
+        study(3.0)
+    # what does not pickle is not compared
+    study(lambda: 3.0, on_mismatch="keep")
 
 
 def test_other_versions_entropy_and_objects(tmp_path, monkeypatch):
