@@ -66,7 +66,7 @@ def scaled(problem, c):
     else:
         kept["kernel"] = _kernel(problem.kernel, c, mu=kept["mu"], K=kept["K"], part=part)
         if kept["minimizer"] is not None:
-            kept["minimizer_error"] = (problem.minimizer_error + part * float(np.linalg.norm(problem.minimizer))) / c
+            kept["minimizer_error"] = (problem.minimizer_error + _lost(part, problem.minimizer)) / c
             kept["minimizer"].flags.writeable = False
     vars(made).update(kept)
     return made
@@ -74,6 +74,12 @@ def scaled(problem, c):
 
 # How what a problem keeps depends on c.
 POWERS = {"mu": 2, "K": 2, "l2": 2, "singular_values": 1, "_X": 1, "minimizer": -1, "_offset": -1, "_ridge_on": -1}
+
+
+def _lost(part, W):
+    """Return this part of the norm of W, infinite where that is beyond float64."""
+    with np.errstate(over="ignore"):
+        return part * float(np.linalg.norm(W)) if part else 0.0
 
 
 def _kernel(kernel, c, *, mu, K, part):
@@ -84,7 +90,7 @@ def _kernel(kernel, c, *, mu, K, part):
         if not (np.isfinite(W_star).all() and (d > LEAST).all()):
             raise ValueError(f"layer_scales: expected scales whose product leaves the loss within float64, got {c!r}")
         options.update(d=d, W_star=W_star, mu=mu, K=K, frame=kernel.frame * (1 + part) + part,
-                       uncertainty=kernel.uncertainty + part * math.sqrt(K) * float(np.linalg.norm(W_star)))
+                       uncertainty=kernel.uncertainty + math.sqrt(K) * _lost(part, W_star))
         return DiagonalQuadratic(**options)
     if type(kernel) is PythonLoss:
         options.update(function=OfMultiple(options["function"], c), mu=mu, K=K)

@@ -61,7 +61,8 @@ class Interrupted(KeyboardInterrupt):
         return Interrupted, tuple(self.runs)
 
 
-@dataclass(frozen=True)
+# arrays are not compared: one is equal to itself
+@dataclass(frozen=True, eq=False)
 class Continuation:
     """What `train` needs, beside a run's history and network, to go on with it, bit for bit."""
 
@@ -254,7 +255,7 @@ class Run:
 
         """
         last = self.iterations
-        t = last if isinstance(t, int) and t == -1 else as_count("t", t, least=0)
+        t = last if isinstance(t, int | np.integer) and t == -1 else as_count("t", t, least=0)
         missing = [name for name in ("iteration", "gap", "floor", "drift") if name not in self.history]
         if missing:
             raise ValueError(f"run: expected the column {missing[0]!r} in its history; train with record='all'")

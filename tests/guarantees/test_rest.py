@@ -73,7 +73,8 @@ def test_a_run_of_which_nothing_is_known_at_first_is_guaranteed_later(narrow, tm
     assert run.guarantee_from(0).iterations_to(1e-6) >= run.guarantee_from(-1).iterations_to(1e-6)
     run.save(tmp_path / "run.npz")
     again = Run.load(tmp_path / "run.npz")
-    assert again.guarantee_from(-1) == run.guarantee_from(run.iterations)
+    assert again.guarantee_from(np.int64(-1)) == run.guarantee_from(run.iterations)
+    assert again.continuation == again.continuation != run.continuation
     # of a rule without a theorem it is what one could go on with, and keeps
     other = train(problem, network, "polyak", max_iter=10, tol=0.0)
     found = other.guarantee_from(-1)

@@ -158,6 +158,13 @@ def test_layers_that_leave_float64_in_their_units_are_refused():
         train(MatrixFactorization(np.eye(5, 4)), wide, layer_scales=(1e-100, 1.0))
 
 
+def test_a_minimizer_whose_norm_is_beyond_float64_is_as_far_off_as_that():
+    # warnings are errors
+    for scales in ((3.0, 1.0), (4.0, 1.0)):
+        run = train(SquaredLoss([[1e-40]], [[1e120]]), Network([[1.0]], [[1.0]]), layer_scales=scales)
+        assert run.status == "overflow"
+
+
 def test_a_loss_of_somebody_elses_is_refused():
     from lplfast.losses.quadratic import DiagonalQuadratic
 
