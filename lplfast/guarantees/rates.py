@@ -121,6 +121,7 @@ def kind_of(rule):
 
 def guaranteed_rule(parts):
     """Return the rule that its saved parts make again, None if no theorem speaks of it."""
+    # a user's class may have such a name, too, but not without the mark of `rule_parts`
     kinds = {kind.__name__: kind for kind in KINDS}
     try:
         return kinds[parts["class"]](**parts["options"]) if parts["class"] in kinds else None

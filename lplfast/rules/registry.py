@@ -5,6 +5,7 @@ import numbers
 from collections.abc import Callable
 
 from ..validation import as_number, shown
+from . import catalogue
 from .catalogue import RULES
 from .classical import Constant
 from .function import CallableRule
@@ -15,6 +16,10 @@ __all__ = ["StepSize", "rule_again", "rule_from", "rule_parts"]
 
 # The name of a rule, a number, a rule, or a function of the iterate.
 StepSize = str | float | Rule | Callable[[IterateView], float]
+
+# The library's own rules by the names of their classes, which a user's class may have, too: that has a mark in front.
+OWN = {"CallableRule": CallableRule, **{name: getattr(catalogue, name) for name in catalogue.__all__}}
+THEIRS = "*."
 
 
 def rule_from(step_size: StepSize) -> Rule:
@@ -62,7 +67,7 @@ def _named(name):
 
 def rule_parts(rule):
     """Return the name of a rule's class and its options, plain enough for JSON: what `rule_again` takes."""
-    return {"class": type(rule).__name__, "options": rule.options}
+    return {"class": _name_of(type(rule)), "options": rule.options}
 
 
 def rule_again(parts):
@@ -81,12 +86,12 @@ def rule_again(parts):
     Constant(eta=0.5)
 
     """
-    name = parts["class"]
-    if name == CallableRule.__name__:
+    name = parts["class"].removeprefix(THEIRS)
+    if parts["class"] == _name_of(CallableRule):
         raise ValueError(f"step_size: the run was made with a function, {parts['options'].get('function')!s:.200}; "
                          "expected it again, or another rule to go on with")
     # the last one of the name: in a notebook, a class is made again and again
-    for rule in reversed([rule for rule in _subclasses(Rule) if rule.__name__ == name]):
+    for rule in reversed([rule for rule in _subclasses(Rule) if _name_of(rule) == parts["class"]]):
         try:
             return rule_from(rule(**parts["options"]))
         except (TypeError, OverflowError) as error:     # OverflowError: an integer for which C has no room
@@ -94,6 +99,12 @@ def rule_again(parts):
                              f"got {error}: say which rule to go on with") from error
     raise ValueError(f"step_size: expected the rule of the run that is continued, {name}, got nothing of that name: "
                      "import it, or say which rule to go on with")
+
+
+def _name_of(cls):
+    """Return what a saved run calls the class of a rule."""
+    name = cls.__name__
+    return name if OWN.get(name) is cls else THEIRS + name
 
 
 def _subclasses(cls):

@@ -84,7 +84,7 @@ SCHEMA = (
            group="bounds"),
     _entry("guarantee/bounds/margins/data_greatest", "number or null", "the greatest in them", group="bounds"),
     _entry("guarantee/bounds/margins/slack", "number", "what rounding may take of a difference", group="bounds"),
-    _entry("continuation/options/rule/class", "text", "name of the rule's class"),
+    _entry("continuation/options/rule/class", "text", "name of the rule's class; after `*.` where it is not lplfast's"),
     _entry("continuation/options/rule/options", "object", "what the class is called with"),
     _entry("continuation/options/constants/mode", "text", "how singular values are found"),
     _entry("continuation/options/constants/tolerance", "number", "to which part of themselves", finite=True),

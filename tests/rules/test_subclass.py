@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cases import start
 
-from lplfast import Local, Rule, Run, Sharp, train, train_many
+from lplfast import BarzilaiBorwein, Constant, Local, Polyak, Rule, Run, Sharp, train, train_many
 
 
 class Scaled(Rule):
@@ -52,6 +52,25 @@ def test_a_run_with_a_subclass_goes_on_by_its_name(tmp_path):
     train(problem, network, Scaled(0.3), max_iter=4, tol=0.0).save(tmp_path / "run.npz")
     on = train(problem, Run.load(tmp_path / "run.npz"), max_iter=9)
     np.testing.assert_array_equal(on.history["step_size"], whole.history["step_size"])
+
+
+@pytest.mark.parametrize("own", [Constant(1e-3), BarzilaiBorwein(), Polyak()], ids=repr)
+def test_a_class_of_the_name_of_another_rule_is_not_that_rule(own, tmp_path):
+    def choose(self, iterate):
+        return 1e-3 / (1 + iterate.t)**3
+
+    namesake = type(type(own).__name__, (Rule,), {"__init__": lambda self, **options: vars(self).update(options),
+                                                  "choose": choose})
+    _, problem, network = start()
+    for rule in (own, namesake(**own.options)):
+        whole = train(problem, network, rule, max_iter=9, tol=0.0)
+        part = train(problem, network, rule, max_iter=4, tol=0.0)
+        part.save(tmp_path / "run.npz")
+        for run in (part, Run.load(tmp_path / "run.npz")):
+            on = train(problem, run, max_iter=9)
+            np.testing.assert_array_equal(on.history["step_size"], whole.history["step_size"])
+            # of a rule without a theorem, what is guaranteed is that of another
+            assert (on.guarantee_from(5).rule == own) == (rule is own and type(own) is Constant)
 
 
 def test_what_a_subclass_raises_arrives_with_the_run_so_far():
