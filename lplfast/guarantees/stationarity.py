@@ -8,7 +8,7 @@ from ..losses.low_rank import gap_at_rank
 from ..losses.problems import Problem
 from ..network import Network
 from ..rules import formulas
-from ..rules.guaranteed import Local, Sharp
+from ..rules.guaranteed import Sharp
 from ..rules.rule import Rule
 from ..spectral.modes import spectral_from
 from ..spectral.spectral import ROUNDING, Spectral
@@ -16,6 +16,7 @@ from ..validation import as_count, as_number
 from .bounds import initial_bounds
 from .constants import check_pair
 from .margins import NOT_UNIQUE
+from .rates import kind_of
 
 __all__ = ["GuaranteedStationarity", "guaranteed_stationarity"]
 
@@ -123,8 +124,7 @@ def guaranteed_stationarity(problem: Problem, network: Network, *, rule: Rule | 
     (False, True, True)
     """
     check_pair(problem, network)
-    if rule is not None and not (isinstance(rule, Sharp | Local) and rule.cap is not None
-                                 and not rule.options.get("growth_from")):
+    if rule is not None and (kind_of(rule) not in ("sharp", "local") or rule.cap is None):
         raise ValueError(f"rule: expected Sharp or Local with a cap, got {rule!r}, for which there is no theorem")
     spectral = spectral_from(constants)
     bounds = initial_bounds(problem, network)
@@ -142,7 +142,7 @@ def guaranteed_stationarity(problem: Problem, network: Network, *, rule: Rule | 
         # the rule sees upper ends of brackets; s_max(W) <= s_max(T)^2 / 2 is one, too
         seen = B * (1 + of_T)
         W = min(bounds.p2 * (1 + of_W) + ROUNDING * B, seen / 2)
-        if isinstance(rule, Local):
+        if kind_of(rule) == "local":
             return formulas.K_t(problem.K, seen, W, bounds.gap, cap)
         g = math.sqrt(2 * problem.K) * math.sqrt(bounds.gap)
         return formulas.K_t_sharp(problem.K, seen, W, g, g, cap)

@@ -4,6 +4,7 @@ import math
 
 from ..losses.conditioning import describe_frame, remedy
 from ..rules.guaranteed import Local, Sharp
+from ..rules.search import Majorizer
 
 __all__ = ["outcome_message"]
 
@@ -152,10 +153,11 @@ def _saddle(facts):
 
 def _shorten(facts):
     """Say what helps where a step was too long."""
+    safe, names = (Local, Sharp), "'local' or 'sharp'"
     if math.isinf(facts.descent.loss.K):
-        return "The step size is too long here: use step_size='majorizer'"
-    if not isinstance(facts.options.rule, Local | Sharp):
-        return "The step size is too long here: use step_size='local' or 'sharp'"
+        safe, names = (Majorizer,), "'majorizer'"
+    if type(facts.options.rule) not in safe:        # a subclass may choose others
+        return f"The step size is too long here: use step_size={names}"
     if facts.descent.spectral.mode == "power":
         return "The estimates of its singular values were too small: use constants='certified'"
     return "A loss that is what it declares does not do that: see lplfast.check_loss"

@@ -21,6 +21,11 @@ from lplfast import (
 )
 
 
+class Tiny(Sharp):
+    def choose(self, iterate):
+        return 1e-9
+
+
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.sampled_from(["best", "sharp", "local"]), st.sampled_from(["certified", "exact"]))
 def test_a_run_sees_a_gradient_as_small_as_that(case, kind, constants):
@@ -81,7 +86,8 @@ def test_what_it_needs_is_said():
     assert vacuous.vacuous
     assert "mu = 0" in vacuous.message
     assert vacuous.grad_norm_after(5) == vacuous.iterations_to(0.1) == math.inf
-    with pytest.raises(ValueError, match=f"rule: {EXPECTED} Sharp or Local with a cap"):
-        guaranteed_stationarity(problem, network, rule=Constant(0.1))
+    for rule in (Constant(0.1), Sharp(), Local(cap=0.1, growth_from=4.0), Tiny(cap=0.1)):
+        with pytest.raises(ValueError, match=f"rule: {EXPECTED} Sharp or Local with a cap"):
+            guaranteed_stationarity(problem, network, rule=rule)
     with pytest.raises(ValueError, match=f"T: {EXPECTED}"):
         vacuous.grad_norm_after(0)

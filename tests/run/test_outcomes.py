@@ -10,6 +10,7 @@ from lplfast import (
     MatrixFactorization,
     Network,
     Run,
+    Sharp,
     SquaredLoss,
     local_constants,
     train,
@@ -18,6 +19,12 @@ from lplfast.data import standardized
 from lplfast.losses.problems import Problem
 from lplfast.losses.quadratic import DiagonalQuadratic
 from lplfast.run.outcome import MESSAGES
+
+
+class Leaping(Sharp):
+    def choose(self, iterate):
+        return 1e6
+
 
 OF_A_STEP = {"rate_bound", "step_size", "K_t", "K_t_sharp", "K_t_step", "slack_descent", "slack_rate", "slack_drift"}
 
@@ -242,7 +249,7 @@ def test_nothing_is_advised_that_has_been_done():
     # of steps that are no longer than a loss allows which is what it declares, and of others
     lying = CustomLoss(lambda W: (W.item() if W > -1 else np.nan, 0 * W + 1), shape=(1, 1), mu=1e-3, K=1e-3)
     start = Network([[0.1]], [[-0.1]])
-    for rule, said in (("sharp", "check_loss"), (1e6, "too long")):
+    for rule, said in (("sharp", "check_loss"), (1e6, "too long"), (Leaping(), "too long")):
         assert said in train(lying, start, rule).message
 
 
