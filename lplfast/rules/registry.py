@@ -1,8 +1,11 @@
 """What a user may mean by a step size, and what a saved run means by one."""
 
 import difflib
+import hashlib
 import numbers
 from collections.abc import Callable
+
+import numpy as np
 
 from ..validation import as_number, shown
 from . import catalogue
@@ -20,6 +23,12 @@ StepSize = str | float | Rule | Callable[[IterateView], float]
 # The library's own rules by the names of their classes, which a user's class may have, too: that has a mark in front.
 OWN = {"CallableRule": CallableRule, **{name: getattr(catalogue, name) for name in catalogue.__all__}}
 THEIRS = "*."
+
+# In options of a user's rule, an object with one of these members stands for what JSON does not have.
+TUPLE, LOST = "tuple", "not kept"
+
+# How deep such options may be nested: a tuple takes two of the levels that a file has.
+LEVELS = 8
 
 
 def rule_from(step_size: StepSize) -> Rule:
@@ -67,7 +76,10 @@ def _named(name):
 
 def rule_parts(rule):
     """Return the name of a rule's class and its options, plain enough for JSON: what `rule_again` takes."""
-    return {"class": _name_of(type(rule)), "options": rule.options}
+    name, options = _name_of(type(rule)), rule.options
+    if name.startswith(THEIRS):
+        options = {option: _plain(value) for option, value in options.items()}
+    return {"class": name, "options": options}
 
 
 def rule_again(parts):
@@ -78,7 +90,7 @@ def rule_again(parts):
     Raises
     ------
     ValueError
-        If there is no such class, or it does not take the options.
+        If there is no such class, it does not take the options, or one of them could not be kept.
 
     Examples
     --------
@@ -93,12 +105,42 @@ def rule_again(parts):
     # the last one of the name: in a notebook, a class is made again and again
     for rule in reversed([rule for rule in _subclasses(Rule) if _name_of(rule) == parts["class"]]):
         try:
-            return rule_from(rule(**parts["options"]))
+            return rule_from(rule(**{option: _again(option, value) for option, value in parts["options"].items()}))
         except (TypeError, OverflowError) as error:     # OverflowError: an integer for which C has no room
             raise ValueError(f"step_size: expected {name} to take what its `options` say, {parts['options']!r:.200}, "
                              f"got {error}: say which rule to go on with") from error
     raise ValueError(f"step_size: expected the rule of the run that is continued, {name}, got nothing of that name: "
                      "import it, or say which rule to go on with")
+
+
+def _plain(value, levels=LEVELS):
+    """Return an option as JSON can hold it, and `_again` makes it again: the same, or a NumPy scalar's plain number."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
+        value = value.item()
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if levels and type(value) in (list, tuple):
+        parts = [_plain(part, levels - 1) for part in value]
+        return parts if type(value) is list else {TUPLE: parts}
+    if levels and type(value) is dict and all(type(key) is str for key in value) and not {TUPLE, LOST} & set(value):
+        return {key: _plain(part, levels - 1) for key, part in value.items()}
+    # by this two of them are told apart: NumPy's own text leaves out the middle of a large array
+    if isinstance(value, np.ndarray):
+        return {LOST: f"{shown(value)}, of digest {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"}
+    return {LOST: repr(value)}
+
+
+def _again(option, value):
+    if isinstance(value, list):
+        return [_again(option, part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if LOST in value:
+        raise ValueError(f"step_size: expected the rule of the run again, whose option {option} could not be kept, "
+                         f"{value[LOST]!s:.200}, or another rule to go on with, got none")
+    if TUPLE in value:
+        return tuple(_again(option, value[TUPLE]))
+    return {key: _again(option, part) for key, part in value.items()}
 
 
 def _name_of(cls):

@@ -38,8 +38,7 @@ def save_entries(path, entries):
     """
     arrays = {name: value for name, value in entries.items() if isinstance(value, np.ndarray)}
     members = {name: _plain(ENTRIES[name], value) for name, value in entries.items() if name not in arrays}
-    # somebody's rule may have options that are no JSON
-    about = json.dumps(nested({"format": FORMAT, **members}), default=repr)
+    about = json.dumps(nested({"format": FORMAT, **members}))
     arrays = {name: np.asarray(array, dtype=_little(ENTRIES[name].dtype), order="C") for name, array in arrays.items()}
     about = np.array(about, dtype=_little(f"U{len(about)}"))
     replace_file(path, lambda file: write_arrays(file, {"about": about, **arrays}))

@@ -34,7 +34,7 @@ class CheckpointFolder:
             del made[name]
         start = (plan.network.stack(compress=plan.options.compress) if plan.run is None else
                  plan.run.continuation.state)
-        key = digest({"problem": plan.problem.fingerprint, "start": start, "made": json.dumps(made, default=repr)})
+        key = digest({"problem": plan.problem.fingerprint, "start": start, "made": json.dumps(made)})
         return Checkpoint(os.path.join(self.path, f"run-{number:06d}-{key[:16]}.npz"), self.every)
 
 

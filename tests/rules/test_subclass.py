@@ -8,6 +8,7 @@ import pytest
 from cases import start
 
 from lplfast import BarzilaiBorwein, Constant, Local, Polyak, Rule, Run, Sharp, train, train_many
+from lplfast.rules.registry import rule_again
 
 
 class Scaled(Rule):
@@ -19,6 +20,12 @@ class Scaled(Rule):
         if iterate.t == self._private:
             raise LookupError("mine")
         return self.factor / iterate.K_t_sharp(0.0)
+
+
+class Counting(Scaled):
+    def choose(self, iterate):
+        iterate.memory[0] += 1
+        return 1e-3 / iterate.memory[0]
 
 
 class Halved(Sharp):
@@ -52,6 +59,29 @@ def test_a_run_with_a_subclass_goes_on_by_its_name(tmp_path):
     train(problem, network, Scaled(0.3), max_iter=4, tol=0.0).save(tmp_path / "run.npz")
     on = train(problem, Run.load(tmp_path / "run.npz"), max_iter=9)
     np.testing.assert_array_equal(on.history["step_size"], whole.history["step_size"])
+
+
+KEPT = [np.bool_(False), np.int64(2), np.float32(0.5), np.str_("x"), (1, (2.0, [None])), {"a": {"b": (True,)}}, 10**30]
+LOST = [np.arange(2000.0), {1: 2}, {(1, 2): 3}, {1}, {"tuple": 1}, np.timedelta64(5, "ns"), 1j, [[[[[[[[[1]]]]]]]]]]
+
+
+@pytest.mark.parametrize("option", KEPT + LOST, ids=lambda option: repr(option)[:20])
+def test_an_option_is_kept_as_it_is_or_asked_for_again(option, tmp_path):
+    _, problem, network = start()
+    whole = train(problem, network, Counting(option), max_iter=9, tol=0.0)
+    part = train(problem, network, Counting(option), max_iter=4, tol=0.0)
+    part.save(tmp_path / "run.npz")
+    for run in (part, Run.load(tmp_path / "run.npz")):
+        if any(option is lost for lost in LOST):
+            with pytest.raises(ValueError, match="rule of the run again, whose option factor could not be"):
+                train(problem, run, max_iter=9)
+            on = train(problem, run, Counting(option), max_iter=9)
+        else:
+            on = train(problem, run, max_iter=9)
+            assert rule_again(run.continuation.options["rule"]).factor == option
+        # with the memory of the same rule
+        np.testing.assert_array_equal(on.history["step_size"], whole.history["step_size"])
+        assert on.facts == whole.facts
 
 
 @pytest.mark.parametrize("own", [Constant(1e-3), BarzilaiBorwein(), Polyak()], ids=repr)

@@ -153,6 +153,8 @@ def test_a_run_without_the_layer_that_its_problem_needs(tmp_path):
 @pytest.mark.parametrize(("rule", "options", "said"), [
     ("CallableRule", {}, "made with a function"), ("*.Capped", {}, "a rule that chooses"),
     ("Armijo", {"c": 10**400}, "c: expected"), ("Local", {"x": 1}, "to take what its `options` say"),
+    ("Local", {"cap": {"tuple": 5}}, "to take what its `options` say"),
+    ("Local", {"cap": {"not kept": 5}}, "cap could not be kept"),
 ])
 def test_rules_that_are_none(rule, options, said, saved, tmp_path):
     about, arrays = saved

@@ -13,7 +13,7 @@ import pytest
 from runs import same
 from saved import FILES, PROBLEM, RUNS, edited, leaves, packed, parts, repacked
 
-from lplfast import Constant, Local, Network, Run, train
+from lplfast import Network, Run, train
 from lplfast.run import stored
 from lplfast.run.schema import ALTERNATIVES, ARRAYS, ENTRIES, FORMAT, MEMBERS, SCHEMA
 
@@ -255,13 +255,6 @@ def test_a_state_that_is_not_the_runs(saved, load):
     run = load(packed(about, {**arrays, "continuation/state": state}))
     with pytest.raises(ValueError, match=r"^run: expected a state after 6 steps"):
         train(PROBLEM, run, max_iter=9)
-
-
-def test_options_that_are_no_json_are_kept_as_text(tmp_path):
-    run = train(PROBLEM, Network.gaussian(3, 9, 2, rng=0), Constant(np.float64(0.01)), max_iter=2)
-    run.continuation.options["rule"]["options"] = {"function": Local}
-    run.save(tmp_path / "run.npz")
-    assert "Local" in Run.load(tmp_path / "run.npz").continuation.options["rule"]["options"]["function"]
 
 
 @pytest.mark.parametrize("limit", [2**32 - 1, 100_000, 4000, 100, 1])
