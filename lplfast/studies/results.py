@@ -128,7 +128,9 @@ def _variable(name, dims, value, attrs, taken, named=()):
     except ValueError:
         raise ValueError(f"{name}: expected rows of one length, got {shown(value)}") from None
     if array.dtype.kind not in "biufcU":
-        raise TypeError(f"{name}: expected numbers or text, got {shown(value)}")
+        raise TypeError(f"{name}: expected numbers or text, integers below 2^63, got {shown(value)}")
+    if array.dtype.kind == "u" and (array >= 2**63).any():
+        raise ValueError(f"{name}: expected integers below 2^63, got {array.max()}")
     if dims is None:
         dims = (name,) if name in named and array.ndim == 1 else tuple(f"{name}_{axis}" for axis in range(array.ndim))
     if len(dims) != array.ndim or len(set(dims)) < len(dims) or set(dims) & set(taken):

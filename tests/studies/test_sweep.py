@@ -65,6 +65,12 @@ def test_what_fails_is_data_and_the_rest_goes_on():
     assert np.isnan(found["mean"].values[1]).all()
     assert found["even"].values.tolist()[0] == [0.0, 0.0]
     assert found.name.values[1].tolist() == ["", ""]
+    # the greatest that there is room for
+    most = sweep(lambda rng, size: {"x": np.uint64(2**63 - 1)}, ONE, seeds=1)
+    assert most.x.dtype == np.int64
+    assert most.x.item() == 2**63 - 1
+    for bad in (2**63, np.uint64(2**63 + 5), np.array([0, 2**64 - 1], dtype=np.uint64), 2**64):
+        assert "integers below 2^63, got" in sweep(lambda rng, size, bad=bad: {"x": bad}, ONE, seeds=1).error.item()
     # all of them, and what is no result
     for bad in ([1.0], None, {"x": object()}, {"x": [[1.0], [2.0, 3.0]]}, {"size": 1}, {"x": ("size", [1.0])},
                 {"x": ("y", 1.0)}, {1: 2.0}, {"x": (("x", "y"), [[1.0]])},
