@@ -9,6 +9,7 @@ import scipy.linalg
 
 from ..interrupts import look_up
 from ..linalg.factorization import factorize
+from ..linalg.peaks import peaks
 from ..threads import single_threaded_blas
 from .concordance import near_minimizer, reach, strong_part
 from .row_loss import RowLoss
@@ -99,7 +100,9 @@ class Classification(RowLoss):
     @property
     def _steepness(self):
         """What the curvature changes by along a matrix of norm 1, as a part of itself, at most."""
-        return self.per_row * math.sqrt(np.einsum("ij,ij->i", self._X, self._X).max()) * (1 + (self.shape[0] + 4) * U)
+        peak = float(peaks(self._X)) or 1.0     # squares of what is far below 1 are 0
+        X = self._X / peak
+        return self.per_row * peak * math.sqrt(np.einsum("ij,ij->i", X, X).max()) * (1 + (self.shape[0] + 8) * U)
 
     def _refused(self):
         """Say why no minimizer is certified."""
@@ -117,7 +120,7 @@ class Classification(RowLoss):
 
         0 where that is all that is known. docs/theory.md, section 12.
         """
-        if self._too_large:
+        if self._too_large or not self.rank:
             return 0.0
         # X, in the r directions that it sees
         X, (N, r) = self._X, (len(self._X), self.rank)

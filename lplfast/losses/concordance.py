@@ -33,9 +33,9 @@ def near_minimizer(g, d, R):
     return -math.log1p(-kappa) / R * (1 + SLACK), d / R / R * above * (1 + SLACK)
 
 
-def theta(t):
-    """Return exp(-t) + t - 1, without cancellation."""
-    return t * t * (0.5 - t * (1 / 6 - t * (1 / 24 - t * (1 / 120 - t / 720)))) if t < 0.01 else math.expm1(-t) + t
+def bend(t):
+    """Return theta(t)/t^2, theta(t) = exp(-t) + t - 1, without cancellation or underflow: 1/2 at 0."""
+    return 0.5 - t * (1 / 6 - t * (1 / 24 - t * (1 / 120 - t / 720))) if t < 0.01 else (math.expm1(-t) / t + 1) / t
 
 
 def reach(gap, d, R, l2):
@@ -49,8 +49,7 @@ def reach(gap, d, R, l2):
     2.0
     """
     def grown(y):
-        t = R * y
-        return d * theta(t) / R / R + l2 * y * y / 2
+        return (d * bend(R * y) + l2 / 2) * y * y
 
     if gap == 0 or not (d + l2 > 0 and gap < math.inf):
         return 0.0 if gap == 0 else math.inf
@@ -75,6 +74,5 @@ def strong_part(d, l2, rho):
     >>> round(strong_part(2.0, 0.5, 0.0), 9), round(strong_part(2.0, 0.0, 1e6), 9)     # d + l2, and d / (2 rho)
     (2.5, 1e-06)
     """
-    late = theta(rho) / rho / rho if rho > 1e-150 else 0.5
     mean = d * (-math.expm1(-rho) / rho if rho > 0 else 1.0) + l2
-    return mean * (mean / (2 * d * late + l2)) * (1 - SLACK) if mean > 0 else 0.0
+    return mean * (mean / (2 * d * bend(rho) + l2)) * (1 - SLACK) if mean > 0 else 0.0

@@ -9,7 +9,7 @@ from cases import CONVEX, labels
 from precise import DIGITS, bounds_the_spectrum, hessian
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from lplfast import LogisticLoss, Network, SoftmaxLoss, train
+from lplfast import LogisticLoss, Network, Run, SoftmaxLoss, initial_bounds, train
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -114,3 +114,19 @@ def test_the_greatest_curvature_of_a_classification_is_an_upper_bound(shape):
         H = hessian(X if shape[0] >= shape[1] else X.T)
         assert bounds_the_spectrum(H, 0, 4 * (mpmath.mpf(problem.K) - 1), within=None)
         assert not bounds_the_spectrum(H, 0, 4 * (mpmath.mpf(problem.K) / (1 + 1e-11) - 1), within=None)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+@pytest.mark.parametrize("X", [[[0.0], [0.0]], [[1e-170], [2e-170]]], ids=["zeros", "underflow"])
+def test_data_without_curvature_leave_the_ridge(kind, X, tmp_path):
+    problem = kind(X, [0, 1], l2=1.0)
+    network = Network.gaussian(1, 5, problem.shape[1], rng=0)
+    assert problem.curvature_at_minimizer == 0
+    assert initial_bounds(problem, network).mu_lower == initial_bounds(problem, network).alpha > 0
+    run = train(problem, network, "sharp", checkpoint=tmp_path / "run.npz")
+    assert run.converged
+    assert run.violations == 0
+    assert Run.load(tmp_path / "run.npz", network=network).guarantee.bounds == run.guarantee.bounds
+    # a steep change of curvature may not be lost where its square is
+    assert problem._steepness == pytest.approx(kind.per_row * X[1][0], rel=1e-12)
