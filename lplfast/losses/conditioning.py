@@ -29,7 +29,7 @@ def are_standardized(X):
 def remedy(problem):
     """Return what brings mu and K of a loss nearer to each other, as far as it matters and has not been done."""
     ridge = "raise the ridge" if getattr(problem, "l2", 0.0) else "add a ridge"
-    if getattr(problem, "condition_number", np.inf) ** 2 <= SLOW:
+    if getattr(problem, "condition_number", np.inf) <= SLOW**0.5:
         return ridge
     standardized = getattr(problem, "_standardized", None)
     if standardized:

@@ -5,7 +5,7 @@ import pytest
 from cases import PROBLEMS, QUADRATIC
 from scipy.optimize import minimize
 
-from lplfast import Local, MatrixFactorization, Problem, SquaredLoss
+from lplfast import Local, LogisticLoss, MatrixFactorization, Problem, SquaredLoss
 from lplfast.descent.descent import Descent
 from lplfast.spectral.exact import Exact
 
@@ -52,6 +52,9 @@ def test_bad_conditioning_comes_with_its_remedy():
     assert "standardize" in said
     assert "l2=" in said
     assert "standardize" not in SquaredLoss(np.eye(2), np.ones(2)).conditioning
+    # a square of the condition number that leaves float64
+    for far in (SquaredLoss, LogisticLoss):
+        assert "condition number 1e+170; " in far([[1.0, 0.0], [0.0, 1e-170]], [0, 1], l2=1e-8).conditioning
 
 
 def test_a_vector_is_one_column():
