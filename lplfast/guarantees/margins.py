@@ -15,6 +15,9 @@ NOT_UNIQUE = ("Vacuous: mu is declared as a PL constant (mu_kind='pl'), of a los
               "nothing then bounds how large the product becomes. The rates of steps along a run hold all the same. If "
               "the loss is strongly convex with this mu, say mu_kind='strong'.")
 
+# And of one without K.
+NOT_SMOOTH = "Vacuous: the loss has no smoothness constant K, so nothing bounds its curvature."
+
 
 @dataclasses.dataclass(frozen=True)
 class Margins:

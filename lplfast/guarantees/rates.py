@@ -20,7 +20,7 @@ from ..validation import as_fraction
 from .bounds import initial_bounds
 from .constants import check_pair
 from .envelope import GuaranteedRate
-from .margins import NOT_UNIQUE
+from .margins import NOT_SMOOTH, NOT_UNIQUE
 
 __all__ = ["Start", "guaranteed_rate", "guaranteed_rule", "kind_of", "nothing_guaranteed", "rate_of"]
 
@@ -90,7 +90,7 @@ def guaranteed_rate(problem: Problem, network: Network, *, rule: Rule | None = N
     if not (bounds.alpha > 0 and bounds.margins.mu > 0):
         return nothing_guaranteed(_missing(problem, network, bounds))
     if math.isinf(problem.K):
-        return nothing_guaranteed("Vacuous: the loss has no smoothness constant K, so nothing bounds its curvature.")
+        return nothing_guaranteed(NOT_SMOOTH)
     start = Start.of(bounds, spectral)
     if start is None:
         return nothing_guaranteed("Vacuous: the gap, the layers and the constants of the loss are too far apart for "

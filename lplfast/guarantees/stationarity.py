@@ -15,7 +15,7 @@ from ..spectral.spectral import ROUNDING, Spectral
 from ..validation import as_count, as_number
 from .bounds import initial_bounds
 from .constants import check_pair
-from .margins import NOT_UNIQUE
+from .margins import NOT_SMOOTH, NOT_UNIQUE
 from .rates import kind_of
 
 __all__ = ["GuaranteedStationarity", "guaranteed_stationarity"]
@@ -163,6 +163,8 @@ def _missing(problem, bounds, of_T):
     """Say what a guarantee lacks; an empty text if nothing."""
     if problem.mu_kind == "pl":
         return NOT_UNIQUE
+    if math.isinf(problem.K):
+        return NOT_SMOOTH
     if not problem.mu > 0:
         return "Vacuous: the loss is not strongly convex (mu = 0), so s_max(W) is not bounded; add a ridge (l2 > 0)."
     if not (bounds.gap < math.inf and bounds.p2 < math.inf):

@@ -14,6 +14,7 @@ from lplfast import (
     Network,
     check_loss,
     guaranteed_rate,
+    guaranteed_stationarity,
     initial_bounds,
     local_constants,
     train,
@@ -139,7 +140,8 @@ def test_what_needs_a_K_says_so():
     for rule in ("local", "sharp", "planned"):
         with pytest.raises(ValueError, match=r"smoothness constant K.*'majorizer'"):
             train(problem, network, rule)
-    assert "no smoothness constant K" in guaranteed_rate(problem, network).message
+    for guaranteed in (guaranteed_rate, guaranteed_stationarity):
+        assert "no smoothness constant K" in guaranteed(problem, network).message
     assert np.isinf(initial_bounds(problem, network).K_upper(0.1))
     run = train(problem, network, "majorizer", max_iter=5)
     assert re.search(r"at its present pace tol=1e-10 is \S+ iterations away: raise max_iter\.$", run.message)
