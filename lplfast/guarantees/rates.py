@@ -35,6 +35,10 @@ FOLLOWED = 1e-12
 
 TINY = float(np.finfo(float).tiny)
 
+# A first gap below this, where K and beta are 1, is taken for this: what is known of a gap holds of a smaller one, and
+# none underflows while it is followed.
+LEAST_GAP = TINY / FOLLOWED
+
 
 def guaranteed_rate(problem: Problem, network: Network, *, rule: Rule | None = None, factor: float = 1e-6,
                     constants: Mode | Spectral | None = None) -> GuaranteedRate:
@@ -133,7 +137,7 @@ def guaranteed_rule(parts):
 class Start:
     """A start in units in which K = 1 and beta = 1, so that no product leaves float64 before the result does.
 
-    A step of eta is `eta * unit` there, a rate is the same, a gap is `gap / scale / beta`.
+    A step of eta is `eta * unit` there, a rate is the same, a gap is `gap / unit / beta`.
     """
 
     unit: float
@@ -150,15 +154,17 @@ class Start:
         """
         K, beta, gap = bounds.K, bounds.beta, bounds.gap if gap is None else gap
         unit = K * beta
-        if not (TINY < unit < math.inf and gap / K / beta / beta < math.inf and bounds.margins is not None):
+        if not (TINY < unit < math.inf and bounds.margins is not None):
+            return None
+        scaled = max(_scaled(gap, K, beta), LEAST_GAP)
+        if not scaled < math.inf:
             return None
         D, margins = bounds.imbalance, bounds.margins
         of_T, of_W = spectral.upper_widths
         data = (margins.data_least, margins.data_greatest)
         known, constants = margins.pl_constants()
         recursion = Recursion(
-            gap / K / beta / beta, drift / beta,
-            ([value / K / beta / beta for value in known], [mu / K for mu in constants]),
+            scaled, drift / beta, ([_scaled(value, K, beta) for value in known], [mu / K for mu in constants]),
             quadratic=margins.quadratic, mu=margins.mu / K, least=margins.least / beta,
             greatest=margins.greatest / beta, error=margins.error / beta, slack=margins.slack,
             data_least=-1.0 if data[0] is None else data[0] / math.sqrt(K) / beta,
@@ -182,19 +188,24 @@ class Start:
         contraction = min(_least_contraction(gaps), tail)
         if not contraction > 0:
             return None
-        scale = self.gap / gaps[0] if gaps[0] > 0 else 0.0
         said = "the contraction of each step and the drift of the imbalance"
         return GuaranteedRate(
             1 - contraction, contraction, rule, min(least / self.unit, float(etas.min())),
             min(most / self.unit * (1 + 1e-15), float(etas.max())), A * self.beta,
             B * self.beta, False, f"gap[t] <= (1 - {contraction:.4g})^t gap[0] with {rule!r}, by {said}.",
-            gaps=tuple((gaps * scale).tolist()), drifts=tuple((drifts * self.beta * (1 + 1e-15)).tolist()),
+            gaps=tuple((gaps / gaps[0] * self.gap).tolist()), drifts=tuple((drifts * self.beta * (1 + 1e-15)).tolist()),
             tail_contraction=tail, drift_limit=limit * self.beta * (1 + 1e-15))
 
     def best(self, bounds, factor):
         """Return the GuaranteedRate with fewest iterations to `factor`, or None; of several the simplest rule."""
         found = [rate for rate in map(self.rate, _candidates(self, bounds, factor)) if rate]
         return min(found, key=lambda rate: rate.iterations_to(factor), default=None)
+
+
+def _scaled(gap, K, beta):
+    """Return gap / (K beta^2): by its root, so that nothing underflows before the result does."""
+    root = math.sqrt(gap) / math.sqrt(K) / beta
+    return root * root
 
 
 def _steps(rule):

@@ -254,3 +254,17 @@ def test_any_scale_is_a_rate_or_a_sentence(K, layers, gap):
         same = guaranteed_rate(*scaled_start(1.0, 1.0, gap))
         assert found[0].contraction == pytest.approx(same.contraction, rel=1e-6)
     assert run.violations == 0
+
+
+@pytest.mark.parametrize(("problem", "scale"), [
+    (MatrixFactorization([[100.0, 200.0]]), 1e78), (MatrixFactorization([[100.0, 200.0]]), 1e120),
+    (SquaredLoss([[1.0]], [[1.0, 2.0, 3.0]], l2=1e10), 1e75)])
+def test_layers_far_apart_have_the_curve_of_their_gap(problem, scale):
+    # gap / (K beta^2) is 1e-308 or less
+    W2 = np.array([[0.7, -0.1, 0.2], [0.3, -0.5, 0.1], [0.1, 0.9, 0.4]])[:, :problem.shape[1]]
+    network = Network(np.array([[1.0, -0.3, 0.2]]) * scale, W2 / scale)
+    found = guaranteed_rate(problem, network)
+    gap = train(problem, network, found.rule, max_iter=2, tol=0.0).history["gap"]
+    assert not found.vacuous
+    assert (gap <= np.multiply(found.gap_at(np.arange(gap.size)), 1 + 1e-12)).all()
+    assert found.iterations_to(1e-6) >= 1
