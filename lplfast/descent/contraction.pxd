@@ -1,6 +1,6 @@
 """By how much of itself a step certainly lowers the gap: 1 - rate. docs/theory.md, sections 2 and 9."""
 
-from libc.math cimport INFINITY, NAN, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 
 from ..iterate cimport Iterate
 from ..linalg.extremes cimport fmax, fmin
@@ -21,11 +21,13 @@ cdef inline double local_pl(const Iterate* old) noexcept nogil:
 
 
 cdef inline double lemma_contraction(const Iterate* old, double eta, double K_best) noexcept nogil:
-    """Descent lemma and PL inequality: the gap falls by the part mu eta (2 - eta K). A step longer than 2 / K may let
-    it grow, by ||grad L||^2 <= 2 K s_max(T)^2 gap."""
-    if eta * K_best <= 2.0:
-        return local_pl(old) * eta * (2.0 - eta * K_best)
-    return -INFINITY if old.K_is_local else -eta * (eta * K_best - 2.0) * old.K * old.sigma_max_sq.hi
+    """Descent lemma and PL inequality: the gap falls by the part mu eta (2 - eta K), rounded down. A step longer than
+    2 / K may let it grow, by ||grad L||^2 <= 2 K s_max(T)^2 gap."""
+    cdef double bent = eta * K_best
+    cdef double left = 2.0 - bent - 8.0 * U * (1.0 + fabs(bent))
+    if left >= 0.0:
+        return local_pl(old) * eta * left * (1.0 - 8.0 * U)
+    return -INFINITY if old.K_is_local else eta * left * old.K * old.sigma_max_sq.hi * (1.0 + 8.0 * U)
 
 
 cdef inline double decrease_by_motion(const Iterate* old, const Iterate* new, const Motion* motion) noexcept nogil:
@@ -56,12 +58,25 @@ cdef inline double kernel_contraction(Iterate* old, double eta) noexcept nogil:
         # the products that it is made of may have underflowed
         bent = fmax(second_order(old), TINY) + LEAST * fmax(sqrt(old.K) * old.G_norm, 1.0)
         # 1 - c^2 = (1 - c) (1 + c)
-        short = (fmin(eta * old.nu.lo, 2.0 - eta * old.nu.hi)
+        short = (fmin(eta * old.nu.lo * (1.0 - 4.0 * U), 2.0 - 4.0 * U - eta * old.nu.hi * (1.0 + 4.0 * U))
                  - eta * (eta * bent / sqrt(2.0 * old.gap)) * (1.0 + (size + 16) * U))
-        return fmax(short * (2.0 - short), normal_contraction(old, eta))
+        return fmax((short - 8.0 * U * fabs(short)) * (2.0 - short), normal_contraction(old, eta))
     return NAN
 
 
 cdef inline double guaranteed_contraction(Iterate* old, double eta, double K_best) noexcept nogil:
-    """1 - rate of a step: the better of the two. fmax passes over one that is NaN."""
+    """1 - rate of a step, rounded down: the better of the two. fmax passes over one that is NaN."""
     return fmax(lemma_contraction(old, eta, K_best), kernel_contraction(old, eta))
+
+
+cdef inline double rate_above(double contraction) noexcept nogil:
+    """1 - contraction, rounded up, but not beyond 1 where nothing grows."""
+    cdef double rate = (1.0 - contraction) * (1.0 + 4.0 * U)
+    return fmin(rate, 1.0) if contraction >= 0.0 else rate
+
+
+cdef inline double bound_above(double gap_bound, double rate) noexcept nogil:
+    """The bound on the gap after a step of this rate, rounded up, but not beyond the bound before it where nothing
+    grows."""
+    cdef double bound = gap_bound * rate * (1.0 + 4.0 * U) + LEAST
+    return bound if rate > 1.0 else fmin(bound, gap_bound)

@@ -60,7 +60,7 @@ from ..rules.ray cimport begin
 from ..spectral.spectral cimport EXACT_WIDTH
 from .checks cimport Inequality, count_check, pl_inequality, share, step_rounding
 from ..clock cimport seconds
-from .contraction cimport decrease_by_motion, guaranteed_contraction, measured_smoothness
+from .contraction cimport bound_above, decrease_by_motion, guaranteed_contraction, measured_smoothness, rate_above
 from .evaluation cimport allow_underflow, count_evaluation, evaluate, layer_gradients, ray_slack
 from .history cimport Row, checked_pl, column_count, fill_iterate_row
 from .state cimport State, set_stacks
@@ -378,7 +378,7 @@ cdef class Descent(State):
         """Write the step's part of the row. The rate is that of the true gap, whether l* is known or not."""
         step.contraction = guaranteed_contraction(&step.old, step.eta, step.K_t_step)
         row.step_size, row.K_t, row.K_t_sharp, row.K_t_step = step.eta, step.K_t, step.K_t_sharp, step.K_t_step
-        row.rate_bound = 1.0 - step.contraction
+        row.rate_bound = rate_above(step.contraction)
         row.slack_descent = (step.decrease - step.promised) / step.first_order
         row.slack_drift = 2.0 * step.decrease / step.first_order - 1.0
         row.slack_rate = step.decrease / step.old.gap - step.contraction
@@ -404,7 +404,7 @@ cdef class Descent(State):
         """The bound on the gap, and its check at the new iterate; the drift of the imbalance; the iteration."""
         cdef Iterate* it = &self.it
         cdef Memory* memory = it.memory
-        memory.gap_bound *= row.rate_bound
+        memory.gap_bound = bound_above(memory.gap_bound, row.rate_bound)
         if step.gap_known:
             # no bound is an infinite one: comparisons with NaN would be passed
             memory.rounding_so_far += step.rate_allowance if step.rate_allowance == step.rate_allowance else INFINITY

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lplfast import Sharp
+from lplfast import Contraction, ExactLineSearch, Sharp
 from lplfast.descent.descent import Descent
 from lplfast.descent.history import COLUMNS
 from lplfast.losses.quadratic import DiagonalQuadratic
@@ -86,3 +86,25 @@ def test_a_rate_is_true_where_rounding_is_as_large_as_the_gap():
             assert gaps[1] <= Fraction(rate) * gaps[0] + Fraction(rounding)
             certified += rate < 0.5
     assert certified > 5
+
+
+@pytest.mark.parametrize("rule", [Sharp, Contraction, ExactLineSearch])
+def test_a_rate_and_the_bound_on_the_gap_are_rounded_up(rule):
+    # one input and one output, far apart: steps contract by all but some units of 1
+    rng = np.random.default_rng(17)
+    for _ in range(300):
+        one, two, Y = rng.standard_normal(3) * [10.0 ** rng.uniform(0, 2), 1.0, 1.0]
+        descent = Descent(DiagonalQuadratic([1.0], [[Y]]), rule(), Certified(), np.array([[one], [two]]))
+        rows = np.empty((1, len(COLUMNS)))
+        for t in range(3):
+            a, b = Fraction(descent.W1.item()), Fraction(descent.W2.item())
+            G = a * b - Fraction(Y)
+            bound = Fraction(descent.last_row()[COLUMNS.index("gap_bound")])
+            descent.advance(rows, max_iter=t + 1, tol=0.0)
+            if descent.t <= t:
+                break
+            eta, rate = (Fraction(rows[0, COLUMNS.index(name)]) for name in ("step_size", "rate_bound"))
+            # what is known beforehand is of the exact step, what the step shows of the one that was taken
+            taken = Fraction(descent.W1.item()) * Fraction(descent.W2.item()), (a - eta * G * b) * (b - eta * G * a)
+            assert min((W - Fraction(Y)) ** 2 for W in taken) <= rate * G**2
+            assert bound * rate <= Fraction(descent.last_row()[COLUMNS.index("gap_bound")]) <= bound
