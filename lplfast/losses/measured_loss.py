@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["EPS", "TINY", "TRUSTED", "MeasuredLoss"]
+from ..linalg.peaks import peaks
+
+__all__ = ["EPS", "TINY", "TRUSTED", "MeasuredLoss", "norm"]
 
 EPS = float(np.finfo(float).eps)
 TINY = float(np.finfo(float).tiny)
@@ -18,6 +20,18 @@ NEARBY = 2.0
 
 # Lanczos steps at each point, two gradients a step.
 STEPS = 40
+
+# Between these a minimizer says how large matrices are; a smaller one, of which squares underflow, is as good as 0.
+LEAST, MOST = 1e-150, 1e300
+
+# What l(0) comes to at most in the units that it is looked at in.
+LARGE = 1e250
+
+
+def norm(A):
+    """Return the Frobenius norm of A, by squares that stay float64."""
+    top = float(peaks(A))
+    return top * float(np.linalg.norm(A / top)) if 0.0 < top < np.inf else top
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +48,7 @@ class DeclaredCurvature:
         form, concordance = (getattr(kernel, name, None) for name in ("hessian_form", "concordance"))
         if form is None:
             return None
-        change = concordance if callable(concordance) else lambda U: concordance * float(np.linalg.norm(U))
+        change = concordance if callable(concordance) else lambda U: concordance * norm(U)
         return cls(form, change, kernel.shape)
 
     def sum_at(self, W):
@@ -45,19 +59,21 @@ class DeclaredCurvature:
 class MeasuredLoss:
     """A loss as differences show it, in units of its K: of a power of 2 that is about K, so that squares stay float64.
 
-    `size` is how large matrices are at which something is to be seen; `K` holds near the matrix that was last looked
-    at; `lost` is what products that underflow, inside the loss or here, may take from a value or a gradient.
+    The power is greater where l(0) is very much more than K. `size` is how large matrices are at which something is to
+    be seen; `K` holds near the matrix that was last looked at; `lost` is what products that underflow, inside the loss
+    or here, may take from a value or a gradient.
     """
 
     def __init__(self, problem, rng):
         self.problem, self.rng, self.shape = problem, rng, problem.shape
-        minimizer = problem.minimizer
-        self.size = 1.0 if minimizer is None or not minimizer.any() else float(np.linalg.norm(minimizer))
+        size = 0.0 if problem.minimizer is None else norm(problem.minimizer)
+        self.size = min(size, MOST) if size > LEAST else 1.0
         self.declared = DeclaredCurvature.of(problem.kernel)
         self.K_is_local = bool(np.isinf(problem.K))
         self.unit = 1.0
         self.look_at(np.zeros(self.shape))
-        self.unit = 2.0 ** (np.frexp(self.K)[1] - 1)
+        first = abs(self.value(np.zeros(self.shape)))
+        self.unit = 2.0 ** (np.frexp(max(self.K, first / LARGE if first < np.inf else 0.0))[1] - 1)
         self.look_at(np.zeros(self.shape))
         self.mu = problem.mu / self.unit
         self.lost = TINY * problem.shape[0] * problem.shape[1] * (1.0 + 1.0 / max(self.unit, TINY))
@@ -72,7 +88,7 @@ class MeasuredLoss:
 
     def is_finite(self, W):
         """Whether both are, at W."""
-        return bool(np.isfinite(self.value(W)) and np.isfinite(self.gradient(W)).all())
+        return bool(np.isfinite(self.problem.value(W)) and np.isfinite(self.problem.gradient(W)).all())
 
     def look_at(self, W):
         """Find a K that holds near W, if there is none that holds everywhere."""
@@ -94,14 +110,14 @@ class MeasuredLoss:
     def direction(self):
         """Return a random matrix of norm 1 that the loss can see."""
         V = self.seen(self.rng.standard_normal(self.shape))
-        return V / np.linalg.norm(V)
+        return V / norm(V)
 
     def noise(self, W):
         """Return how far values near W scatter: second differences beyond the K h^2 that curvature explains.
 
         h is small beside W: if K is declared too small, what seems to scatter is small as well.
         """
-        size, found = np.linalg.norm(W), 0.0
+        size, found = norm(W), 0.0
         for h in size * 10.0 ** np.arange(-14, -2) if size > 0 else ():
             V = self.direction()
             values = np.array([self.value(W + step * h * V) for step in (-3, -2, -1, 0, 1, 2, 3)])
@@ -110,20 +126,20 @@ class MeasuredLoss:
 
     def rounding(self, value, gradient):
         """Return what the gradient of norm `gradient` at a loss of size `value` may be off by."""
-        return TRUSTED * (gradient + np.sqrt(2 * self.K * abs(value))) + self.lost
+        return TRUSTED * (gradient + np.sqrt(2 * self.K) * np.sqrt(abs(value))) + self.lost
 
     def steps(self, W):
         """Return two steps: one on which l hardly bends otherwise, for K, and a long one, for a mu far below K."""
-        long = 1e-3 * max(np.linalg.norm(W), self.size)
-        short = 0.01 * np.sqrt(abs(self.value(W)) / self.K)
+        long = 1e-3 * max(norm(W), self.size)
+        short = 0.01 * np.sqrt(abs(self.value(W))) / np.sqrt(self.K)
         return (min(short, long) if short > 1e-6 * long else long), long
 
     def product(self, W, V, h):
         """Return the mean Hessian from W - h V to W + h V times the unit matrix V, and how far it may be off."""
         above, below = self.gradient(W + h * V), self.gradient(W - h * V)
         value = max(self.value(W + h * V), self.value(W - h * V), key=abs)
-        rounding = self.rounding(value, max(np.linalg.norm(above), np.linalg.norm(below)))
-        off = rounding / h + 4 * EPS * self.K * (np.linalg.norm(W) + h) / h
+        rounding = self.rounding(value, max(norm(above), norm(below)))
+        off = rounding / h + 4 * EPS * self.K * (norm(W) + h) / h
         return (above - below) / (2 * h), off
 
     def extreme_directions(self, W):
@@ -132,12 +148,12 @@ class MeasuredLoss:
         h = self.steps(W)[0]
         for _ in range(min(STEPS, W.size)):
             product = self.seen(self.product(W, found[-1], h)[0])
-            if not np.isfinite(np.linalg.norm(product)):    # one step from where float64 ends
+            if not np.isfinite(norm(product)):    # one step from where float64 ends
                 break
             diagonal.append(float(np.vdot(found[-1], product)))
             for V in found * 2:     # twice is enough for orthogonality
                 product = product - np.vdot(V, product) * V
-            size = np.linalg.norm(product)
+            size = norm(product)
             if not size > 1e-10 * self.K:
                 break
             beside.append(size)
@@ -149,4 +165,4 @@ class MeasuredLoss:
         T = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
         vectors = np.linalg.eigh(T)[1]
         extremes = [np.tensordot(vectors[:, i], found[:size], axes=1) for i in (0, -1)]
-        return [V / np.linalg.norm(V) for V in extremes]
+        return [V / norm(V) for V in extremes]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases import EXPECTED, PROBLEMS
 
-from lplfast import CustomLoss, LogisticLoss, MatrixFactorization, Network, SoftmaxLoss, check_loss, train
+from lplfast import CustomLoss, LogisticLoss, MatrixFactorization, Network, SoftmaxLoss, SquaredLoss, check_loss, train
 
 Y = np.array([[1.0, -2.0, 0.5], [0.3, 0.7, -1.0]])
 
@@ -138,6 +138,14 @@ def test_a_true_loss_that_overflows_beside_where_it_is_looked_at_passes():
                          hessian_form=lambda W, V: float((2 * np.cosh(W) * V * V).sum()))
     for rng in range(10):       # which of them come close enough to where float64 ends is chance
         assert check_loss(problem, rng=rng).passed
+
+
+@pytest.mark.parametrize(("X", "Y", "l2"), [
+    (1e-100, 1e-80, 1.0), (1.0, 1e-320, 0.0), (1e-100, 1e100, 0.0), (1e-150, 1e100, 0.0)])
+def test_a_minimizer_of_any_size_refutes_nothing(X, Y, l2):
+    problem = SquaredLoss(X * np.eye(2), [[Y], [Y]], l2=l2)
+    assert check_loss(problem, points=[problem.minimizer]).passed
+    assert any("curvature <= K" in said for said in check_loss(_declared(problem, mu=0.5, K=0.9)).problems)
 
 
 @pytest.mark.parametrize(("arguments", "options"), [
