@@ -40,7 +40,8 @@ class CustomLoss(Problem):
         `hessian_form` and `concordance` in its place: then `"majorizer"`, searches, `"polyak"` and constant steps run,
         each step is checked against what was promised of it, and `K_t` and `K_t_sharp` are infinite.
     minimum : float, optional
-        l*. With a `minimizer` and no minimum: l there, which exceeds l* by at most ||gradient||^2 / (2 mu).
+        l*, taken on trust. With a `minimizer` and no minimum: l there as computed, which exceeds l* by at most
+        ||gradient||^2 / (2 mu), and rounds; `minimum_error` has both.
     minimizer : (n, m) array_like, optional
         Where l takes its minimum; bounds from the initialization use it.
     lower_bound : float, optional
@@ -109,7 +110,7 @@ class CustomLoss(Problem):
                     raise ValueError("minimum: expected one beside the minimizer where mu = 0, since a gradient of "
                                      f"norm {size:.3g} there does not bound how far below it l* is")
                 known["minimum"], uncertainty = value, size * size / (2 * mu) if mu > 0 else 0.0
-                self.minimum_error = uncertainty
+                self.minimum_error = uncertainty + 1e-13 * abs(value)
             elif value < known["minimum"] - 1e-13 * (abs(value) + abs(known["minimum"])):
                 raise ValueError(f"minimum: expected at most the loss at the minimizer, {value!r}, got {minimum!r}")
         kernel = PythonLoss(value_and_gradient, shape, mu=mu, K=K, uncertainty=uncertainty, **known, **forms)

@@ -52,7 +52,8 @@ class Problem(ByRank):
         A matrix at which l takes it: the one of least norm, for a loss with a null space.
     minimizer_error, minimum_error : float
         The Frobenius norm of `minimizer - W*`, and `|minimum - l*|`, are at most these; 0 where both are exact, inf
-        where nothing can be proved.
+        where nothing can be proved. A minimum or minimizer that is given, also by a `kernel`, is taken for exact; a
+        Python function is trusted to 1e-13 of its value.
     lower_bound : float
         A number that l* is not below, `minimum - minimum_error`; NaN if none is known.
     kernel : lplfast.losses.loss.Loss

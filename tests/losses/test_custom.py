@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -53,6 +54,17 @@ def test_a_minimizer_alone_gives_the_minimum():
     assert run.status == "floor"
     assert "known to" in run.message
     assert train(near, NETWORK, tol=1e-3).converged
+
+
+def test_the_minimum_at_a_minimizer_is_known_to_the_rounding_of_the_loss():
+    for seed in range(20):
+        x, c = np.random.default_rng(seed).standard_normal((2, 40, 1))
+        X, C = (np.array([Fraction(entry) for entry in part.ravel().tolist()]) for part in (x, c))
+        problem = CustomLoss(lambda W, x=x, c=c: (float(((x @ W - c) ** 2).sum()) / 2, x.T @ (x @ W - c)), shape=(1, 1),
+                             mu=float(X @ X) * 0.999, K=float(X @ X) * 1.001, minimizer=[[float(X @ C / (X @ X))]])
+        exact = (C @ C - (X @ C) ** 2 / (X @ X)) / 2
+        assert abs(Fraction(problem.minimum) - exact) <= Fraction(problem.minimum_error)
+        assert Fraction(problem.lower_bound) <= exact
 
 
 def test_without_a_minimum():
