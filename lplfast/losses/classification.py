@@ -12,6 +12,7 @@ from ..linalg.factorization import factorize
 from ..linalg.peaks import peaks
 from ..threads import single_threaded_blas
 from .concordance import near_minimizer, reach, strong_part
+from .proof import norm
 from .row_loss import RowLoss
 
 __all__ = ["Classification"]
@@ -53,8 +54,7 @@ class Classification(RowLoss):
         if self.basis is None:
             return self.kind(self._X, Z, W_star, minimum_error=error, **constants)
         del constants["X_max"]      # of X in the frame of the data, it is another
-        norm = np.linalg.norm(self._X)
-        lost = np.linalg.norm(self._X @ self._unseen) + (2 * self.shape[0] + 16) * U * math.sqrt(self.rank) * norm
+        lost = norm(self._X @ self._unseen) + (2 * self.shape[0] + 16) * U * math.sqrt(self.rank) * norm(self._X)
         return self.kind(self._X @ self.basis, Z, self.basis.T @ W_star, minimum_error=error, lost=lost, **constants)
 
     def _errors(self, uncertainty):
@@ -86,7 +86,7 @@ class Classification(RowLoss):
             parts.append((W1, self._seen_inputs(W1)))
         if self._ridge_on is not None:
             parts.append((self._ridge_on, self._seen(self._ridge_on)))
-        if not all(np.linalg.norm(A - seen) <= 1e-13 * np.linalg.norm(A) for A, seen in parts):
+        if not all(norm(A - seen) <= 1e-13 * norm(A) for A, seen in parts):
             return self.mu
         d, R = self.curvature_at_minimizer, self._steepness
         return max(self.mu, strong_part(d, self.l2, R * reach(gap, d, R, self.l2)))
@@ -129,7 +129,7 @@ class Classification(RowLoss):
         found, (_, _, seconds) = np.inf, self._derivatives(Z, self._targets)
         for H in self._seen_hessians(X, seconds):
             look_up()
-            off = (2 * N + 10 * len(H) + 4 * r**1.5 + 32) * U * float(np.trace(H))
+            off = (2 * N + 10 * len(H) + 4 * r**1.5 + 32) * U * float(np.trace(H)) + N * len(H) * LEAST
             found = min(found, float(scipy.linalg.eigvalsh(H, subset_by_index=[0, 0])[0]) - off)
         # the probabilities are off by a part of themselves
         part = (32 * (self.shape[1] + 16) + 16 * float(abs(Z).max())) * U

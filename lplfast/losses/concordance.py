@@ -24,7 +24,7 @@ def near_minimizer(g, d, R):
     """
     if not d > 0:
         return math.inf, math.inf
-    kappa = R * g / d * (1 + SLACK)
+    kappa = R * (g / d) * (1 + SLACK)
     if not kappa < 1:
         return math.inf, math.inf
     # kappa + (1 - kappa) log(1 - kappa), by its series where it cancels: it is at most the second-order part, then

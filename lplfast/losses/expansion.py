@@ -7,6 +7,7 @@ import numpy as np
 
 from ..once import once
 from .gram import sum_of_squares
+from .proof import norm
 
 __all__ = ["Expansion", "column_hessian", "pieces"]
 
@@ -89,7 +90,7 @@ class Expansion:
             slopes, R = loss._slopes_and_rounding(self.outputs[rows], loss._targets[rows],
                                                   (n + 1) * U * (size @ absolute))
             found += size.T @ (R + (N + 4) * U * (abs(slopes) + R))
-        return float(np.linalg.norm(loss._weight * found + 4 * U * loss.l2 * absolute))
+        return norm(loss._weight * found + 4 * U * loss.l2 * absolute)
 
     @property
     def value_rounding(self):

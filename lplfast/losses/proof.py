@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SLACK", "Data", "Frame", "Proof", "U", "blocks", "summing", "unseen"]
+__all__ = ["SLACK", "Data", "Frame", "Proof", "U", "blocks", "norm", "summing", "unseen"]
 
 U = float(np.finfo(float).eps) / 2
 
@@ -67,13 +67,13 @@ class Proof:
         below, ridge_rows = math.sqrt(l2) * scaled, math.sqrt(l2) * whole
         ridge = below.T @ below
         q += below.T @ ridge_rows
-        bent = (n + 6) * U * _norm(self.norms @ abs(scaled))
+        bent = (n + 6) * U * norm(self.norms @ abs(scaled))
         sums = summing(N) * data_trace + (n + 8) * U * float(np.trace(ridge))
-        measured = _norm(gram + ridge - np.eye(d.size)) + sums + 2 * U * d.size
+        measured = norm(gram + ridge - np.eye(d.size)) + sums + 2 * U * d.size
         self.top = math.sqrt(1 + measured) + bent
         self.frame = (measured + 2 * self.top * bent + bent * bent) * (1 + SLACK)
         self.G_off = abs(basis.T @ basis - np.eye(d.size)) + (n + 2) * U * (abs(basis).T @ abs(basis))
-        self.V_off = _norm(self.G_off)
+        self.V_off = norm(self.G_off)
         # the same for the residual, and for D^(-1/2) V.T times the gradient
         self.sums = (min(N, BLOCK) * m + math.ceil(N / BLOCK) + n * m + 16) * U
         self.data_sq, self.ridge_sq = r_sq / rows, float(np.vdot(ridge_rows, ridge_rows))
@@ -81,11 +81,11 @@ class Proof:
         self.r_norm = math.sqrt((r_sq * (1 + self.sums) + lost) / rows)
         self.r_off = math.sqrt((off_sq * (1 + N * m * U) + lost) / rows)
         q_off = (bent * self.r_norm + self.top * self.r_off + summing(N) * math.sqrt(data_trace) * self.r_norm
-                 + (n + 8) * U * _norm(abs(below).T @ abs(ridge_rows)))
+                 + (n + 8) * U * norm(abs(below).T @ abs(ridge_rows)))
         # what is stored are T and W, which rounding separates
         self.apart = abs(W - basis @ T) + (d.size + 3) * U * (abs(basis) @ abs(T) + abs(W))
-        self.apart_seen = _norm(self.norms @ self.apart) + _norm(math.sqrt(l2) * self.apart)
-        self.q = _norm(q) + q_off
+        self.apart_seen = norm(self.norms @ self.apart) + norm(math.sqrt(l2) * self.apart)
+        self.q = norm(q) + q_off
         if d.size < n:
             # the gradient at V T, as the part of W that V does not reach has no place in the proof
             self.q += self.top * self.apart_seen
@@ -123,22 +123,22 @@ class Proof:
             V1, V2 = size[:, np.newaxis] * V, V.T / size
             seen = V1 @ V2
             inner = self.G_off + self.V_off * self.V_off / (1 - self.V_off) if self.V_off < 1 else np.inf
-            e = _norm(abs(V1) @ (inner + (n + 8) * U * np.eye(V.shape[1])) @ abs(V2))
-        e += _norm(left @ right - seen) + (N + 8) * U * _norm(abs(left) @ abs(right) + abs(seen))
+            e = norm(abs(V1) @ (inner + (n + 8) * U * np.eye(V.shape[1])) @ abs(V2))
+        e += norm(left @ right - seen) + (N + 8) * U * norm(abs(left) @ abs(right) + abs(seen))
         if not e < 0.5:
             return self.l2
         peak = float(abs(L).max())
         gram = (L / peak) @ (L / peak).T
         length = peak * math.sqrt(float(np.linalg.eigvalsh(gram)[-1]) + (N + 10 * n + 10) * U * float(np.trace(gram)))
-        added = e / (1 - e) / float(size.min()) * _norm(left)
+        added = e / (1 - e) / float(size.min()) * norm(left)
         return (((1 - SLACK) / (length + added))**2 / self.rows + self.l2) * (1 - 2 * U)
 
     def _by_residual(self):
         """Return an upper bound on K from `||X|| <= ||U|| s_1 ||V|| + ||X - U S V.T||_F`."""
         U_, V, s = self.found.U, self.found.V, self.found.s
-        U_off = _norm(U_.T @ U_ - np.eye(s.size)) + (self.X.shape[0] + 2) * U * s.size
+        U_off = norm(U_.T @ U_ - np.eye(s.size)) + (self.X.shape[0] + 2) * U * s.size
         scaled = U_ * (s / s[0])
-        rest = _norm(self.X / s[0] - scaled @ V.T) + (s.size + 6) * U * (s.size + 1)
+        rest = norm(self.X / s[0] - scaled @ V.T) + (s.size + 6) * U * (s.size + 1)
         top = (math.sqrt((1 + U_off) * (1 + self.V_off)) + rest) * float(s[0])
         return (top * top / self.rows + self.l2) * (1 + SLACK)
 
@@ -150,7 +150,7 @@ class Proof:
         """Return a bound on the distance from the minimizer to the true one."""
         if self.frame < 0.5:
             mu = float(self.d.min()) * (1 - self.frame) / (1 + self.V_off) * (1 - SLACK)
-        return uncertainty / math.sqrt(mu) * (1 + SLACK) + _norm(self.apart) if mu > 0 else math.inf
+        return uncertainty / math.sqrt(mu) * (1 + SLACK) + norm(self.apart) if mu > 0 else math.inf
 
     def minimum_error(self, minimum, uncertainty):
         """Return a bound on the error of `minimum`.
@@ -189,7 +189,7 @@ def _column_norms(A, rows):
     return peak * np.sqrt(((A / peak) ** 2).sum(axis=0) / rows) * (1 + (A.shape[0] + 8) * U)
 
 
-def _norm(A):
+def norm(A):
     """Return an upper bound on the Frobenius norm, without squares that leave float64."""
     peak = float(abs(A).max(initial=0.0))
     if not 0 < peak < math.inf:

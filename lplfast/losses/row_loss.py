@@ -23,6 +23,7 @@ from .expansion import Expansion, column_hessian
 from .gram import Gram
 from .newton import newton
 from .problems import Problem
+from .proof import norm
 from .rowwise import Rowwise
 
 __all__ = ["RowLoss"]
@@ -199,10 +200,10 @@ class RowLoss(Problem):
         return A if self._unseen is None else A - self._unseen @ (self._unseen.T @ A)
 
     def _solve(self, tell):
-        def report(V, norm):
+        def report(V, slope):
             self._reached = V
             if tell is not None:
-                tell(norm)
+                tell(slope)
 
         at = self._minimize(np.zeros(self.shape) if self._reached is None else self._reached, report)
         V = self._seen(at.V)        # where the minimizer of a ridge is
@@ -214,7 +215,7 @@ class RowLoss(Problem):
             at = self.at(V)
         self._found = V
         # rounding counts twice: in the gradient here, and in the slopes that the kernel stores
-        uncertainty = (np.linalg.norm(at.gradient) + 2 * at.rounding) * (1 + 1e-6)
+        uncertainty = (norm(at.gradient) + 2 * at.rounding) * (1 + 1e-6)
         return self._compiled(at, W_star, mu=self.mu, K=self.K, minimum=float(at.value), weight=self._weight,
                               l2=self.l2, uncertainty=uncertainty,
                               X_max=math.sqrt(self._gram.largest) * (1 + 4 * U))

@@ -10,6 +10,7 @@ from cases import labels
 
 from lplfast import LogisticLoss, Network, PseudoHuberLoss, SoftmaxLoss, train
 from lplfast.losses.newton import newton
+from lplfast.losses.proof import norm
 
 
 def test_large_problems_are_solved_by_conjugate_gradients():
@@ -144,9 +145,10 @@ def test_no_scale_of_the_data_or_the_ridge_breaks_the_solver(kind, large, monkey
     for scale in (1e-150, 1e20, 1e147):
         for l2 in (1e-100, 1.0) if large else (1e-320, 1e-100, 1.0, 1e300):
             problem = kind(scale * X, classes > 0 if kind is LogisticLoss else classes, l2=l2)
-            start = np.linalg.norm(problem.at(np.zeros(problem.shape)).gradient)
+            start = norm(problem.at(np.zeros(problem.shape)).gradient)
             assert np.isfinite(problem.minimum)
-            assert problem.kernel.uncertainty <= start * (1 + 1e-6)
+            # what the solver is left with where it gets nowhere, and rounding
+            assert problem.kernel.uncertainty <= start * (1 + 1e-5)
             assert problem.minimizer_error >= 0
 
 

@@ -165,6 +165,16 @@ def test_reaches_of_nothing_and_without_curvature():
     assert strong_part(1.0, 0.0, np.inf) == 0.0 == strong_part(0.0, 0.0, 1.0)
 
 
+@pytest.mark.parametrize("kind", [LogisticLoss, SoftmaxLoss])
+def test_how_well_a_minimizer_is_known_does_not_depend_on_units(kind):
+    X = np.array([[1.0], [1.0], [1.3]])
+    problem = kind(X, [0, 1, 0], l2=0.0)
+    for unit in (1e100, 1e-100, 1e-150, 1e-154):
+        scaled = kind(unit * X, [0, 1, 0], l2=0.0)
+        assert scaled.minimizer_error * unit == pytest.approx(problem.minimizer_error, rel=0.2, abs=0.0)
+        assert abs(scaled.minimizer * unit - problem.minimizer).max() < 2 * problem.minimizer_error
+
+
 def test_bounds_on_rounding_that_leave_float64_are_a_refusal_and_no_warning():
     rng = np.random.default_rng(0)
     X, offset = 1e120 * rng.standard_normal((20, 3)), rng.standard_normal((3, 2))
