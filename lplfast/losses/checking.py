@@ -12,8 +12,9 @@ from ..annotations import ArrayLike, Rng
 from ..threads import single_threaded_blas
 from ..validation import as_generator, as_shaped, shown
 from .loss_report import Claim, LossReport
-from .measured_loss import EPS, TINY, TRUSTED, MeasuredLoss, norm
+from .measured_loss import EPS, TINY, TRUSTED, MeasuredLoss
 from .problems import Problem
+from .proof import norm
 
 __all__ = ["LossReport", "check_loss"]
 

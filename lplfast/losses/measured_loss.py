@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..linalg.peaks import peaks
+from .proof import norm
 
-__all__ = ["EPS", "TINY", "TRUSTED", "MeasuredLoss", "norm"]
+__all__ = ["EPS", "TINY", "TRUSTED", "MeasuredLoss"]
 
 EPS = float(np.finfo(float).eps)
 TINY = float(np.finfo(float).tiny)
@@ -26,12 +26,6 @@ LEAST, MOST = 1e-150, 1e300
 
 # What l(0) comes to at most in the units that it is looked at in.
 LARGE = 1e250
-
-
-def norm(A):
-    """Return the Frobenius norm of A, by squares that stay float64."""
-    top = float(peaks(A))
-    return top * float(np.linalg.norm(A / top)) if 0.0 < top < np.inf else top
 
 
 @dataclasses.dataclass(frozen=True)
