@@ -93,9 +93,9 @@ def read_data(x_path: FilePath, y_path: FilePath, *, header: Answer = None,
               index: Answer = None) -> tuple[Array, Array]:
     """Return X, Y from two files, .npy or text; each error names its file.
 
-    In a text, a first line without any number holds names of columns, and is left out. Whatever else may be names or
-    data is an error that names the line or the column: numbers above the columns as pandas writes them, row labels of
-    pandas, R and Excel.
+    In a text, lines that begin with # are comments, and a first line without any number holds names of columns: both
+    are left out. Whatever else may be names or data is an error that names the line or the column: numbers above the
+    columns as pandas writes them, row labels of pandas, R and Excel.
 
     Parameters
     ----------

@@ -11,8 +11,11 @@ __all__ = ["DelimitedTable", "read_delimited"]
 # A first column 0, 1, 2, ... of fewer rows than this is taken for data.
 FEWEST_NUMBERED = 3
 
-# What pandas, R and Excel write where there is no number, beside nan.
-MISSING = ("", "na", "n/a", "#n/a", "null", "none", "<na>")
+# What Excel writes where there is no number: it begins as a comment does, and is none.
+ERRORS = ("#n/a", "#null!", "#num!", "#name?", "#ref!", "#value!", "#div/0!")
+
+# What pandas, R and Excel write there, beside nan.
+MISSING = ("", "na", "n/a", "null", "none", "<na>", *ERRORS)
 
 
 class DelimitedTable:
@@ -135,7 +138,7 @@ def read_delimited(path, file, *, header=None, index=None):
     try:
         with io.TextIOWrapper(file, encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
-                if not line.strip() or line.lstrip().startswith("#"):
+                if not line.strip() or _is_comment(line):
                     continue
                 if number == 1 and line.strip('" \r\n').startswith("sep="):
                     continue    # by which Excel is told the delimiter
@@ -151,6 +154,10 @@ def read_delimited(path, file, *, header=None, index=None):
     return table
 
 
+def _is_comment(line):
+    return line.lstrip().startswith("#") and _fields(line)[0].lower() not in ERRORS
+
+
 def _without_quoted_delimiters(line):
     """Return the line without blanks, commas and semicolons within quotes; the quotes stay, and mark text."""
     parts = line.split('"')
@@ -159,8 +166,8 @@ def _without_quoted_delimiters(line):
 
 
 def _fields(line):
-    """Return the fields of a line: between semicolons, else commas, else blanks. Empty ones are fields too."""
-    for delimiter in (";", ","):
+    """Return the fields of a line: between semicolons, commas or tabs, of which empty ones are some, else blanks."""
+    for delimiter in (";", ",", "\t"):
         if delimiter in line:
             return [field.strip() for field in line.split(delimiter)]
     return line.split()

@@ -11,13 +11,13 @@ __all__ = ["read_matrix", "read_table"]
 
 
 def read_matrix(path, *, vector_as_column=True, header=None, index=None):
-    """Return the matrix in a .npy file, or in a text file of comma- or space-separated numbers.
+    """Return the matrix in a .npy file, or in a text file of numbers between commas, semicolons, tabs or blanks.
 
-    A first line without any number holds names of columns, and is left out. What may be names or data is an error that
-    says which option settles it: a first line of growing whole numbers from 0 on, or above other numbers; a first
-    column that counts rows, or one without a name. Nothing in a file is executed or unpickled. A .npy file that asks
-    for more than it holds is refused before it is given anything. A text takes up to 8 times its size while it is
-    read, and 100 times that of its longest line.
+    Lines that begin with # are comments, and a first line without any number holds names of columns: both are left
+    out. What may be names or data is an error that says which option settles it: a first line of growing whole numbers
+    from 0 on, or above other numbers; a first column that counts rows, or one without a name. Nothing in a file is
+    executed or unpickled. A .npy file that asks for more than it holds is refused before it is given anything. A text
+    takes up to 8 times its size while it is read, and 100 times that of its longest line.
 
     Parameters
     ----------

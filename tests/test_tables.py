@@ -37,7 +37,10 @@ def test_npy_files(tmp_path, array):
 @pytest.mark.parametrize(("text", "line"), [
     ("1,2\n3\n", 2), ("a,b\n1,2\n3,4,5\n", 3), ("1,2\n3,x\n", 2), ("1 2\n\n3 4\n5 6 # seven\n", 4), ("1,2\n3,1j\n", 2),
     # a value left out is not a shorter row: nobody knows which column it is missing from
-    ("1,,3\n4,5,\n", 1), ("1,2\n,4\n", 2),
+    ("1,,3\n4,5,\n", 1), ("1,2\n,4\n", 2), ("a\tb\tc\n1\t\t3\n4\t5\t\n", 2), ("1\t2\t3\n4\t5\t\n", 2),
+    ("1\t2\n\t4\n", 2),
+    # an error of Excel's is no comment
+    ("1,2\n#N/A,4\n", 2), ("1\n#DIV/0!\n3\n", 2), ("1\t2\n # seen\n#REF!\t4\n", 3),
     # a comma beside semicolons is a decimal comma
     ("1,5;2,5\n3,5;4,5\n", 1),
     # a first line with some numbers in it is data with a typing error, not a header
