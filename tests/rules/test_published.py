@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import start
 
-from lplfast import Arora2018, Du2018, Xu2023, initial_bounds, local_constants, train
+from lplfast import Arora2018, Du2018, Network, SquaredLoss, Xu2023, initial_bounds, local_constants, train
 
 
 def test_the_printed_formulas_of_earlier_papers():
@@ -17,6 +17,16 @@ def test_the_printed_formulas_of_earlier_papers():
         run = train(problem, network, Du2018(eps=eps), max_iter=4, tol=0.0)
         expected = np.sqrt((norm / 2 if eps is None else eps) / 4) / (100 * np.arange(1, 5) * norm**1.5)
         assert np.allclose(run.history["step_size"][:-1], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (10, 3), (3000, 60)])
+def test_columns_that_are_orthonormal_to_rounding_are_that(size):
+    rng = np.random.default_rng(0)
+    Q, _ = np.linalg.qr(rng.standard_normal(size))
+    target = np.linalg.qr(rng.standard_normal((size[1], size[1])))[0]
+    run = train(SquaredLoss(Q, Q @ target), Network.balanced(0.99 * target, 2 * size[1]), "arora", max_iter=2, tol=0.0)
+    p1, norm = 1.0 - 0.01 * np.sqrt(size[1]), np.sqrt(size[1])
+    assert np.allclose(run.history["step_size"][:-1], p1**3 / (6144 * 8 * norm**4), rtol=1e-9)
 
 
 @pytest.mark.parametrize("bound", ["rho", "rho-hat", "f", "f0"])
