@@ -286,7 +286,7 @@ class Network:
         OSError
             If one cannot be written, or is no regular file.
         ValueError
-            If they are to be made of layers that are read again, and have changed.
+            If both are one file; if they are to be made of layers that are read again, and have changed.
 
         """
         write_layers(path1, path2, self.n, self.width, self.m, self._pieces())

@@ -37,7 +37,8 @@ def spectral(problem, h, scale):
     G = problem.gradient(np.zeros(problem.shape))
     if not (np.isfinite(G).all() and G.any()):
         raise ValueError("problem: expected a gradient at W = 0 that is finite and not zero")
-    with single_threaded_blas():
+    # what leaves float64 is refused below
+    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         found = factorize(G)
         rank = min(h, found.rank)
         W = -(found.U[:, :rank] * (found.s[:rank] / found.s[0] * scale * scale)) @ found.V[:, :rank].T

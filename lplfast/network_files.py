@@ -32,7 +32,13 @@ def read_layers(path1, path2):
 
 
 def write_layers(path1, path2, n, h, m, pieces):
-    """Write layers that come as pieces of the stack `[W1; W2.T]`, some columns at a time, each file at once or not."""
+    """Write layers that come as pieces of the stack `[W1; W2.T]`, some columns at a time, each file at once or not.
+
+    Raises
+    ------
+    ValueError
+        If both files are one.
+    """
     def write(first, second):
         for file, shape in ((first, (n, h)), (second, (h, m))):
             np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
@@ -44,6 +50,8 @@ def write_layers(path1, path2, n, h, m, pieces):
             second.write(np.ascontiguousarray(piece[n:].T, "<f8"))
 
     names = [os.fsdecode(path).removesuffix(".npy") + ".npy" for path in (path1, path2)]
+    if os.path.realpath(names[0]) == os.path.realpath(names[1]):
+        raise ValueError(f"path2: expected another file than path1, got {names[1]} twice")
     # the first piece before a file is made: what cannot be read is no error of writing
     pieces = itertools.chain([next(pieces)], pieces)
     # both are whole before one of them is in its place

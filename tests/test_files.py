@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -31,7 +32,8 @@ def write_new(file):
 
 
 def save_layers(path):
-    Network([[1.0]], [[1.0]]).save_layers(path, path)
+    with tempfile.TemporaryDirectory() as elsewhere:
+        Network([[1.0]], [[1.0]]).save_layers(path, f"{elsewhere}/W2")
 
 
 # everything that writes a file, by a path that ends with .npy because one of them says so

@@ -236,7 +236,8 @@ def test_spectral_layers_need_a_gradient():
     with pytest.raises(ValueError, match="expected a gradient at W = 0 that is finite and not zero"):
         Network.spectral(at_rest, 1, scale=1.0)
     problem = MatrixFactorization([[1.0, 2.0]])
-    for h, scale in ((0, 1.0), (1, 0.0), (1, -1.0), (1, np.inf), ("1", 1.0), (1, 1e-200)):
+    for h, scale in ((0, 1.0), (1, 0.0), (1, -1.0), (1, np.inf), ("1", 1.0), (1, 1e-200),
+                     (1, 1e160)):
         with pytest.raises((TypeError, ValueError), match=EXPECTED):
             Network.spectral(problem, h, scale=scale)
     with pytest.raises(TypeError, match="problem: expected a Problem"):

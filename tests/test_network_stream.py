@@ -141,6 +141,10 @@ def test_trained_layers_are_written_back_piece_by_piece(layers, tmp_path):
     run.network.save_layers(tmp_path / "W1", tmp_path / "W2")
     again = Network.from_files(tmp_path / "W1.npy", tmp_path / "W2.npy")
     assert np.allclose(again.product, run.network.product, rtol=1e-9, atol=1e-9)
+    before = (tmp_path / "V1.npy").read_bytes()
+    with pytest.raises(ValueError, match="path2: expected another file than path1"):
+        run.network.save_layers(tmp_path / "V1.npy", tmp_path / "x" / ".." / "V1")
+    assert (tmp_path / "V1.npy").read_bytes() == before
     with pytest.raises(ValueError, match="one that has changed"):
         network.save_layers(tmp_path / "V1.npy", tmp_path / "V2.npy")
 

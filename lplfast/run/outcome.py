@@ -168,6 +168,8 @@ def _overflow(facts):
         if math.isnan(facts.last["loss"]):
             return ("The loss is NaN at the initial layers. Rescale the layers or the data, if that is where they "
                     "overflow; else check the loss.")
+        if math.isinf(facts.descent.loss.K) and all(math.isfinite(facts.last[name]) for name in ("loss", "grad_norm")):
+            return "The curvature at the initial layers is not a finite number, by hessian_form: check that function."
         return "The loss or its gradient overflows float64 at the initial layers. Rescale the layers or the data."
     if facts.gap > facts.first:
         return (f"Diverged {facts.where}: the gap has grown, and the next step leads to where the loss or its gradient "

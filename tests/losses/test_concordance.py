@@ -146,6 +146,7 @@ def test_what_needs_a_K_says_so():
     run = train(problem, network, "majorizer", max_iter=5)
     assert re.search(r"at its present pace tol=1e-10 is \S+ iterations away: raise max_iter\.$", run.message)
     assert "use step_size='majorizer'" in train(problem, network, 1e3).message
+    assert "hessian_form: check that" in train(poisson(form=np.nan, minimum=-100.0), network, "majorizer").message
     run = train(problem, network, "polyak", max_iter=5, tol=0.0)
     assert run.guarantee.rate is None
     assert run.violations == 0
