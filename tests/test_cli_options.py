@@ -111,6 +111,7 @@ def test_rules_have_options(lplfast, data):
     (("--record-every", "0"), "--record-every: expected"), (("--tol", "2"), "--tol: expected a number below 1"),
     (("--grad-tol", "0"), "--grad-tol: expected"), (("--max-growth", ".5"), "--max-growth: expected"),
     (("--max-time", "-1"), "--max-time: expected"), (("--std", "nan"), "--std: expected"),
+    (("--seed", "-1"), "--seed: expected"),
     (("--checkpoint", "no/such/file"), "no/such/file: No such file"),
     (("--checkpoint-every", "0"), "--checkpoint-every: expected"),
     (("--out", "x.npy"), "--out: expected a folder, got a file, x.npy"),

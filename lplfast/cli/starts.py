@@ -57,6 +57,8 @@ def check_start(arguments):
         as_count("--width", arguments.width)
     if arguments.std is not None:
         as_number("--std", arguments.std)
+    if arguments.seed is not None:
+        as_count("--seed", arguments.seed, least=0)
 
 
 def _drawing(arguments):

@@ -38,7 +38,7 @@ def as_codes(name, labels):
     TypeError
         If they are no labels, or of kinds that cannot be sorted together.
     ValueError
-        If there are none, if one is missing, or if they look like quantities.
+        If there are none, if one is missing, if they look like quantities, or if no array can tell them apart.
 
     """
     array = as_array(name, labels)
@@ -46,6 +46,8 @@ def as_codes(name, labels):
         raise ValueError(f"{name}: expected one label a row, got shape {array.shape}")
     if array.dtype.kind in "US" and not isinstance(labels, np.ndarray):
         array = np.asarray(labels, dtype=object)        # NumPy makes strings of numbers beside them
+    if array.dtype.kind == "f" and not isinstance(labels, np.ndarray) and np.abs(array).max() >= 2.0**53:
+        array = np.asarray(labels, dtype=object)        # and floats of integers that no type of its holds together
     if array.dtype.kind in "OT":
         classes, codes = _codes_of_objects(name, array)
     elif array.dtype.kind in "biufUS":
@@ -77,8 +79,11 @@ def _codes_of_objects(name, array):
     except TypeError:
         kinds = " and ".join(sorted({type(entry).__name__ for entry in distinct}))
         raise TypeError(f"{name}: expected labels of one kind, got {kinds}; make them all strings") from None
-    place = {label: code for code, label in enumerate(distinct)}
-    return np.array(distinct), np.array([place[entry] for entry in entries])
+    place, classes = {label: code for code, label in enumerate(distinct)}, np.array(distinct)
+    if len(np.unique(classes)) < len(distinct):
+        raise ValueError(f"{name}: expected integers that one type of NumPy's holds, got some from {distinct[0]} to "
+                         f"{distinct[-1]}; make them strings")
+    return classes, np.array([place[entry] for entry in entries])
 
 
 def _refuse_fractions(name, array, row=0):

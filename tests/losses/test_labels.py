@@ -80,6 +80,8 @@ REFUSED = {
     "NA": (pd.Series(["a", None, "b"] * 7, dtype="string"), "expected .*label.*, got (<NA>|nan) in row 1; drop"),
     "kinds": (["a", 1, "b"] * 7, "expected labels of one kind, got int and str; make them all strings"),
     "dates": (np.array(["2020-01-01"] * 21, dtype="M8[D]"), "expected integers, strings or booleans as labels"),
+    "wide": ([-1, 2**63, 2**63 + 1] * 7, "expected integers that one type of NumPy's holds, got some from -1 to 922"),
+    "beside floats": (np.array([2**53, 2**53 + 1, 5.0] * 7, dtype=object), "expected integers that one type of"),
     "sparse": (scipy.sparse.csr_matrix(np.eye(21)), "got a sparse one.*toarray"),
 }
 
