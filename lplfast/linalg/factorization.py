@@ -24,6 +24,9 @@ EPS = float(np.finfo(float).eps)
 # Rows more than so many times larger than all that are needed make a matrix graded: it takes a slower elimination.
 GRADED = 1024.0
 
+# Singular values this far apart may have vectors with entries whose squares underflow, of which LAPACK loses digits.
+FAR = 1e-140
+
 # Rows that are looked at together, without a copy of all of them.
 ROWS = 512
 
@@ -141,7 +144,8 @@ def factorize(X):
     Raises
     ------
     TypeError, ValueError
-        If it is no finite matrix of at least one row and column; if LAPACK does not converge.
+        If it is no finite matrix of at least one row and column; if LAPACK does not converge, or the vectors have
+        entries, beside larger ones, whose squares underflow, and columns are lost.
     """
     X = as_matrix("X", X)
     (N, n), found = X.shape, _columns(X)
@@ -268,7 +272,12 @@ def _jacobi(A):
     # joba "F": accurate for A = D1 B D2 with diagonal D1, D2; jobr "N": over the whole range of float64
     s, U, V, work, _, info = lapack.dgejsv(np.asfortranarray(A), joba=2, jobu=0, jobv=0, jobr=0, jobt=0, jobp=0)
     _check(info, "dgejsv")
-    return s * (work[0] / work[1]), U, V
+    s = s * (work[0] / work[1])
+    # by the rounding of the decomposition, and of this product
+    if s[-1] < FAR * s[0] and (abs((U * s) @ V.T - A).max(axis=0) > 64 * s.size * EPS * abs(A).max(axis=0)).any():
+        raise ValueError("X: expected rows and columns nearer to each other in size, got singular values from "
+                         f"{s[-1]:.1e} to {s[0]:.1e}, whose vectors are beyond float64: rescale X")
+    return s, U, V
 
 
 def _column_scales(A):

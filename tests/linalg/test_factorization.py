@@ -4,6 +4,7 @@ import tracemalloc
 
 import mpmath
 import numpy as np
+import pytest
 from precise import exactly, norm
 from threadpoolctl import threadpool_limits
 
@@ -29,6 +30,24 @@ def test_columns_keep_their_accuracy_in_every_factorization():
         assert np.allclose(V.T @ V, np.eye(shape[1]), rtol=0, atol=50 * U)
         assert np.allclose(found.U.T @ found.U, np.eye(found.rank), rtol=0, atol=50 * U)
     assert MatrixFactorization(A).kernel.target_summary[2] == min(shape)
+
+
+@pytest.mark.parametrize("exponent", [70, 75, 80, 90])
+def test_vectors_whose_squares_underflow_are_right_or_refused(exponent):
+    # an entry of V is a / b
+    a, b = 10.0 ** -exponent, 10.0 ** exponent
+    X = np.array([[a, 0.0], [a, b]])
+    if exponent > 75:
+        for decomposed in (lambda: SquaredLoss(X, [[1.0], [2.0]]), lambda: Network.balanced(X, 2)):
+            with pytest.raises(ValueError, match="X: expected rows and columns nearer to each other in size, got"):
+                decomposed()
+        return
+    assert abs(SquaredLoss(X, [[1.0], [2.0]]).value([[3.0 / a], [1.0 / b]]) - 4.0) <= 1e-14
+    assert abs(Network.balanced(X, 2).product[1, 0] - a) <= 1e-14 * a
+
+
+def test_where_no_vector_is_that_small_sizes_do_not_matter():
+    assert np.allclose(factorize(np.diag([1.0, 1e-300])).s, [1.0, 1e-300], rtol=1e-15, atol=0.0)
 
 
 def test_factorization_of_nothing():
