@@ -23,7 +23,7 @@ def gap_and_drift(bounds, t, row):
     # the gap of the stored layers, whose product and loss are rounded: sqrt(2 K gap) eps_W and more, K eps_W^2 <= floor
     above = gap * (1 + 1e-12) + np.sqrt(2 * gap * floor) + 2.5 * floor + TINY
     if t == 0:
-        above = min(above, bounds.gap)
+        above = min(above, bounds.gap)      # what else is known of the first gap holds up to that
     # a step rounds each layer by some u of it, and that moves its Gram matrix by twice as much of beta
     size = bounds.imbalance.n + bounds.imbalance.m
     return float(above), float(row["drift"] * (1 + 1e-12) + 4 * EPS * t * size * bounds.beta)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .function import PythonLoss
+from .proof import norm
 from .quadratic import DiagonalQuadratic
 from .row_loss import RowLoss
 
@@ -77,9 +78,8 @@ POWERS = {"mu": 2, "K": 2, "l2": 2, "singular_values": 1, "_X": 1, "minimizer": 
 
 
 def _lost(part, W):
-    """Return this part of the norm of W, infinite where that is beyond float64."""
-    with np.errstate(over="ignore"):
-        return part * float(np.linalg.norm(W)) if part else 0.0
+    """Return this part of the norm of W, at least; 0 of nothing, though the norm may be beyond float64."""
+    return part * norm(W) if part else 0.0
 
 
 def _kernel(kernel, c, *, mu, K, part):
